@@ -1,0 +1,204 @@
+//! Settings: file, then `.env`, then environment, then flags, validated into types that need
+//! no further check (docs/CONFIGURATION.md lists every key).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::model::CampaignMode;
+
+/// Everything a mode of the program needs to know, already validated.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where keys and the database lie.
+    pub state_dir: PathBuf,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// The mailboxes that are watched; at least one for modes that look at mail.
+    pub accounts: Vec<AccountSettings>,
+    /// How and when to look.
+    pub listen: ListenSettings,
+    /// Who is told, and what is answered.
+    pub reply: ReplySettings,
+    /// What is kept of captured mail.
+    pub store: StoreSettings,
+    /// How the log looks.
+    pub log: LogSettings,
+    /// `--redirect-to`: every outgoing mail goes here instead. Only by flag.
+    pub redirect_to: Option<String>,
+}
+
+/// One mailbox account: where it is read, and how its answers leave.
+#[derive(Clone, Debug)]
+pub struct AccountSettings {
+    /// Unique name, shown in states and logs.
+    pub name: String,
+    /// Its address: From of its mails, and ours in every check for own mail.
+    pub address: String,
+    /// Display name of From; empty: the campaign's sender name.
+    pub from_name: String,
+    /// Further addresses that are ours.
+    pub aliases: Vec<String>,
+    /// Where its mail is read.
+    pub imap: ImapSettings,
+    /// The watched mailboxes in UTF-8; the first is the one that idles. Never empty.
+    pub mailboxes: Vec<String>,
+    /// How its mails leave.
+    pub smtp: SmtpSettings,
+}
+
+/// How a connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// TLS from the first byte (RFC 8314).
+    Tls,
+    /// STARTTLS, required.
+    StartTls,
+    /// No protection: refused by validation unless the host is loopback.
+    Plain,
+}
+
+/// How to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMechanism {
+    /// XOAUTH2 with a token, else PLAIN where offered, else LOGIN.
+    Auto,
+    /// The LOGIN command (IMAP) or AUTH LOGIN (SMTP).
+    Login,
+    /// AUTHENTICATE PLAIN (RFC 4616).
+    Plain,
+    /// AUTHENTICATE XOAUTH2.
+    XOAuth2,
+}
+
+/// What proves who we are.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A password.
+    Password(SecretString),
+    /// A file with an OAuth2 access token, read anew at each sign-in.
+    TokenFile(PathBuf),
+}
+
+/// Where an account's mail is read.
+#[derive(Clone, Debug)]
+pub struct ImapSettings {
+    /// Host name or address.
+    pub host: String,
+    /// Port, 993 by default.
+    pub port: u16,
+    /// Protection of the connection.
+    pub security: Security,
+    /// User name.
+    pub user: String,
+    /// Secret.
+    pub credential: Credential,
+    /// Mechanism.
+    pub auth: AuthMechanism,
+    /// PEM file of further trusted certificates, besides the system's store.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How mails leave.
+#[derive(Clone, Debug)]
+pub struct SmtpSettings {
+    /// Print mails instead of sending them (Django's console backend).
+    pub console: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port, 587 by default.
+    pub port: u16,
+    /// Protection of the connection.
+    pub security: Security,
+    /// User name; none: no AUTH.
+    pub user: Option<String>,
+    /// Secret; set whenever `user` is.
+    pub credential: Option<Credential>,
+    /// Mechanism.
+    pub auth: AuthMechanism,
+    /// PEM file of further trusted certificates, besides the system's store.
+    pub ca_file: Option<PathBuf>,
+    /// Envelope sender: a watched mailbox, so that bounces are seen.
+    pub envelope_from: String,
+    /// The name given in EHLO; none: the machine's.
+    pub hello_name: Option<String>,
+}
+
+/// How and when to look.
+#[derive(Clone, Debug)]
+pub struct ListenSettings {
+    /// Period of the fallback poll (`--interval`, default 60 s).
+    pub interval: Duration,
+    /// How far the first run looks back (`--days`, default 1, exact 24 h units).
+    pub days: u32,
+    /// No byte for this long while idling: probe (default 5 min).
+    pub silence: Duration,
+    /// No IDLE is older (default 9 min, at most the interval in effect).
+    pub idle_max: Duration,
+    /// Bytes of mail in flight over all accounts (default 64 MiB).
+    pub byte_budget: usize,
+}
+
+/// Who is told, and what is answered.
+#[derive(Clone, Debug)]
+pub struct ReplySettings {
+    /// Mode of campaigns that name none.
+    pub mode: CampaignMode,
+    /// Where sales notices go (SALES_TEAM_EMAIL, default the first account's address).
+    pub sales_email: String,
+    /// Further addresses of sales people: their mail is `internal`.
+    pub sales_addresses: Vec<String>,
+    /// Addresses of the operator: their mail is `internal`.
+    pub operator_addresses: Vec<String>,
+    /// Confidence below which nothing is acknowledged (default 0.7).
+    pub goal_threshold: f64,
+    /// Age of a reply beyond which it is never answered automatically (default 24 h).
+    pub answer_max_age: Duration,
+    /// Whether an opt-out gets one plain confirmation (default no).
+    pub optout_confirmation: bool,
+    /// Sales notices an hour before they become a digest (default 60).
+    pub sales_notices_per_hour: u32,
+    /// Automatic mails a day of one account's mailbox (default 200).
+    pub automatic_per_day: u32,
+    /// Folder with replaced templates; none: the embedded ones.
+    pub templates_dir: Option<PathBuf>,
+}
+
+/// Which raw mails are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepRaw {
+    /// Those that concern a lead.
+    Leads,
+    /// All.
+    All,
+    /// None.
+    None,
+}
+
+/// What is kept of captured mail.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// Which raw mails.
+    pub keep_raw: KeepRaw,
+    /// For how long (default 30 days).
+    pub raw_retention: Duration,
+}
+
+/// Look of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How the log looks.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A tracing filter such as `info` or `replyd=debug`.
+    pub filter: String,
+}

@@ -1,0 +1,7 @@
+//! (being written)
+
+mod connect;
+mod error;
+mod guard;
+mod session;
+mod watch;

@@ -1,0 +1,27 @@
+//! replyd
+pub mod app;
+pub mod campaign;
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod disposition;
+pub mod faultpoint;
+pub mod imap;
+pub mod keys;
+pub mod listener;
+pub mod matcher;
+pub mod mime;
+pub mod model;
+pub mod msgid;
+pub mod nature;
+pub mod outbox;
+pub mod reply;
+pub mod retry;
+pub mod smtp;
+pub mod status;
+pub mod store;
+pub mod telemetry;
+pub mod time;
+pub mod tls;
+pub mod visible;
+pub mod wake;

@@ -1,0 +1,6 @@
+//! (being written)
+
+pub mod classify;
+pub mod compose;
+pub mod policy;
+pub mod templates;

@@ -1,0 +1,181 @@
+//! The only place with SQL. Public functions take and give types of `model` and plain data; no
+//! rusqlite type leaves this folder. A second backend would take the same seat.
+//!
+//! Two r2d2 pools: one writer (every transaction is BEGIN IMMEDIATE: a deferred one that reads,
+//! then writes, fails at once on a stale snapshot, whatever the busy time-out) and several
+//! readers (`query_only`). All SQLite work runs in `spawn_blocking`, and a pooled connection is
+//! taken inside it, because `Pool::get` blocks its thread. A closure that was started runs on
+//! when its future is dropped: so each write is idempotent or guarded by the state it expects.
+
+mod accounts;
+mod error;
+mod leads;
+mod messages;
+mod migrate;
+mod outbox;
+mod reply;
+mod sent;
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::Pool;
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+pub use error::StoreError;
+
+/// Waiting for another process's transaction: long enough for a batch on a slow disk.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Waiting for a pooled connection of this process.
+const POOL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections for reading; SQLite readers do not block the writer in WAL mode.
+const READERS: u32 = 4;
+/// 16 KiB measured best with raw mails (docs/ARCHITECTURE.md); cannot change in WAL mode.
+const PAGE_SIZE: u32 = 16384;
+
+/// Handle to the database; clones share the pools.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Pools>);
+
+#[derive(Debug)]
+struct Pools {
+    path: PathBuf,
+    writer: Pool<SqliteConnectionManager>,
+    readers: Pool<SqliteConnectionManager>,
+}
+
+/// A connection for reading; its methods are spread over the files of this folder.
+#[derive(Debug)]
+pub struct Reader<'c> {
+    conn: &'c Connection,
+}
+
+/// An open write transaction: all that a [`Reader`] can, and writing. Committed when the
+/// closure given to [`Store::write`] returns `Ok`, rolled back otherwise.
+#[derive(Debug)]
+pub struct Tx<'c> {
+    reader: Reader<'c>,
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Reader<'c>;
+    fn deref(&self) -> &Reader<'c> {
+        &self.reader
+    }
+}
+
+impl Store {
+    /// Opens the database, creates or migrates it. Blocking: SQLite and file system.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] when a newer replyd wrote it; otherwise what SQLite says.
+    pub fn open_blocking(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| StoreError::folder(folder, &e))?;
+        }
+        let mut first = Connection::open(path)?;
+        first.busy_timeout(BUSY_TIMEOUT)?;
+        migrate::bring_up_to_date(&mut first)?;
+        drop(first);
+        let writer = Pool::builder()
+            .max_size(1)
+            .connection_timeout(POOL_TIMEOUT)
+            .build(SqliteConnectionManager::file(path).with_init(|c| {
+                c.busy_timeout(BUSY_TIMEOUT)?;
+                c.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            }))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let readers = Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(0))
+            .connection_timeout(POOL_TIMEOUT)
+            .build(
+                SqliteConnectionManager::file(path)
+                    .with_flags(flags)
+                    .with_init(|c| {
+                        c.busy_timeout(BUSY_TIMEOUT)?;
+                        c.execute_batch("PRAGMA query_only = ON;")
+                    }),
+            )?;
+        Ok(Self(Arc::new(Pools {
+            path: path.to_owned(),
+            writer,
+            readers,
+        })))
+    }
+
+    /// As [`Store::open_blocking`], off the async threads.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open(path: PathBuf) -> Result<Self, StoreError> {
+        blocking(move || Self::open_blocking(&path)).await
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Runs `f` on a reading connection.
+    ///
+    /// # Errors
+    /// What `f` returns, or what taking the connection met.
+    pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let pools = Arc::clone(&self.0);
+        blocking(move || {
+            let conn = pools.readers.get().map_err(StoreError::from)?;
+            f(&Reader { conn: &conn })
+        })
+        .await
+    }
+
+    /// Runs `f` in one BEGIN IMMEDIATE transaction and commits it (synchronous=FULL: durable
+    /// when this returns) if `f` returns `Ok`.
+    ///
+    /// # Errors
+    /// What `f` returns (rolled back), or what taking the connection or the commit met. When
+    /// the commit itself fails nothing was written.
+    pub async fn write<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let pools = Arc::clone(&self.0);
+        blocking(move || {
+            let mut conn = pools.writer.get().map_err(StoreError::from)?;
+            let transaction = conn
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(StoreError::from)?;
+            let done = f(&Tx {
+                reader: Reader { conn: &transaction },
+            })?;
+            transaction.commit().map_err(StoreError::from)?;
+            Ok(done)
+        })
+        .await
+    }
+}
+
+/// Runs blocking work; a panic inside it becomes an error, not a lost task.
+async fn blocking<T, E, F>(f: F) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: FnOnce() -> Result<T, E> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(f).await {
+        Ok(result) => result,
+        Err(join) => Err(StoreError::Panicked(join.to_string()).into()),
+    }
+}
