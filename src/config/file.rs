@@ -8,9 +8,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key};
 use super::layers::{Found, Layers, Scope};
+use super::nearest::nearest;
 use super::problem::{Origin, Problem};
 use super::sources::Text;
-use super::values::{Raw, nearest};
+use super::values::Raw;
 
 /// Reads the file into the layers. False when it is not TOML: then nothing is taken from it.
 pub(super) fn read(file: &Text, layers: &mut Layers, problems: &mut Vec<Problem>) -> bool {

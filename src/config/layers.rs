@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::dotenv;
 use super::file;
 use super::keys::{self, Key};
+use super::nearest::nearest;
 use super::old_names;
 use super::problem::{Note, Origin, Problem};
 use super::sources::{Files, Sources, readable_by_all};
-use super::values::{Raw, nearest};
+use super::values::Raw;
 
 /// Whose value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,10 +114,10 @@ pub(super) fn read(
     notes: &mut Vec<Note>,
 ) -> Option<Layers> {
     let mut layers = Layers::default();
-    if let Some(config) = &files.config {
-        if !file::read(config, &mut layers, problems) {
-            return None;
-        }
+    if let Some(config) = &files.config
+        && !file::read(config, &mut layers, problems)
+    {
+        return None;
     }
     let from_env_file = env_file_variables(sources, files, problems, notes);
     let from_env = environment_variables(sources, problems);
@@ -150,10 +151,10 @@ pub(super) fn read(
     }
     flags(sources, &mut layers);
 
-    if let Some(file) = files.env_file.as_ref().filter(|f| f.world_readable) {
-        if secrets_in_env_file {
-            notes.push(readable_by_all(&file.path));
-        }
+    if let Some(file) = files.env_file.as_ref().filter(|f| f.world_readable)
+        && secrets_in_env_file
+    {
+        notes.push(readable_by_all(&file.path));
     }
     if let Some(file) = files.config.as_ref().filter(|f| f.world_readable) {
         let secret = |path: &str| {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use crate::model::CampaignMode;
 
 use super::keys;
-use super::layers;
+use super::layers::{self, Scope};
 use super::problem::{ConfigError, Note, Origin, Problem};
-use super::resolve::{Effective, Resolver};
+use super::resolve::{Effective, Got, Resolver};
 use super::sources::{self, Files, Sources};
 use super::values::{self, Value};
 use super::{
@@ -136,7 +136,6 @@ impl Resolver<'_> {
     }
 
     fn database(&mut self) -> PathBuf {
-        use super::layers::Scope;
         let key = &keys::DATABASE;
         if self.layers.get(Scope::All, key).is_some() {
             let got = self.set(Scope::All, key);
@@ -171,18 +170,43 @@ impl Resolver<'_> {
 
     fn listen(&mut self) -> ListenSettings {
         let interval = self.duration(&keys::INTERVAL);
-        let idle_max = self.duration(&keys::IDLE_MAX);
         ListenSettings {
             interval,
             days: self.integer(&keys::DAYS),
             silence: self.duration(&keys::SILENCE),
-            idle_max: idle_max.min(interval),
+            idle_max: self.idle_max(interval),
             byte_budget: self.integer(&keys::BYTE_BUDGET),
         }
     }
 
+    /// No IDLE outlives the poll's period.
+    fn idle_max(&mut self, interval: std::time::Duration) -> std::time::Duration {
+        let key = &keys::IDLE_MAX;
+        let Some(Got {
+            value: Value::Duration(set),
+            origin,
+        }) = self.value(Scope::All, key, None)
+        else {
+            return interval;
+        };
+        let (idle_max, origin) = if set > interval {
+            (
+                interval,
+                Origin::From("listen.interval, which is shorter".to_owned()),
+            )
+        } else {
+            (set, origin)
+        };
+        self.record(
+            Scope::All,
+            key,
+            values::show_seconds(idle_max.as_secs()),
+            &origin,
+        );
+        idle_max
+    }
+
     fn reply(&mut self, need: Need, first_address: Option<String>) -> ReplySettings {
-        use super::layers::Scope;
         let mode = self.word(&keys::MODE).parse().unwrap_or(CampaignMode::Off);
         let sales_email = match self.global(&keys::SALES_EMAIL).map(|g| g.value) {
             Some(Value::Address { addr, .. }) => addr,
@@ -214,7 +238,6 @@ impl Resolver<'_> {
     }
 
     fn templates_dir(&mut self, need: Need) -> Option<PathBuf> {
-        use super::layers::Scope;
         let key = &keys::TEMPLATES_DIR;
         let got = self.set(Scope::All, key)?;
         let path = self.path(&got)?;

@@ -6,8 +6,8 @@
 //! | `keys` | the table of all keys: path, type, unit, default, environment name |
 //! | `sources`, `dotenv`, `file` | find and read replyd.toml and `.env` |
 //! | `layers`, `old_names` | lay the sources over each other; the predecessor's names |
-//! | `values` | from text or TOML to one checked value |
-//! | `resolve`, `secrets`, `accounts`, `load` | from checked values to [`Settings`] |
+//! | `values`, `nearest` | from text or TOML to one checked value; guesses at typing errors |
+//! | `resolve`, `servers`, `secrets`, `accounts`, `load` | from checked values to [`Settings`] |
 //! | `report` | `replyd config check` and docs/CONFIGURATION.md |
 
 mod accounts;
@@ -16,11 +16,13 @@ mod file;
 pub mod keys;
 mod layers;
 mod load;
+mod nearest;
 mod old_names;
 mod problem;
 mod report;
 mod resolve;
 mod secrets;
+mod servers;
 mod sources;
 mod values;
 

@@ -77,18 +77,13 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            place,
-            key,
-            what,
-            remedy,
-        } = self;
-        match (place.as_str(), key.as_str()) {
-            ("", "") => write!(f, "{what}. {remedy}."),
-            ("", key) => write!(f, "{key}: {what}. {remedy}."),
-            (place, "") => write!(f, "{place}: {what}. {remedy}."),
-            (place, key) => write!(f, "{place}: {key}: {what}. {remedy}."),
+        for part in [&self.place, &self.key] {
+            if !part.is_empty() {
+                write!(f, "{part}: ")?;
+            }
         }
+        let end = if self.remedy.ends_with('?') { "" } else { "." };
+        write!(f, "{}. {}{end}", self.what, self.remedy)
     }
 }
 

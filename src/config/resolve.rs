@@ -167,11 +167,39 @@ impl Resolver<'_> {
         self.checked(scope, key, found)
     }
 
+    /// The value in effect, recorded.
+    pub(super) fn recorded(
+        &mut self,
+        scope: Scope,
+        key: &'static Key,
+        shared: Option<&'static Key>,
+    ) -> Option<Got<Value>> {
+        let got = self.value(scope, key, shared)?;
+        let shown = if key.kind == Kind::Path {
+            self.path(&got).map(|p| p.display().to_string())
+        } else {
+            None
+        };
+        let shown = shown.unwrap_or_else(|| show(key.kind, &got.value));
+        self.record(scope, key, shown, &got.origin);
+        Some(got)
+    }
+
+    /// A text that is set and not empty.
+    pub(super) fn text(&mut self, scope: Scope, key: &'static Key) -> Option<Got<String>> {
+        let got = self.set(scope, key)?;
+        match got.value {
+            Value::Text(text) if !text.is_empty() => Some(Got {
+                value: text,
+                origin: got.origin,
+            }),
+            _ => None,
+        }
+    }
+
     /// The value of a key for everybody, recorded.
     pub(super) fn global(&mut self, key: &'static Key) -> Option<Got<Value>> {
-        let got = self.value(Scope::All, key, None)?;
-        self.record(Scope::All, key, show(key.kind, &got.value), &got.origin);
-        Some(got)
+        self.recorded(Scope::All, key, None)
     }
 
     pub(super) fn duration(&mut self, key: &'static Key) -> Duration {

@@ -119,7 +119,7 @@ impl Resolver<'_> {
         }
         if let Some(path) = self.default_credential(wanted) {
             let origin = Origin::From(format!("systemd credential {}", path.display()));
-            return self.from_file(wanted, wanted.shown_as(), &path, origin);
+            return self.by_default_name(wanted, wanted.shown_as(), &path, origin);
         }
         let key = wanted.shown_as();
         let ways = self.ways(wanted.scope, key);
@@ -255,7 +255,7 @@ impl Resolver<'_> {
     }
 
     /// A secret found under one of the default names.
-    fn from_file(
+    fn by_default_name(
         &mut self,
         wanted: &Wanted,
         key: &'static Key,

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::keys::Kind;
+use super::nearest::nearest;
 
 /// A value as a source wrote it. No `Debug`: it may be a secret.
 #[derive(Clone)]
@@ -414,14 +415,15 @@ fn filter(raw: &Raw) -> Result<Value, Fault> {
     }
 }
 
-/// `90 s`, `5 min`, `24 h`, `30 d`: the greatest unit that divides it.
+/// `90 s`, `5 min`, `24 h`, `30 d`: the greatest unit that divides it more than once.
 pub(super) fn show_seconds(s: u64) -> String {
-    match s {
-        0 => "0 s".to_owned(),
-        _ if s % 86_400 == 0 => format!("{} d", s / 86_400),
-        _ if s % 3600 == 0 => format!("{} h", s / 3600),
-        _ if s % 60 == 0 && s > 60 => format!("{} min", s / 60),
-        _ => format!("{s} s"),
+    let units = [(86_400, "d"), (3600, "h"), (60, "min")];
+    let unit = units
+        .iter()
+        .find(|(unit, _)| s > *unit && s.is_multiple_of(*unit));
+    match unit {
+        Some((unit, name)) => format!("{} {name}", s / unit),
+        None => format!("{s} s"),
     }
 }
 
@@ -432,41 +434,4 @@ pub(super) fn show_bytes(n: u64) -> String {
     } else {
         format!("{n} bytes")
     }
-}
-
-/// The candidate that a typing error away: at most a third of its letters differ.
-pub(super) fn nearest<'a>(
-    written: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let written = written.to_lowercase();
-    candidates
-        .into_iter()
-        .map(|c| (distance(&written, &c.to_lowercase()), c))
-        .filter(|(d, c)| *d <= (c.chars().count() / 3).max(1))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
-}
-
-/// Edits between two words (Levenshtein), a row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let above = *cell;
-            let here = (diagonal + usize::from(x != *y))
-                .min(above + 1)
-                .min(left + 1);
-            diagonal = above;
-            left = here;
-            *cell = here;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
