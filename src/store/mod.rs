@@ -26,6 +26,10 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use error::StoreError;
+pub use outbox::{
+    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
+    Settlement, SmtpPause, Verdict,
+};
 pub use sent::{Change, NewSent, SentUpsert};
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
