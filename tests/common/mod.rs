@@ -25,6 +25,7 @@ pub(crate) mod lead;
 pub(crate) mod ports;
 pub(crate) mod postfix;
 pub(crate) mod rows;
+pub(crate) mod scenario;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
