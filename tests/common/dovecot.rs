@@ -416,12 +416,13 @@ service auth {{
     }
     if !is_root() {
         // Without root there is nobody to become and nowhere to be locked in.
-        let me = user_name(owner.uid);
+        let me = name_of(owner.uid, Path::new("/etc/passwd"));
+        let group = name_of(owner.gid, Path::new("/etc/group"));
         write!(
             text,
             "default_login_user = {me}
 default_internal_user = {me}
-default_internal_group = {gid}
+default_internal_group = {group}
 service imap-login {{
   chroot =
 }}
@@ -435,11 +436,12 @@ service anvil {{
     text
 }
 
-fn user_name(uid: u32) -> String {
-    text_of(Path::new("/etc/passwd"))
+/// Name of a numeric user or group: the third field of both files is the number.
+fn name_of(id: u32, file: &Path) -> String {
+    text_of(file)
         .lines()
-        .find(|line| line.split(':').nth(2) == Some(&uid.to_string()))
+        .find(|line| line.split(':').nth(2) == Some(&id.to_string()))
         .and_then(|line| line.split(':').next())
-        .unwrap_or_else(|| panic!("No name for the user {uid} in /etc/passwd"))
+        .unwrap_or_else(|| panic!("No name for {id} in {}", file.display()))
         .to_owned()
 }

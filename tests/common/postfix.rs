@@ -57,7 +57,6 @@ impl Postfix {
             dir,
         };
         server.configure(dovecot);
-        server.command("start");
         server.janitor = Some(Janitor::watch(
             &format!(
                 "'{}' -c \"$1\" stop; rm -rf '{}'",
@@ -66,6 +65,7 @@ impl Postfix {
             ),
             &server.etc().display().to_string(),
         ));
+        server.command("start");
         server
     }
 
