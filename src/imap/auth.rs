@@ -129,8 +129,7 @@ fn dialogue(
             Ok(authenticate(tag, "PLAIN", &plain, sasl_ir))
         }
         Way::XOAuth2 => {
-            let bearer =
-                Zeroizing::new(format!("user={user}\x01auth=Bearer {secret}\x01\x01"));
+            let bearer = Zeroizing::new(format!("user={user}\x01auth=Bearer {secret}\x01\x01"));
             let mut talk = authenticate(tag, "XOAUTH2", &bearer, sasl_ir);
             // A refusal comes as a challenge in base64, to be answered with an empty line; then
             // the tagged NO follows.
@@ -207,10 +206,7 @@ mod tests {
     fn login_quotes_what_can_be_quoted_and_sends_the_rest_as_literals() {
         let l = |u: &str, p: &str| lines(&login("R1", u, p));
         assert_eq!(l("ann", "pw"), ["R1 LOGIN \"ann\" \"pw\"\r\n"]);
-        assert_eq!(
-            l("an\"n", "p\\w"),
-            ["R1 LOGIN \"an\\\"n\" \"p\\\\w\"\r\n"]
-        );
+        assert_eq!(l("an\"n", "p\\w"), ["R1 LOGIN \"an\\\"n\" \"p\\\\w\"\r\n"]);
         assert_eq!(
             l("ann", "pässword"),
             ["R1 LOGIN \"ann\" {9}\r\n", "pässword\r\n"]
@@ -225,7 +221,10 @@ mod tests {
     #[test]
     fn sasl_goes_out_at_once_where_the_server_takes_it() {
         let talk = |way, ir| lines(&dialogue("R1", way, "u", "p", ir).unwrap());
-        assert_eq!(talk(Way::Plain, true), ["R1 AUTHENTICATE PLAIN AHUAcA==\r\n"]);
+        assert_eq!(
+            talk(Way::Plain, true),
+            ["R1 AUTHENTICATE PLAIN AHUAcA==\r\n"]
+        );
         assert_eq!(
             talk(Way::Plain, false),
             ["R1 AUTHENTICATE PLAIN\r\n", "AHUAcA==\r\n"]
@@ -233,7 +232,10 @@ mod tests {
         let bearer = STANDARD.encode("user=u\x01auth=Bearer p\x01\x01");
         assert_eq!(
             talk(Way::XOAuth2, true),
-            [format!("R1 AUTHENTICATE XOAUTH2 {bearer}\r\n"), "\r\n".into()]
+            [
+                format!("R1 AUTHENTICATE XOAUTH2 {bearer}\r\n"),
+                "\r\n".into()
+            ]
         );
         assert!(dialogue("R1", Way::Plain, "u", "a\0b", true).is_err());
     }

@@ -236,9 +236,7 @@ async fn handshake(
         Ok(Err(e)) => e,
         Err(_) => return Err(ImapError::Timeout { step }),
     };
-    let inner = e
-        .get_ref()
-        .and_then(|i| i.downcast_ref::<rustls::Error>());
+    let inner = e.get_ref().and_then(|i| i.downcast_ref::<rustls::Error>());
     Err(match inner {
         Some(reason) => failed(tls::explain(reason)),
         None => io_error(step, e.kind(), e.kind().to_string()),
@@ -275,8 +273,7 @@ async fn open(addresses: &[SocketAddr]) -> Result<TcpStream, ImapError> {
         let until = all.min(Instant::now() + limits::CONNECT);
         match timeout_at(until, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
-                let unusable =
-                    |e: std::io::Error| io_error(step, e.kind(), e.kind().to_string());
+                let unusable = |e: std::io::Error| io_error(step, e.kind(), e.kind().to_string());
                 prepare(&tcp).map_err(unusable)?;
                 return Ok(tcp);
             }

@@ -267,9 +267,9 @@ impl<'s> Fetch<'s> {
     /// Whether the server has yet to show that it takes what follows DONE: then it has 15 s, not
     /// a minute.
     fn on_trial(&self) -> bool {
-        self.pipelined.as_ref().is_some_and(|p| {
-            p.ending.is_some() || (!p.answered && *p.learned != Pipelining::Yes)
-        })
+        self.pipelined
+            .as_ref()
+            .is_some_and(|p| p.ending.is_some() || (!p.answered && *p.learned != Pipelining::Yes))
     }
 
     async fn tagged(&mut self, reply: Tagged) -> Result<(), ImapError> {

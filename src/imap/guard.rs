@@ -198,11 +198,7 @@ impl<S> Guard<S> {
 
 impl<S: AsyncRead + Unpin> Guard<S> {
     /// Reads straight into the reader's buffer, and keeps an incomplete line back.
-    fn read_direct(
-        &mut self,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn read_direct(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = out.filled().len();
         if let Err(e) = ready!(Pin::new(&mut self.inner).poll_read(cx, out)) {
             return Poll::Ready(self.fail_io(&e));

@@ -186,8 +186,7 @@ impl Session {
         let (fetch, idle) = (self.wire.tag(), self.wire.tag());
         let from = from.max(1);
         let items = FetchWhat::Prefix.items();
-        let lines =
-            format!("DONE\r\n{fetch} UID FETCH {from}:* {items}\r\n{idle} IDLE\r\n");
+        let lines = format!("DONE\r\n{fetch} UID FETCH {from}:* {items}\r\n{idle} IDLE\r\n");
         self.wire.send(Step::Fetch, lines.as_bytes()).await?;
         self.idle = Some(Idle::new(idle, true));
         let pipelined = Pipelined {

@@ -183,7 +183,8 @@ mod tests {
         // Any other command's NO is not about credentials.
         let e = said("denied").refusal(Step::Examine, Refusal::No);
         assert!(matches!(e, ImapError::No { .. }));
-        let e = said("User is authenticated but not connected.").refusal(Step::Examine, Refusal::Bad);
+        let e =
+            said("User is authenticated but not connected.").refusal(Step::Examine, Refusal::Bad);
         assert!(matches!(e, ImapError::Throttled { wait: None, .. }));
     }
 
@@ -201,7 +202,10 @@ mod tests {
 
     #[test]
     fn texts_are_bounded_and_hold_no_addresses_control_characters_or_secrets() {
-        let long = format!("[X-CODE a b] \u{1b}[31m for ann@example.org {}", "y".repeat(5000));
+        let long = format!(
+            "[X-CODE a b] \u{1b}[31m for ann@example.org {}",
+            "y".repeat(5000)
+        );
         let mut s = said(&long);
         assert_eq!(s.code.as_deref(), Some("X-CODE"));
         assert!(s.text.chars().count() <= TEXT_CHARS);

@@ -102,13 +102,11 @@ impl Session {
         let text = format!("EXAMINE {}", mailbox(name));
         let reply = self.command(Step::Examine, &text, COMMAND, false, |r| match r {
             Response::MailboxData(MailboxDatum::Exists(n)) => exists = *n,
-            Response::Data { outcome, .. } | Response::Done { outcome, .. } => {
-                match outcome.code {
-                    Some(ResponseCode::UidValidity(v)) => uid_validity = Some(v),
-                    Some(ResponseCode::UidNext(n)) => uid_next = Some(n),
-                    _ => {}
-                }
-            }
+            Response::Data { outcome, .. } | Response::Done { outcome, .. } => match outcome.code {
+                Some(ResponseCode::UidValidity(v)) => uid_validity = Some(v),
+                Some(ResponseCode::UidNext(n)) => uid_next = Some(n),
+                _ => {}
+            },
             _ => {}
         });
         reply.await?;
