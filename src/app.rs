@@ -20,10 +20,11 @@ use crate::model::AccountId;
 use crate::outbox::OutboxWorker;
 use crate::reply::ReplyActor;
 use crate::reply::templates::Templates;
-use crate::smtp::Mailer;
+use crate::smtp::{Console, Mailer};
 use crate::status::Board;
 use crate::store::Store;
 use crate::time;
+use crate::tls::TlsRoots;
 use crate::wake::Doorbell;
 
 /// The parts of a running replyd.
@@ -35,6 +36,7 @@ pub struct App {
     templates: Arc<Templates>,
     board: Board,
     budget: ByteBudget,
+    roots: TlsRoots,
     owner: String,
     reply_bell: Doorbell,
     outbox_bell: Doorbell,
@@ -71,6 +73,7 @@ impl App {
             templates: Arc::new(templates),
             board: Board::default(),
             budget,
+            roots: TlsRoots::default(),
             owner: owner(),
             reply_bell: Doorbell::default(),
             outbox_bell: Doorbell::default(),
@@ -110,6 +113,7 @@ impl App {
             store: self.store.clone(),
             capture: Capture::new(self.store.clone(), Arc::clone(&self.keys), &self.settings),
             budget: self.budget.clone(),
+            roots: self.roots.clone(),
             owner: self.owner.clone(),
             board: self.board.clone(),
             reply_bell: self.reply_bell.clone(),
@@ -159,11 +163,17 @@ impl App {
     }
 
     async fn outbox(&self) -> anyhow::Result<OutboxWorker> {
+        let console = Console::new(Box::new(std::io::stdout()));
         let mut mailers = HashMap::new();
         for (id, account) in self.accounts().await? {
-            mailers.insert(id, Mailer::new(&account.smtp)?);
+            mailers.insert(id, Mailer::new(&account.smtp, &self.roots, &console));
         }
-        Ok(OutboxWorker::new(self.store.clone(), Arc::clone(&self.keys), mailers, self.outbox_bell.clone()))
+        Ok(OutboxWorker::new(
+            self.store.clone(),
+            mailers,
+            Arc::clone(&self.keys),
+            self.settings.redirect_to.clone(),
+        ))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::retry;
 use crate::status::Board;
 use crate::store::{LoginPermit, Store, StoreError};
 use crate::time::{self, UtcMs};
+use crate::tls::TlsRoots;
 use crate::wake::{Doorbell, Woken};
 
 /// How long a lease lasts; `app` renews all leases of the process every third of it.
@@ -52,6 +53,8 @@ pub struct Shared {
     pub capture: Capture,
     /// Bytes of mail in flight over all accounts.
     pub budget: ByteBudget,
+    /// Trust stores, read once.
+    pub roots: TlsRoots,
     /// This process's name in leases.
     pub owner: String,
     /// Freshness of each account.
@@ -282,7 +285,7 @@ impl Listener {
         if let LoginPermit::NotBefore(at) = permit {
             return Err(Ended::NotBefore(at));
         }
-        let session = imap::connect(&self.account.imap, &self.shared.budget).await?;
+        let session = imap::connect(&self.account.imap, &self.shared.roots, &self.shared.budget).await?;
         self.shared.store.write(move |tx| tx.note_signed_in(id)).await?;
         Ok(session)
     }

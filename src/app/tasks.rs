@@ -59,8 +59,8 @@ impl App {
         let (token, bell) = (stop.clone(), self.reply_bell.clone());
         spawn("reply actor", Box::pin(async move { actor.run(&token, &bell).await }));
         let outbox = self.outbox().await?;
-        let token = stop.clone();
-        spawn("outbox", Box::pin(async move { outbox.run(&token).await }));
+        let (token, bell) = (stop.clone(), self.outbox_bell.clone());
+        spawn("outbox", Box::pin(async move { outbox.run(token, bell).await }));
         let (store, owner, token) = (self.store.clone(), self.owner.clone(), stop.clone());
         spawn("lease keeper", Box::pin(async move { keep_leases(store, owner, token).await }));
         let (store, retention, token) =

@@ -252,6 +252,8 @@ keys! {
         "No IDLE is older; `listen.interval` in effect when that is shorter.";
     BYTE_BUDGET: "listen.byte_budget", Bytes { min: 2 * MIB, max: 4096 * MIB }, Is("64 MiB"), "REPLYD_BYTE_BUDGET", None, &[],
         "Mail in flight over all accounts.";
+    LOGIN_EVERY: "listen.login_every", Duration { min_s: 0, max_s: 3600 }, Is("60s"), "REPLYD_LOGIN_EVERY", None, &[],
+        "At most one sign-in in this time for each account, two in a row; 0s only for a server of your own.";
 
     MODE: "reply.mode", MODES, Is("auto"), "REPLYD_MODE", None, &[],
         "How far automatic mails go in campaigns that name no mode: off nothing, draft all answers wait for a person, auto-ack acknowledgements only, auto answers too.";

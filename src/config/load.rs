@@ -176,6 +176,7 @@ impl Resolver<'_> {
             silence: self.duration(&keys::SILENCE),
             idle_max: self.idle_max(interval),
             byte_budget: self.integer(&keys::BYTE_BUDGET),
+            login_every: self.duration(&keys::LOGIN_EVERY),
         }
     }
 

@@ -171,6 +171,8 @@ pub struct ListenSettings {
     pub idle_max: Duration,
     /// Bytes of mail in flight over all accounts (default 64 MiB).
     pub byte_budget: usize,
+    /// One sign-in in this time for each account, burst 2 (default 60 s).
+    pub login_every: Duration,
 }
 
 /// Who is told, and what is answered.

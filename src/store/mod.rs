@@ -15,6 +15,7 @@ mod migrate;
 mod outbox;
 mod reply;
 mod sent;
+mod trace;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -25,13 +26,16 @@ use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+pub use accounts::{AccountRow, LoginPermit};
 pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
+pub use messages::{Content, Lookups, Matched, NewMessage, Refetch, Stored};
 pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
     Settlement, SmtpPause, Verdict,
 };
 pub use sent::{Change, NewSent, SentUpsert};
+pub use trace::Trace;
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
