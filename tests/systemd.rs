@@ -1,5 +1,11 @@
 //! The units in systemd/, checked by systemd itself on copies that name the built binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, outside of test functions"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -6,6 +6,7 @@
 
 mod args;
 mod exit;
+mod owner;
 
 use std::ffi::OsString;
 
@@ -16,6 +17,7 @@ use crate::config::Flags;
 
 pub use args::*;
 pub use exit::Exit;
+pub use owner::{Owner, become_owner, owner_to_become};
 
 impl Cli {
     /// Reads a command line (with the program's name first).

@@ -38,7 +38,7 @@ pub(super) fn parse(text: &str, outer: &dyn Fn(&str) -> Option<String>) -> Parse
             .map_or(0, |used| used.matches('\n').count());
         match entry {
             Entry::Blank => {}
-            Entry::Bad(why) => parsed.remarks.push((line, why.to_owned())),
+            Entry::Bad(why) => parsed.remarks.push((line, why)),
             Entry::Set {
                 name,
                 value,
@@ -68,7 +68,7 @@ pub(super) fn parse(text: &str, outer: &dyn Fn(&str) -> Option<String>) -> Parse
 
 enum Entry {
     Blank,
-    Bad(&'static str),
+    Bad(String),
     Set {
         name: String,
         value: String,
@@ -89,11 +89,17 @@ fn next_entry(text: &str) -> (Entry, &str) {
         .filter(|rest| rest.starts_with([' ', '\t']))
         .map_or(trimmed, str::trim_start);
     let Some((name, value)) = declared.split_once('=') else {
-        return (Entry::Bad("no NAME=value"), next);
+        return (
+            Entry::Bad("it is passed over, because it is no NAME=value".to_owned()),
+            next,
+        );
     };
     let name = name.trim_end().trim_matches('\'');
     if name.is_empty() || name.contains(char::is_whitespace) || name.contains('#') {
-        return (Entry::Bad("no NAME=value"), next);
+        return (
+            Entry::Bad("it is passed over, because it is no NAME=value".to_owned()),
+            next,
+        );
     }
     let value = value.trim_start_matches([' ', '\t']);
     match value.chars().next() {
@@ -102,12 +108,16 @@ fn next_entry(text: &str) -> (Entry, &str) {
             let start = text.len() - next.len() - (line_end(text, next) + value.len());
             let body = text.get(start + 1..).unwrap_or_default();
             let Some((value, after)) = quoted(body, quote) else {
-                return (Entry::Bad("a quotation mark is not closed"), next);
+                return (
+                    Entry::Bad(format!("{name}: a quotation mark is not closed")),
+                    next,
+                );
             };
             let (tail, next) = split_line(after);
             let tail = tail.trim();
             if !tail.is_empty() && !tail.starts_with('#') {
-                return (Entry::Bad("text after the closing quotation mark"), next);
+                let why = format!("{name}: text after the closing quotation mark");
+                return (Entry::Bad(why), next);
             }
             let set = Entry::Set {
                 name: name.to_owned(),
@@ -273,6 +283,26 @@ mod tests {
             assert_eq!(parsed.remarks.len(), 1, "{text:?}");
             let remark = &parsed.remarks[0].1;
             assert!(!remark.to_lowercase().contains("secret"), "{remark}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        let alphabet = [
+            "A", "=", "\"", "'", "\\", "#", " ", "\n", "\r\n", "${", "}", ":-", "é", "export ",
+        ];
+        fastrand::seed(7);
+        for _ in 0..20_000 {
+            let text: String = (0..fastrand::usize(..12))
+                .filter_map(|_| alphabet.get(fastrand::usize(..alphabet.len())))
+                .copied()
+                .collect();
+            let parsed = parse(&text, &|_| None);
+            let lines = 1 + text.matches('\n').count();
+            assert!(
+                parsed.variables.values().all(|v| v.line <= lines),
+                "{text:?}"
+            );
         }
     }
 }

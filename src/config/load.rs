@@ -20,8 +20,8 @@ use super::{
 pub enum Need {
     /// It looks at mailboxes or sends mail: accounts and their secrets must be right.
     Mail,
-    /// It works on the database alone: no account is asked for, no secret is read, and
-    /// `Settings::accounts` stays empty.
+    /// It works on the database alone: no account is asked for, no secret is read,
+    /// `Settings::accounts` stays empty, and `sales_email` too unless it is set.
     Store,
 }
 
@@ -49,10 +49,10 @@ impl Settings {
         let files = sources::find(sources, &mut problems);
         if !problems.is_empty() {
             // Without a file that should be there the rest would be wrong by that alone.
-            return Err(ConfigError { problems });
+            return Err(ConfigError { problems, notes });
         }
         let Some(layers) = layers::read(sources, &files, &mut problems, &mut notes) else {
-            return Err(ConfigError { problems });
+            return Err(ConfigError { problems, notes });
         };
         let mut resolver = Resolver {
             sources,
@@ -72,6 +72,7 @@ impl Settings {
         if !problems.is_empty() {
             return Err(ConfigError {
                 problems: without_repeats(problems),
+                notes,
             });
         }
         Ok(Loaded {

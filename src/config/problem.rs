@@ -108,6 +108,8 @@ impl fmt::Display for Note {
 pub struct ConfigError {
     /// What is wrong, in the order of the sources. Never empty.
     pub problems: Vec<Problem>,
+    /// Warnings, which may explain a problem: a line of `.env` that is not understood.
+    pub notes: Vec<Note>,
 }
 
 impl ConfigError {
@@ -121,15 +123,18 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
-            [one] => write!(f, "Settings: {one}"),
+            [one] => write!(f, "Settings: {one}")?,
             several => {
                 write!(f, "Settings: {} problems", several.len())?;
                 for problem in several {
                     write!(f, "\n  {problem}")?;
                 }
-                Ok(())
             }
         }
+        for note in self.notes.iter().filter(|n| n.warning) {
+            write!(f, "\n  {note}")?;
+        }
+        Ok(())
     }
 }
 

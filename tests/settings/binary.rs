@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn usage_errors_end_with_64_and_help_and_version_with_0() {
-    let world = World::new();
+    let world = World::empty();
     for args in [
         &["--nonsense"][..],
         &["nonsense"],
@@ -110,7 +110,7 @@ fn config_check_shows_what_is_in_effect_and_where_it_comes_from() {
 
 #[test]
 fn config_reference_prints_the_page() {
-    let out = replyd(&World::new(), &["config", "reference"]);
+    let out = replyd(&World::empty(), &["config", "reference"]);
     assert_eq!(out.status.code(), Some(0));
     assert_eq!(text(&out.stdout), replyd::config::reference());
 }
@@ -118,7 +118,7 @@ fn config_reference_prints_the_page() {
 #[test]
 fn completions_name_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
-        let out = replyd(&World::new(), &["completions", shell]);
+        let out = replyd(&World::empty(), &["completions", shell]);
         assert_eq!(out.status.code(), Some(0), "{shell}");
         assert_has(&text(&out.stdout), &["check", "process", "status"]);
     }

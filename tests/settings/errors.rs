@@ -313,7 +313,7 @@ fn a_file_that_is_not_toml_is_named_with_its_line_and_nothing_else_is_said() {
 
 #[test]
 fn without_an_account_the_error_shows_both_ways() {
-    let error = World::new().error();
+    let error = World::empty().error();
     assert_has(&error, &["no mailbox account", "[[accounts]]", "IMAP_USER"]);
 }
 

@@ -1,6 +1,12 @@
 //! Settings: order and places of the sources, the predecessor's names, secrets, errors,
 //! the reference, and the real binary's exit codes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, outside of test functions"
+)]
+
 mod accounts;
 mod binary;
 mod errors;
@@ -35,7 +41,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["cwd", "etc", "home"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
@@ -49,14 +55,14 @@ impl World {
 
     /// With this replyd.toml in the current folder.
     pub fn with_toml(text: &str) -> Self {
-        let world = Self::new();
+        let world = Self::empty();
         world.file("cwd/replyd.toml", text);
         world
     }
 
     /// With this .env in the current folder.
     pub fn with_env_file(text: &str) -> Self {
-        let world = Self::new();
+        let world = Self::empty();
         world.file("cwd/.env", text);
         world
     }

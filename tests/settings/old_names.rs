@@ -288,3 +288,15 @@ fn a_mailbox_name_with_a_comma_is_one_name() {
     let settings = minimal("IMAP_MAILBOX=Leads, new\n").settings();
     assert_eq!(settings.accounts[0].mailboxes, ["Leads, new"]);
 }
+
+#[test]
+fn a_line_of_the_env_file_that_is_not_understood_is_told_beside_what_is_missing() {
+    let error = World::with_env_file("IMAP_USER=me@example.com\nIMAP_PASSWORD=\"x\n").error();
+    assert_has(
+        &error,
+        &[
+            "the secret is missing",
+            "warning: .env:2: IMAP_PASSWORD: a quotation mark is not closed",
+        ],
+    );
+}

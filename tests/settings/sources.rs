@@ -35,7 +35,7 @@ fn later_sources_win_file_then_env_file_then_environment_then_flags() {
 #[test]
 fn the_first_replyd_toml_that_is_there_is_taken() {
     let toml = |days: u32| format!("{ACCOUNT}\n[listen]\ndays = {days}\n");
-    let mut world = World::new();
+    let mut world = World::empty();
     world.file("etc/replyd.toml", &toml(1));
     assert_eq!(world.settings().listen.days, 1);
     world.file("cwd/replyd.toml", &toml(2));
@@ -66,7 +66,7 @@ fn a_file_that_is_named_must_be_there() {
 
 #[test]
 fn the_env_file_lies_beside_replyd_toml_or_else_in_the_current_folder() {
-    let mut world = World::new();
+    let mut world = World::empty();
     world.file(
         "cwd/.env",
         "REPLYD_DAYS=2\nIMAP_USER=a@example.com\nIMAP_PASSWORD=x\n",
@@ -81,7 +81,7 @@ fn the_env_file_lies_beside_replyd_toml_or_else_in_the_current_folder() {
 
 #[test]
 fn relative_paths_start_from_the_file_that_names_them() {
-    let mut world = World::new();
+    let mut world = World::empty();
     world.file(
         "etc/replyd.toml",
         &format!("{ACCOUNT}\n[store]\ndatabase = \"a.db\"\n"),
@@ -135,7 +135,7 @@ fn without_any_place_for_the_database_the_error_says_how_to_name_one() {
 #[test]
 fn commands_on_the_database_alone_ask_for_no_account_and_read_no_secret() {
     let toml = ACCOUNT.replace("password = \"hunter2\"", "password_file = \"none\"");
-    for world in [World::new(), World::with_toml(&toml)] {
+    for world in [World::empty(), World::with_toml(&toml)] {
         let loaded = Settings::load(&world.sources(), Need::Store).unwrap();
         assert!(loaded.settings.accounts.is_empty());
         assert!(world.load().is_err(), "mail needs more");
