@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-pub use once::{CheckReport, Outcome};
+pub use once::{CheckReport, Outcome, problem};
 
 use crate::capture::Capture;
 use crate::config::{AccountSettings, Settings};
@@ -33,7 +33,7 @@ pub struct App {
     settings: Arc<Settings>,
     store: Store,
     keys: Arc<Keys>,
-    templates: Arc<Templates>,
+    templates: Templates,
     board: Board,
     budget: ByteBudget,
     roots: TlsRoots,
@@ -70,7 +70,7 @@ impl App {
             settings: Arc::new(settings),
             store,
             keys: Arc::new(keys),
-            templates: Arc::new(templates),
+            templates,
             board: Board::default(),
             budget,
             roots: TlsRoots::default(),
@@ -150,14 +150,11 @@ impl App {
     }
 
     async fn reply_actor(&self) -> anyhow::Result<ReplyActor> {
-        let accounts: HashMap<AccountId, AccountSettings> =
-            self.accounts().await?.into_iter().collect();
         Ok(ReplyActor::new(
             self.store.clone(),
             Arc::clone(&self.settings),
-            accounts,
             Arc::clone(&self.keys),
-            Arc::clone(&self.templates),
+            self.templates.clone(),
             self.outbox_bell.clone(),
         ))
     }

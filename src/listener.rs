@@ -364,7 +364,7 @@ impl Listener {
                 retry::RECONNECT.wait(3)
             }
             Ended::Imap(e) => {
-                warn!(account, step = e.step(), "connection ended: {e:#}");
+                warn!(account, step = e.step().map(imap::Step::as_str), "connection ended: {e:#}");
                 match self.book_failure(e, now).await {
                     Ok(wait) => wait,
                     Err(store) => {

@@ -57,7 +57,7 @@ impl App {
 
         let actor = self.reply_actor().await?;
         let (token, bell) = (stop.clone(), self.reply_bell.clone());
-        spawn("reply actor", Box::pin(async move { actor.run(&token, &bell).await }));
+        spawn("reply actor", Box::pin(async move { actor.run(token, bell).await }));
         let outbox = self.outbox().await?;
         let (token, bell) = (stop.clone(), self.outbox_bell.clone());
         spawn("outbox", Box::pin(async move { outbox.run(token, bell).await }));

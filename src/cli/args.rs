@@ -175,6 +175,9 @@ pub enum LeadsCommand {
     Import {
         /// The CSV file, with a header line
         file: PathBuf,
+        /// Put the leads into this campaign, unless their row names another
+        #[arg(long, value_name = "NAME")]
+        campaign: Option<String>,
     },
 }
 

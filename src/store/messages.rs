@@ -211,6 +211,21 @@ impl Reader<'_> {
         Ok(uids.collect::<Result<_, _>>()?)
     }
 
+    /// How many messages have each disposition.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn disposition_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT disposition, count(*) FROM messages GROUP BY disposition ORDER BY disposition",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let n: i64 = row.get(1)?;
+            Ok((row.get(0)?, u64::try_from(n).unwrap_or(0)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Messages of an account that an import made matchable, oldest first.
     ///
     /// # Errors

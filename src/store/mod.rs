@@ -8,6 +8,7 @@
 //! when its future is dropped: so each write is idempotent or guarded by the state it expects.
 
 mod accounts;
+mod desk;
 mod error;
 mod leads;
 mod messages;
@@ -27,6 +28,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use accounts::{AccountRow, LoginPermit};
+pub use desk::DraftItem;
 pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use messages::{Content, Lookups, Matched, NewMessage, Refetch, Stored};
