@@ -26,6 +26,8 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use error::StoreError;
+pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
+pub use sent::{Change, NewSent, SentUpsert};
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
