@@ -1,1 +1,467 @@
-//! (being written)
+//! The outbox worker: claim due mails, hand them to the mailer, record the outcome (design.md
+//! steps 10 to 12).
+//!
+//! The table is the queue and the bell only a bell (invariant I4): the worker looks, then sleeps
+//! until it is rung or the next mail is due. Each account sends one mail at a time; accounts do
+//! not wait for each other, and a mail that fails does not hold up those behind it. What a dead
+//! process left is given back when the worker starts ([`Store::join_outbox`]).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::OnceCell;
+use tokio::task::{self, JoinSet};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::faultpoint;
+use crate::keys::Keys;
+use crate::model::{AccountId, AccountState, CampaignLeadId, MailKind, OutboxId, OutboxState};
+use crate::retry;
+use crate::smtp::{Mailer, Outcome, OutgoingMail};
+use crate::store::{
+    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxPresence, Store, StoreError, Verdict,
+};
+use crate::time::{self, UtcMs};
+use crate::wake::Doorbell;
+
+/// The longest sleep: what a lost bell costs at most.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// After a failure of the store, and when something due could not be claimed.
+const STORE_REST: Duration = Duration::from_secs(5);
+/// Accounts that send at the same time: a few slow servers do not hold up the rest, and the
+/// bodies in memory stay few.
+const PARALLEL: usize = 8;
+/// How long a stop waits for mails in flight, inside the 10 s of the whole process. What is not
+/// done by then stays booked and is settled by the next start.
+const STOP_WAIT: Duration = Duration::from_secs(7);
+/// Saying QUIT on kept connections when stopping.
+const QUIT_WAIT: Duration = Duration::from_secs(1);
+/// How often an outcome is written again while the store fails (full disk, busy): about
+/// 20 minutes in all. A mail that was sent must not become "unknown" for a passing reason.
+const RECORD_TRIES: u32 = 8;
+
+/// What was done with one mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// The mail.
+    pub id: OutboxId,
+    /// Through whose server.
+    pub account_id: AccountId,
+    /// What it is.
+    pub kind: MailKind,
+    /// The conversation it belongs to.
+    pub campaign_lead_id: Option<CampaignLeadId>,
+    /// Where it stands now.
+    pub state: OutboxState,
+    /// The server's reply code, if it gave one.
+    pub code: Option<u16>,
+    /// Set when the account's server cannot be used: `NeedsSignIn` or `Down`.
+    pub trouble: Option<AccountState>,
+    /// From the claim to the record.
+    pub took: Duration,
+}
+
+/// Sends what is due; clones share everything.
+#[derive(Clone, Debug)]
+pub struct OutboxWorker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    mailers: HashMap<AccountId, Mailer>,
+    keys: Arc<Keys>,
+    redirect_to: Option<String>,
+    presence: OnceCell<OutboxPresence>,
+}
+
+impl OutboxWorker {
+    /// A worker for the accounts that have a mailer. With `redirect_to`, every mail goes to that
+    /// address instead (`--redirect-to`); the message itself is not changed.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        mailers: HashMap<AccountId, Mailer>,
+        keys: Arc<Keys>,
+        redirect_to: Option<String>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            mailers,
+            keys,
+            redirect_to,
+            presence: OnceCell::new(),
+        }))
+    }
+
+    /// Sends the mail that is due longest, if one is due at `now`. For `--once`: call it until
+    /// it returns `None`.
+    ///
+    /// # Errors
+    /// What the store says. The mail stays booked, or its lease gives it back.
+    pub async fn handle_one(&self, now: UtcMs) -> anyhow::Result<Option<Handled>> {
+        self.0.join(now).await?;
+        let started = Instant::now();
+        loop {
+            let now = now.plus(started.elapsed());
+            let Some(mail) = self.0.claim(now, Vec::new()).await? else {
+                return Ok(None);
+            };
+            if let Some(handled) = self.0.deliver(mail, now).await? {
+                return Ok(Some(handled));
+            }
+        }
+    }
+
+    /// Sends until `stop` fires, then finishes the mails in flight within 7 s.
+    ///
+    /// # Errors
+    /// A failure of the store that no waiting mends.
+    pub async fn run(&self, stop: CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
+        let mut flights = Flights::default();
+        let mut housekeeping = JoinSet::new();
+        let result = loop {
+            let pause = match self.0.start_due(&mut flights, &stop).await {
+                Ok(pause) => pause,
+                Err(e) if is_passing(&e) => {
+                    tracing::warn!(error = %format!("{e:#}"), "Outbox waits for the store");
+                    STORE_REST
+                }
+                Err(e) => break Err(e),
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break Ok(()),
+                Some(ended) = flights.next() => if let Err(e) = ended && !is_passing(&e) {
+                    break Err(e);
+                },
+                () = bell.rung() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            while housekeeping.try_join_next().is_some() {}
+            if housekeeping.is_empty() {
+                let inner = Arc::clone(&self.0);
+                housekeeping.spawn(async move { inner.close_idle().await });
+            }
+        };
+        flights.finish().await;
+        housekeeping.shutdown().await;
+        self.close().await;
+        result
+    }
+
+    /// Says goodbye on kept connections; for the end of `--once`. [`OutboxWorker::run`] does it
+    /// by itself.
+    pub async fn close(&self) {
+        let all = async {
+            for mailer in self.0.mailers.values() {
+                mailer.close().await;
+            }
+        };
+        if timeout(QUIT_WAIT, all).await.is_err() {
+            tracing::debug!("SMTP connections were closed without QUIT");
+        }
+    }
+}
+
+/// The mails in flight, one an account.
+#[derive(Default)]
+struct Flights {
+    tasks: JoinSet<anyhow::Result<Option<Handled>>>,
+    accounts: HashMap<task::Id, (AccountId, OutboxId)>,
+}
+
+impl Flights {
+    fn busy(&self) -> Vec<AccountId> {
+        self.accounts
+            .values()
+            .map(|(account, _)| *account)
+            .collect()
+    }
+
+    /// The next flight that ends; `None` when nothing flies. Safe to cancel.
+    async fn next(&mut self) -> Option<anyhow::Result<()>> {
+        let ended = self.tasks.join_next_with_id().await?;
+        Some(match ended {
+            Ok((id, result)) => {
+                self.accounts.remove(&id);
+                result.map(|_| ()).inspect_err(|e| {
+                    tracing::error!(error = %format!("{e:#}"), "Mail stays booked");
+                })
+            }
+            Err(join) => {
+                let mail = self.accounts.remove(&join.id()).map(|(_, mail)| mail.0);
+                // Its lease gives it back. The text of a panic may hold contents.
+                tracing::error!(mail, panic = join.is_panic(), "Sending a mail ended early");
+                Ok(())
+            }
+        })
+    }
+
+    async fn finish(&mut self) {
+        let all = async { while self.next().await.is_some() {} };
+        if timeout(STOP_WAIT, all).await.is_ok() {
+            return;
+        }
+        for (account, mail) in self.accounts.values() {
+            tracing::warn!(%account, %mail, "Stopped with a mail in flight; the next start settles it");
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+impl Inner {
+    /// Once: takes its place among those who send, and gives back what the dead left.
+    async fn join(&self, now: UtcMs) -> anyhow::Result<()> {
+        self.presence
+            .get_or_try_init(|| async {
+                let (presence, recovered) = self.store.join_outbox(now).await?;
+                for mail in &recovered.due_again {
+                    tracing::info!(%mail, "Mail of an ended process is due again");
+                }
+                warn_unknown(&recovered.unknown);
+                Ok::<_, StoreError>(presence)
+            })
+            .await
+            .context("Join the outbox")?;
+        Ok(())
+    }
+
+    /// Starts all that is due and may start; returns how long to sleep.
+    async fn start_due(
+        self: &Arc<Self>,
+        flights: &mut Flights,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Duration> {
+        self.join(time::now()).await?;
+        while flights.accounts.len() < PARALLEL && !stop.is_cancelled() {
+            let now = time::now();
+            let Some(mail) = self.claim(now, flights.busy()).await? else {
+                let busy = flights.busy();
+                let next = self.store.read(move |r| r.next_outbox_due(&busy)).await;
+                let next = next.context("Ask for the next due mail")?;
+                return Ok(next.map_or(LONGEST_SLEEP, |due| {
+                    // Due, and yet not claimed: never a busy loop.
+                    let wait = due.since(now);
+                    let least = if wait.is_zero() { STORE_REST } else { wait };
+                    least.min(LONGEST_SLEEP)
+                }));
+            };
+            let of = (mail.account_id, mail.attempt.id);
+            let inner = Arc::clone(self);
+            let task = flights
+                .tasks
+                .spawn(async move { inner.deliver(mail, now).await });
+            flights.accounts.insert(task.id(), of);
+        }
+        Ok(LONGEST_SLEEP)
+    }
+
+    /// Books an attempt; withdraws what is not to be sent any more on the way.
+    async fn claim(&self, now: UtcMs, busy: Vec<AccountId>) -> anyhow::Result<Option<ClaimedMail>> {
+        loop {
+            let busy = busy.clone();
+            let claim: Claim = self
+                .store
+                .write(move |tx| tx.claim_outbox(now, CLAIM_LEASE, &busy))
+                .await
+                .context("Claim a mail")?;
+            for mail in &claim.cancelled {
+                tracing::info!(%mail, "Mail withdrawn: its recipient wants no more");
+            }
+            warn_unknown(&claim.unknown);
+            if claim.mail.is_some() || claim.cancelled.is_empty() {
+                return Ok(claim.mail);
+            }
+        }
+    }
+
+    /// Sends a claimed mail and records the outcome. `None` when it was not ours any more.
+    async fn deliver(&self, mail: ClaimedMail, now: UtcMs) -> anyhow::Result<Option<Handled>> {
+        faultpoint::hit("outbox.claimed");
+        let began = Instant::now();
+        let attempt = mail.attempt;
+        let outcome = match self.mailers.get(&mail.account_id) {
+            Some(mailer) => self.send(mailer, &mail, now, began).await,
+            None => Ok(Outcome::Deferred {
+                code: None,
+                text: "The account is not in the settings".into(),
+                trouble: Some(AccountState::Down),
+            }),
+        };
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(StoreError::Stale(_)) => {
+                tracing::warn!(mail = %attempt.id, "Mail was taken over; nothing was sent");
+                return Ok(None);
+            }
+            Err(e) => {
+                return Err(e).with_context(|| format!("Note the handover of mail {}", attempt.id));
+            }
+        };
+        faultpoint::hit("outbox.body_sent");
+        let (code, trouble, why) = match &outcome {
+            Outcome::Sent { code, .. } => (Some(*code), None, None),
+            Outcome::Rejected { code, text } => (*code, None, Some(text.clone())),
+            Outcome::Deferred {
+                code,
+                text,
+                trouble,
+            } => (*code, *trouble, Some(text.clone())),
+            Outcome::Unknown { why } => (None, None, Some(why.clone())),
+        };
+        let recorded = self
+            .record(attempt, self.verdict(outcome), now, began)
+            .await;
+        let state = match recorded {
+            Ok(state) => state,
+            Err(StoreError::Stale(_)) => {
+                tracing::warn!(mail = %attempt.id, "Mail was settled meanwhile");
+                return Ok(None);
+            }
+            Err(e) => {
+                return Err(e)
+                    .with_context(|| format!("Record the outcome of mail {}", attempt.id));
+            }
+        };
+        faultpoint::hit("outbox.recorded");
+        let handled = Handled {
+            id: attempt.id,
+            account_id: mail.account_id,
+            kind: mail.kind,
+            campaign_lead_id: mail.campaign_lead_id,
+            state,
+            code,
+            trouble,
+            took: began.elapsed(),
+        };
+        // A server's text may name the recipient; our own reasons do not.
+        log(&handled, why.filter(|_| code.is_none()).as_deref());
+        Ok(Some(handled))
+    }
+
+    async fn send(
+        &self,
+        mailer: &Mailer,
+        mail: &ClaimedMail,
+        now: UtcMs,
+        began: Instant,
+    ) -> Result<Outcome, StoreError> {
+        let attempt = mail.attempt;
+        let outgoing = OutgoingMail {
+            envelope_from: &mail.envelope_from,
+            envelope_to: self.redirect_to.as_ref().unwrap_or(&mail.envelope_to),
+            raw: &mail.raw,
+        };
+        mailer
+            .send(&outgoing, || async {
+                let at = now.plus(began.elapsed());
+                self.store
+                    .write(move |tx| tx.mark_handed_over(&attempt, at))
+                    .await?;
+                faultpoint::hit("outbox.handed_over");
+                Ok(())
+            })
+            .await
+    }
+
+    fn verdict(&self, outcome: Outcome) -> Verdict {
+        match outcome {
+            Outcome::Sent {
+                code,
+                text,
+                provider_id,
+                aliases,
+            } => Verdict::Sent {
+                code,
+                text,
+                provider_id,
+                aliases: aliases
+                    .into_iter()
+                    .map(|id| {
+                        let hash = self.keys.hash(&id);
+                        (id, hash)
+                    })
+                    .collect(),
+            },
+            Outcome::Deferred {
+                code,
+                text,
+                trouble,
+            } => Verdict::Deferred {
+                code,
+                text,
+                trouble,
+            },
+            Outcome::Rejected { code, text } => Verdict::Rejected { code, text },
+            Outcome::Unknown { why } => Verdict::Unknown { why },
+        }
+    }
+
+    async fn record(
+        &self,
+        attempt: Attempt,
+        verdict: Verdict,
+        now: UtcMs,
+        began: Instant,
+    ) -> Result<OutboxState, StoreError> {
+        let mut tries = 0;
+        loop {
+            let (verdict, at) = (verdict.clone(), now.plus(began.elapsed()));
+            let recorded = self
+                .store
+                .write(move |tx| tx.record_outcome(&attempt, &verdict, at))
+                .await;
+            match recorded {
+                Err(e) if passes(&e) && tries < RECORD_TRIES => {
+                    tracing::warn!(mail = %attempt.id, error = %e, "Outcome not recorded yet");
+                    tokio::time::sleep(retry::REPLY_JOB.wait(tries)).await;
+                    tries = tries.saturating_add(1);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn close_idle(&self) {
+        for mailer in self.mailers.values() {
+            mailer.close_idle().await;
+        }
+    }
+}
+
+fn warn_unknown(mails: &[OutboxId]) {
+    for mail in mails {
+        tracing::warn!(%mail, "Nobody knows whether this mail arrived: a person decides");
+    }
+}
+
+fn log(h: &Handled, why: Option<&str>) {
+    let took_ms = u64::try_from(h.took.as_millis()).unwrap_or(u64::MAX);
+    let (mail, account, kind, code) = (h.id, h.account_id, h.kind, h.code);
+    match (h.state, h.trouble) {
+        (_, Some(trouble)) => {
+            tracing::warn!(%mail, %account, %trouble, code, why, "SMTP server of the account cannot be used");
+        }
+        (OutboxState::Sent, _) => {
+            tracing::info!(%mail, %account, %kind, code, took_ms, "Mail sent");
+        }
+        (OutboxState::Deferred, _) => {
+            tracing::info!(%mail, %account, %kind, code, why, "Mail deferred");
+        }
+        (state, _) => {
+            tracing::warn!(%mail, %account, %kind, %state, code, why, "Mail not sent");
+        }
+    }
+}
+
+/// Whether the store may do the same later by itself.
+fn passes(e: &StoreError) -> bool {
+    e.is_transient() && !matches!(e, StoreError::Stale(_))
+}
+
+fn is_passing(e: &anyhow::Error) -> bool {
+    e.downcast_ref::<StoreError>().is_some_and(passes)
+}

@@ -27,6 +27,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
+pub use outbox::{
+    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
+    Settlement, SmtpPause, Verdict,
+};
 pub use sent::{Change, NewSent, SentUpsert};
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.

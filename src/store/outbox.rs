@@ -1,1 +1,372 @@
-//! (being written)
+//! The outbox: every mail that leaves has its row and its Message-ID first (invariant I3).
+//!
+//! States move by guarded updates only (I5). A claim books the attempt (attempts + 1) before
+//! anything is tried, and `next_attempt_at` of a row in `sending` is its lease. `attempts` is
+//! also the fence: whoever comes back late with an older attempt changes nothing. When the
+//! lease passes, a row whose body was not handed over is due again; one whose body was is
+//! `unknown`, and only a person moves it from there.
+
+mod outcome;
+mod presence;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{StoreError, Tx};
+use crate::model::{AccountId, CampaignLeadId, Inserted, MailKind, NewMail, OutboxId, address_key};
+use crate::retry;
+use crate::time::{UtcMs, millis};
+
+pub use outcome::{Attempt, Settlement, Verdict};
+pub use presence::{OutboxPresence, Recovered};
+pub use status::{OutboxItem, OutboxStatus, SmtpPause};
+
+/// How long a claimed mail belongs to its process before the body is handed over. Longer than
+/// the longest time that `smtp` takes to get there.
+pub const CLAIM_LEASE: Duration = Duration::from_secs(15 * 60);
+/// The lease from the handover on: sending the body and waiting for the final reply
+/// (RFC 5321 §4.5.3.2.6: 10 minutes) must fit.
+pub(crate) const HANDOVER_LEASE: Duration = Duration::from_secs(30 * 60);
+/// RFC 5321 §4.5.4.1: give up after 4 to 5 days.
+pub(crate) const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// Suppressed mails that one claim withdraws before it lets others write.
+const WITHDRAWN_PER_CLAIM: usize = 100;
+/// What is kept of a server's text.
+const MAX_TEXT_CHARS: usize = 500;
+
+/// A mail whose attempt is booked. `Debug` shows neither addresses nor contents.
+#[derive(Clone)]
+pub struct ClaimedMail {
+    /// Which attempt of which row; goes back with the outcome.
+    pub attempt: Attempt,
+    /// Through whose SMTP server it leaves.
+    pub account_id: AccountId,
+    /// What it is.
+    pub kind: MailKind,
+    /// The conversation it belongs to.
+    pub campaign_lead_id: Option<CampaignLeadId>,
+    /// Canonical Message-ID.
+    pub rfc_message_id: String,
+    /// Envelope sender.
+    pub envelope_from: String,
+    /// Envelope recipient.
+    pub envelope_to: String,
+    /// The whole message.
+    pub raw: Vec<u8>,
+}
+
+impl std::fmt::Debug for ClaimedMail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClaimedMail")
+            .field("attempt", &self.attempt)
+            .field("account_id", &self.account_id)
+            .field("kind", &self.kind)
+            .field("bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a claim found and did.
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
+    /// The mail to be sent now, if one is due.
+    pub mail: Option<ClaimedMail>,
+    /// Mails withdrawn because their lead wants no more mail.
+    pub cancelled: Vec<OutboxId>,
+    /// Mails whose lease passed after the handover: a person decides.
+    pub unknown: Vec<OutboxId>,
+}
+
+/// A due row, before the suppression check.
+struct Due {
+    mail: ClaimedMail,
+    automatic: bool,
+}
+
+impl Tx<'_> {
+    /// Puts a composed mail into the outbox. The same job, kind and round again, or the same
+    /// Message-ID of a mail without a job, is a duplicate and changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a Message-ID or an envelope that cannot be sent, or a
+    /// Message-ID that another mail has; otherwise what SQLite says.
+    pub fn enqueue(&self, mail: &NewMail, now: UtcMs) -> Result<Inserted<OutboxId>, StoreError> {
+        check_id(&mail.rfc_message_id)?;
+        for address in [&mail.envelope_from, &mail.envelope_to] {
+            if address.chars().any(char::is_control) {
+                return Err(StoreError::Invalid(
+                    "An envelope address holds a control character".into(),
+                ));
+            }
+        }
+        let job = mail.job_id.map(|id| id.0);
+        let inserted = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO outbox (job_id, account_id, kind, round, campaign_lead_id, automatic,
+                     rfc_message_id, envelope_from, envelope_to, subject, body, body_digest, raw,
+                     next_attempt_at, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![
+                job,
+                mail.account_id.0,
+                mail.kind.as_str(),
+                mail.round,
+                mail.campaign_lead_id.map(|id| id.0),
+                mail.automatic,
+                mail.rfc_message_id,
+                mail.envelope_from,
+                mail.envelope_to,
+                mail.subject,
+                mail.body,
+                mail.body_digest,
+                mail.raw,
+                mail.next_attempt_at.0,
+                now.0,
+            ])?;
+        if inserted == 1 {
+            return Ok(Inserted::New(OutboxId(self.conn.last_insert_rowid())));
+        }
+        self.conn
+            .prepare_cached(
+                "SELECT id FROM outbox
+                 WHERE (job_id = ?1 AND kind = ?2 AND round = ?3)
+                    OR (?1 IS NULL AND job_id IS NULL AND rfc_message_id = ?4)",
+            )?
+            .query_row(
+                params![job, mail.kind.as_str(), mail.round, mail.rfc_message_id],
+                |row| row.get(0),
+            )
+            .optional()?
+            .map(|id| Inserted::Duplicate(OutboxId(id)))
+            .ok_or_else(|| StoreError::Invalid("Another mail has this Message-ID".into()))
+    }
+
+    /// Books an attempt of the mail that is due longest, of accounts that are neither `busy` nor
+    /// paused. Settles leases that have passed first, and withdraws automatic mails to leads
+    /// that are suppressed by now (all kinds but the confirmation of the opt-out itself).
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn claim_outbox(
+        &self,
+        now: UtcMs,
+        lease: Duration,
+        busy: &[AccountId],
+    ) -> Result<Claim, StoreError> {
+        let mut claim = Claim {
+            unknown: self.expire_leases(now)?,
+            ..Claim::default()
+        };
+        let busy = serde_json::to_string(busy)
+            .map_err(|e| StoreError::Invalid(format!("Account list: {e}")))?;
+        while claim.cancelled.len() < WITHDRAWN_PER_CLAIM {
+            let Some(due) = self.next_due_mail(now, &busy)? else {
+                break;
+            };
+            let id = due.mail.attempt.id;
+            // The hook for further reasons to withdraw a mail at the last moment.
+            if let Some(reason) = self.withdrawn_because(&due)? {
+                self.cancel(id, reason, now)?;
+                claim.cancelled.push(id);
+                continue;
+            }
+            self.conn
+                .prepare_cached(
+                    "UPDATE outbox
+                     SET state = 'sending', attempts = ?2, next_attempt_at = ?3, handed_over_at = NULL
+                     WHERE id = ?1 AND state IN ('queued', 'deferred') AND attempts = ?2 - 1",
+                )?
+                .execute(params![id.0, due.mail.attempt.number, now.plus(lease).0])?;
+            claim.mail = Some(due.mail);
+            break;
+        }
+        Ok(claim)
+    }
+
+    /// Notes, before the body goes out, that it does. From here on a crash makes the mail
+    /// `unknown`.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when the attempt is not ours any more: the body must not go out.
+    pub fn mark_handed_over(&self, attempt: &Attempt, now: UtcMs) -> Result<(), StoreError> {
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE outbox SET handed_over_at = ?3, next_attempt_at = ?4
+                 WHERE id = ?1 AND state = 'sending' AND attempts = ?2 AND handed_over_at IS NULL",
+            )?
+            .execute(params![
+                attempt.id.0,
+                attempt.number,
+                now.0,
+                now.plus(HANDOVER_LEASE).0
+            ])?;
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Stale(format!("Mail {}", attempt.id)))
+        }
+    }
+
+    /// Gives back what a dead process left in `sending`, whatever its lease. The caller knows
+    /// that no other worker lives ([`super::Store::join_outbox`]).
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn recover_outbox(&self, now: UtcMs) -> Result<Recovered, StoreError> {
+        // A clock that ran ahead once must not hold mails back for long.
+        self.conn.execute(
+            "UPDATE outbox SET next_attempt_at = ?1
+             WHERE state IN ('queued', 'deferred', 'sending') AND state = 'deferred'
+               AND next_attempt_at > ?2",
+            params![now.0, now.plus(outcome::LONGEST_WAIT).0],
+        )?;
+        self.give_back(now, i64::MAX)
+    }
+
+    fn expire_leases(&self, now: UtcMs) -> Result<Vec<OutboxId>, StoreError> {
+        Ok(self.give_back(now, now.0)?.unknown)
+    }
+
+    /// Settles every row in `sending` whose lease ends until `leased_until`.
+    fn give_back(&self, now: UtcMs, leased_until: i64) -> Result<Recovered, StoreError> {
+        let rows: Vec<(i64, i64, Option<i64>)> = self
+            .conn
+            .prepare_cached(
+                "SELECT id, attempts, handed_over_at FROM outbox
+                 WHERE state IN ('queued', 'deferred', 'sending') AND state = 'sending'
+                   AND next_attempt_at <= ?1",
+            )?
+            .query_map([leased_until], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        let mut recovered = Recovered::default();
+        for (id, number, handed_over_at) in rows {
+            let attempt = Attempt {
+                id: OutboxId(id),
+                number,
+                started_at: UtcMs(handed_over_at.unwrap_or(now.0)),
+            };
+            if handed_over_at.is_some() {
+                let why = "The process ended after the mail was handed over and before the server's answer was recorded";
+                self.record_outcome(&attempt, &Verdict::Unknown { why: why.into() }, now)?;
+                recovered.unknown.push(attempt.id);
+            } else {
+                // At once after the first attempt; later with growing waits, so that a mail
+                // that brings the process down does not hold up the others.
+                let wait = match u32::try_from(number.saturating_sub(2)) {
+                    Ok(n) => retry::OUTBOX.wait(n),
+                    Err(_) => Duration::ZERO,
+                };
+                self.back_to_queue(&attempt, now.plus(wait), now)?;
+                recovered.due_again.push(attempt.id);
+            }
+        }
+        Ok(recovered)
+    }
+
+    fn back_to_queue(&self, a: &Attempt, due: UtcMs, now: UtcMs) -> Result<(), StoreError> {
+        let text = "The process ended before the mail was handed over";
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET state = 'deferred', next_attempt_at = ?3, smtp_code = NULL,
+                     smtp_text = ?4
+                 WHERE id = ?1 AND state = 'sending' AND attempts = ?2 AND handed_over_at IS NULL",
+            )?
+            .execute(params![a.id.0, a.number, due.0, text])?;
+        self.note_attempt(a, "interrupted", None, text, now)
+    }
+
+    fn next_due_mail(&self, now: UtcMs, busy: &str) -> Result<Option<Due>, StoreError> {
+        // `state IN (…)` is the condition of the partial index outbox_due, word for word.
+        self.conn
+            .prepare_cached(
+                "SELECT o.id, o.attempts, o.account_id, o.kind, o.campaign_lead_id, o.automatic,
+                        o.rfc_message_id, o.envelope_from, o.envelope_to, o.raw
+                 FROM outbox o LEFT JOIN meta m ON m.key = 'smtp:' || o.account_id
+                 WHERE o.state IN ('queued', 'deferred', 'sending') AND o.state <> 'sending'
+                   AND o.next_attempt_at <= ?1
+                   AND (m.value IS NULL OR json_extract(m.value, '$.retry_at') <= ?1)
+                   AND o.account_id NOT IN (SELECT value FROM json_each(?2))
+                 ORDER BY o.next_attempt_at, o.id
+                 LIMIT 1",
+            )?
+            .query_row(params![now.0, busy], |row| Ok(due_mail(row, now)))
+            .optional()?
+            .transpose()
+    }
+
+    fn withdrawn_because(&self, due: &Due) -> Result<Option<&'static str>, StoreError> {
+        let to_lead = match due.mail.kind {
+            MailKind::Acknowledgment | MailKind::Answer | MailKind::Manual => due.automatic,
+            // "Addresses that get no mail from any campaign": whoever started it.
+            MailKind::Campaign => true,
+            MailKind::OptoutConfirmation | MailKind::SalesNotice | MailKind::SalesDigest => false,
+        };
+        if !to_lead {
+            return Ok(None);
+        }
+        let suppressed = self
+            .conn
+            .prepare_cached("SELECT 1 FROM suppressions WHERE email_key = ?1")?
+            .exists([address_key(&due.mail.envelope_to)])?;
+        Ok(suppressed.then_some("The recipient wants no more mail"))
+    }
+
+    fn cancel(&self, id: OutboxId, reason: &str, now: UtcMs) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET state = 'cancelled', smtp_text = ?2, finished_at = ?3
+                 WHERE id = ?1 AND state IN ('queued', 'deferred')",
+            )?
+            .execute(params![id.0, reason, now.0])?;
+        Ok(())
+    }
+}
+
+fn due_mail(row: &Row<'_>, now: UtcMs) -> Result<Due, StoreError> {
+    let kind: String = row.get(3)?;
+    let attempts: i64 = row.get(1)?;
+    Ok(Due {
+        automatic: row.get(5)?,
+        mail: ClaimedMail {
+            attempt: Attempt {
+                id: OutboxId(row.get(0)?),
+                number: attempts.saturating_add(1),
+                started_at: now,
+            },
+            account_id: AccountId(row.get(2)?),
+            kind: kind.parse()?,
+            campaign_lead_id: row.get::<_, Option<i64>>(4)?.map(CampaignLeadId),
+            rfc_message_id: row.get(6)?,
+            envelope_from: row.get(7)?,
+            envelope_to: row.get(8)?,
+            raw: row.get(9)?,
+        },
+    })
+}
+
+fn check_id(id: &str) -> Result<(), StoreError> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>');
+    if id.is_empty() || id.contains(odd) {
+        return Err(StoreError::Invalid(
+            "A mail without a canonical Message-ID is not sent".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// A server's text as it is kept: bounded, one line.
+fn bounded(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_TEXT_CHARS)
+        .collect()
+}

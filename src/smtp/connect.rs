@@ -1,0 +1,503 @@
+//! From a host name to a connection that may take mail: TCP, TLS, greeting, EHLO, AUTH, each
+//! with a deadline.
+//!
+//! What fails here is the account's trouble, never the mail's: it gives a [`Failure`], and the
+//! mail waits.
+
+use std::fmt::{self, Display};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::{Auth, Ehlo, Starttls};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
+use secrecy::ExposeSecret;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::rustls::{self, ClientConfig};
+
+use super::limits;
+use super::wire::Wire;
+use crate::config::{AuthMechanism, Credential, Security, SmtpSettings};
+use crate::model::AccountState;
+use crate::tls::{self, TlsRoots};
+
+/// A token file is a few KiB at most.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+
+/// Why an account cannot send now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// `NeedsSignIn` or `Down`.
+    pub(super) trouble: AccountState,
+    pub(super) code: Option<u16>,
+    pub(super) text: String,
+}
+
+impl Failure {
+    pub(super) fn down(text: impl Into<String>) -> Self {
+        Self {
+            trouble: AccountState::Down,
+            code: None,
+            text: text.into(),
+        }
+    }
+
+    fn sign_in(text: impl Into<String>) -> Self {
+        Self {
+            trouble: AccountState::NeedsSignIn,
+            code: None,
+            text: text.into(),
+        }
+    }
+}
+
+/// How one command went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StepError {
+    /// The server said no; the connection stands.
+    Refused { code: u16, text: String },
+    /// No usable reply; the connection is lost.
+    Broken(String),
+}
+
+impl StepError {
+    /// As the failure of a connection, in step `step`.
+    fn during(self, step: &str) -> Failure {
+        match self {
+            Self::Refused { code, text } => Failure {
+                trouble: AccountState::Down,
+                code: Some(code),
+                text: format!("{step} refused: {code} {text}"),
+            },
+            Self::Broken(why) => Failure::down(format!("{step}: {why}")),
+        }
+    }
+}
+
+/// What the server offers (its last EHLO).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Features {
+    pub(super) eight_bit_mime: bool,
+    pub(super) smtp_utf8: bool,
+    pub(super) start_tls: bool,
+    pub(super) plain: bool,
+    pub(super) login: bool,
+    pub(super) xoauth2: bool,
+    /// RFC 1870: the largest mail it takes; none: it names no limit.
+    pub(super) size_limit: Option<u64>,
+}
+
+impl Features {
+    /// Reads the lines of an EHLO reply, codes included. Keywords are case-insensitive
+    /// (RFC 5321 §4.1.1.1), which lettre's reader does not know.
+    pub(super) fn parse(lines: &[String]) -> Self {
+        let mut found = Self::default();
+        for line in lines.iter().skip(1) {
+            let line = line.get(4..).unwrap_or_default().to_ascii_uppercase();
+            let mut words = line.split([' ', '=']).filter(|w| !w.is_empty());
+            match words.next() {
+                Some("8BITMIME") => found.eight_bit_mime = true,
+                Some("SMTPUTF8") => found.smtp_utf8 = true,
+                Some("STARTTLS") => found.start_tls = true,
+                Some("SIZE") => {
+                    let limit = words.next().and_then(|w| w.parse().ok());
+                    found.size_limit = limit.filter(|n| *n > 0);
+                }
+                Some("AUTH") => {
+                    for mechanism in words {
+                        match mechanism {
+                            "PLAIN" => found.plain = true,
+                            "LOGIN" => found.login = true,
+                            "XOAUTH2" => found.xoauth2 = true,
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// A connection that may take mail.
+pub(super) struct Link {
+    conn: AsyncSmtpConnection,
+    pub(super) wire: Wire,
+    pub(super) features: Features,
+    pub(super) last_used: Instant,
+    pub(super) mails: u32,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("wire", &self.wire)
+            .field("mails", &self.mails)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// One command and its reply. After `Broken` the link must be dropped: a late reply would be
+    /// taken for that of the next command.
+    pub(super) async fn step<C: Display>(
+        &mut self,
+        deadline: Instant,
+        command: C,
+    ) -> Result<Response, StepError> {
+        if self.wire.has_unread() {
+            return Err(StepError::Broken("the server spoke out of turn".into()));
+        }
+        match timeout_at(deadline, self.conn.command(command)).await {
+            Ok(reply) => reply.map_err(|e| step_error(&e)),
+            Err(_) => Err(StepError::Broken("no reply in time".into())),
+        }
+    }
+
+    /// As [`Link::step`], where only a 2xx is a yes.
+    pub(super) async fn complete<C: Display>(
+        &mut self,
+        deadline: Instant,
+        command: C,
+    ) -> Result<(), StepError> {
+        let reply = self.step(deadline, command).await?;
+        match u16::from(reply.code()) {
+            200..=299 => Ok(()),
+            code => Err(StepError::Broken(format!("unexpected reply {code}"))),
+        }
+    }
+
+    pub(super) fn conn(&mut self) -> &mut AsyncSmtpConnection {
+        &mut self.conn
+    }
+}
+
+/// Makes a connection that may take mail, before `until`.
+pub(super) async fn open(
+    settings: &SmtpSettings,
+    roots: &TlsRoots,
+    until: Instant,
+) -> Result<Link, Failure> {
+    let wire = dial(settings, until).await?;
+    if settings.security == Security::Tls {
+        handshake(&wire, settings, roots, until).await?;
+    }
+    let hello = client_id(settings);
+    let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire.clone()), &hello);
+    let conn = match timeout_at(within(limits::GREETING, until), greeted).await {
+        Ok(Ok(conn)) => conn,
+        Ok(Err(e)) => return Err(step_error(&e).during("Greeting")),
+        Err(_) => return Err(Failure::down("Greeting: no reply in time")),
+    };
+    let mut link = Link {
+        features: Features::parse(&wire.reply()),
+        conn,
+        wire,
+        last_used: Instant::now(),
+        mails: 0,
+    };
+    if settings.security == Security::StartTls {
+        start_tls(&mut link, settings, roots, &hello, until).await?;
+    }
+    if let (Some(user), Some(credential)) = (&settings.user, &settings.credential) {
+        sign_in(&mut link, settings.auth, user, credential, until).await?;
+    }
+    Ok(link)
+}
+
+/// The earlier of `limit` from now and `until`.
+pub(super) fn within(limit: Duration, until: Instant) -> Instant {
+    Instant::now()
+        .checked_add(limit)
+        .map_or(until, |t| t.min(until))
+}
+
+async fn dial(settings: &SmtpSettings, until: Instant) -> Result<Wire, Failure> {
+    let host = settings.host.trim_start_matches('[').trim_end_matches(']');
+    let lookup = tokio::net::lookup_host((host, settings.port));
+    let addresses = match timeout_at(within(limits::CONNECT, until), lookup).await {
+        Ok(Ok(found)) => found.take(limits::ADDRESSES),
+        Ok(Err(e)) => return Err(Failure::down(format!("Name of the SMTP server: {e}"))),
+        Err(_) => return Err(Failure::down("Name of the SMTP server: no answer in time")),
+    };
+    let mut last = "it has no address".to_owned();
+    for address in addresses {
+        if settings.security == Security::Plain && !address.ip().is_loopback() {
+            "unprotected connections are made to this machine only".clone_into(&mut last);
+            continue;
+        }
+        match timeout_at(within(limits::CONNECT, until), TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                // Commands are small and answered one by one: Nagle would only delay them.
+                return tcp
+                    .set_nodelay(true)
+                    .and_then(|()| Wire::plain(tcp))
+                    .map_err(|e| Failure::down(format!("Connecting: {e}")));
+            }
+            Ok(Err(e)) => last = e.to_string(),
+            Err(_) => "no answer in time".clone_into(&mut last),
+        }
+    }
+    Err(Failure::down(format!(
+        "Connecting to the SMTP server: {last}"
+    )))
+}
+
+async fn handshake(
+    wire: &Wire,
+    settings: &SmtpSettings,
+    roots: &TlsRoots,
+    until: Instant,
+) -> Result<(), Failure> {
+    let bad = |e: tls::TlsError| Failure::down(format!("TLS: {e}"));
+    let name = tls::server_name(&settings.host).map_err(bad)?;
+    let config = client_config(settings, roots).await?;
+    match timeout_at(within(limits::TLS, until), wire.upgrade(config, name)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(e)) => {
+            let inner = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+            let why = inner.map_or_else(|| e.to_string(), tls::explain);
+            Err(Failure::down(format!("TLS: {why}")))
+        }
+        Err(_) => Err(Failure::down("TLS: no answer in time")),
+    }
+}
+
+/// Reads certificate files, so off the async threads.
+async fn client_config(
+    settings: &SmtpSettings,
+    roots: &TlsRoots,
+) -> Result<Arc<ClientConfig>, Failure> {
+    let (roots, ca_file) = (roots.clone(), settings.ca_file.clone());
+    tokio::task::spawn_blocking(move || roots.client_config(ca_file.as_deref()))
+        .await
+        .map_err(|e| Failure::down(format!("TLS: {e}")))?
+        .map_err(|e| Failure::down(format!("TLS: {e}")))
+}
+
+/// RFC 3207, required: a server that does not offer it, or refuses it, gets no mail and no
+/// password.
+async fn start_tls(
+    link: &mut Link,
+    settings: &SmtpSettings,
+    roots: &TlsRoots,
+    hello: &ClientId,
+    until: Instant,
+) -> Result<(), Failure> {
+    if !link.features.start_tls {
+        return Err(Failure::down(
+            "The server offers no STARTTLS (set implicit TLS, port 465, if it has that)",
+        ));
+    }
+    link.complete(within(limits::COMMAND, until), Starttls)
+        .await
+        .map_err(|e| e.during("STARTTLS"))?;
+    handshake(&link.wire, settings, roots, until).await?;
+    // RFC 3207 §4.2: what the server said in the clear is forgotten.
+    link.features = Features::default();
+    link.complete(within(limits::COMMAND, until), Ehlo::new(hello.clone()))
+        .await
+        .map_err(|e| e.during("EHLO"))?;
+    link.features = Features::parse(&link.wire.reply());
+    Ok(())
+}
+
+async fn sign_in(
+    link: &mut Link,
+    wanted: AuthMechanism,
+    user: &str,
+    credential: &Credential,
+    until: Instant,
+) -> Result<(), Failure> {
+    if !link.wire.is_encrypted() && !link.wire.is_loopback() {
+        return Err(Failure::down("No sign-in over an unprotected connection"));
+    }
+    let mechanism = mechanism(wanted, credential, &link.features)?;
+    let secret = match credential {
+        Credential::Password(password) => password.expose_secret().to_owned(),
+        Credential::TokenFile(path) => token(path).await?,
+    };
+    let credentials = Credentials::new(user.to_owned(), secret.clone());
+    let refused = |e: StepError| {
+        let failure = e.during("Sign-in");
+        let text = without_secrets(&failure.text, user, &secret);
+        match failure.code {
+            // A 4xx (454: temporary failure) and 421 are the server's state, not our password.
+            Some(500..) => Failure {
+                trouble: AccountState::NeedsSignIn,
+                text,
+                ..failure
+            },
+            _ => Failure { text, ..failure },
+        }
+    };
+    let own = |_| Failure::down("Sign-in: the server's challenge is not understood");
+    let first = Auth::new(mechanism, credentials.clone(), None).map_err(own)?;
+    let mut reply = link
+        .step(within(limits::AUTH, until), first)
+        .await
+        .map_err(refused)?;
+    // LOGIN asks twice; XOAUTH2 tells its error in a challenge that wants an empty line.
+    for _ in 0..3 {
+        if !reply.has_code(334) {
+            break;
+        }
+        let deadline = within(limits::AUTH, until);
+        reply = match mechanism {
+            Mechanism::Xoauth2 => link.step(deadline, EmptyLine).await,
+            _ => {
+                let next = Auth::new_from_response(mechanism, credentials.clone(), &reply);
+                link.step(deadline, next.map_err(own)?).await
+            }
+        }
+        .map_err(refused)?;
+    }
+    if reply.has_code(235) {
+        Ok(())
+    } else {
+        Err(Failure::down("Sign-in: unexpected reply"))
+    }
+}
+
+struct EmptyLine;
+
+impl Display for EmptyLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\r\n")
+    }
+}
+
+fn mechanism(
+    wanted: AuthMechanism,
+    credential: &Credential,
+    offered: &Features,
+) -> Result<Mechanism, Failure> {
+    let token = matches!(credential, Credential::TokenFile(_));
+    let found = match wanted {
+        AuthMechanism::XOAuth2 => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
+        AuthMechanism::Plain => Some(Mechanism::Plain).filter(|_| offered.plain),
+        AuthMechanism::Login => Some(Mechanism::Login).filter(|_| offered.login),
+        AuthMechanism::Auto if token => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
+        AuthMechanism::Auto if offered.plain => Some(Mechanism::Plain),
+        AuthMechanism::Auto => Some(Mechanism::Login).filter(|_| offered.login),
+    };
+    found.ok_or_else(|| {
+        Failure::sign_in("Sign-in: the server does not offer the mechanism that is set")
+    })
+}
+
+/// The token, read anew: another program renews it.
+async fn token(path: &std::path::Path) -> Result<String, Failure> {
+    let failed = |e: &dyn Display| {
+        Failure::sign_in(format!("Token file {} cannot be read: {e}", path.display()))
+    };
+    let size = tokio::fs::metadata(path)
+        .await
+        .map_err(|e| failed(&e))?
+        .len();
+    if size > MAX_TOKEN_BYTES {
+        return Err(failed(&"it is too large for a token"));
+    }
+    let text = tokio::fs::read_to_string(path)
+        .await
+        .map_err(|e| failed(&e))?;
+    let token = text.trim();
+    if token.is_empty() || token.contains(char::is_whitespace) {
+        return Err(failed(&"it does not hold one token"));
+    }
+    Ok(token.to_owned())
+}
+
+/// A refusal's text, unless it repeats what we sent (some servers do).
+fn without_secrets(text: &str, user: &str, secret: &str) -> String {
+    let sent = [
+        secret.to_owned(),
+        STANDARD.encode(secret),
+        STANDARD.encode(format!("\0{user}\0{secret}")),
+        STANDARD.encode(format!("user={user}\x01auth=Bearer {secret}\x01\x01")),
+    ];
+    if sent
+        .iter()
+        .any(|s| !s.is_empty() && text.contains(s.as_str()))
+    {
+        "Sign-in refused (the server's text repeated the credentials)".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The name for EHLO: as set, else the machine's, else the address literal that RFC 5321
+/// §4.1.4 gives to those without a name.
+fn client_id(settings: &SmtpSettings) -> ClientId {
+    let fits = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 255
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b))
+    };
+    match &settings.hello_name {
+        Some(name) if fits(name) => ClientId::Domain(name.clone()),
+        _ => match ClientId::default() {
+            ClientId::Domain(name) if fits(&name) => ClientId::Domain(name),
+            ClientId::Domain(_) => ClientId::Ipv4(std::net::Ipv4Addr::LOCALHOST),
+            literal => literal,
+        },
+    }
+}
+
+/// lettre's error, told apart: a reply, or a lost connection.
+pub(super) fn step_error(e: &lettre::transport::smtp::Error) -> StepError {
+    let source = std::error::Error::source(e).map(ToString::to_string);
+    match e.status() {
+        Some(code) => StepError::Refused {
+            code: code.into(),
+            text: source.unwrap_or_default(),
+        },
+        None => StepError::Broken(match source {
+            Some(why) if e.is_response() => format!("not an SMTP reply ({why})"),
+            Some(why) => why,
+            None => "connection lost".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn features_are_read_in_any_case_and_old_auth_form() {
+        let f = Features::parse(&lines(
+            "250-mail.example Hello\n250-8bitmime\n250-Size 1000\n250-AUTH=LOGIN PLAIN\n250 smtputf8",
+        ));
+        assert!(f.eight_bit_mime && f.smtp_utf8 && f.login && f.plain);
+        assert!(!f.start_tls && !f.xoauth2);
+        assert_eq!(f.size_limit, Some(1000));
+        // The first line names the server, nothing else.
+        assert!(!Features::parse(&lines("250 STARTTLS")).start_tls);
+        assert_eq!(
+            Features::parse(&lines("250-x\n250 SIZE 0")).size_limit,
+            None
+        );
+    }
+
+    #[test]
+    fn a_refusal_that_repeats_the_password_is_not_kept() {
+        let text = "Sign-in refused: 535 bad password hunter2!";
+        assert!(!without_secrets(text, "u", "hunter2!").contains("hunter2!"));
+        let blob = STANDARD.encode("\0u\0hunter2!");
+        assert!(!without_secrets(&format!("535 {blob}"), "u", "hunter2!").contains(&blob));
+        assert_eq!(without_secrets(text, "u", "other"), text);
+    }
+}
