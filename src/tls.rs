@@ -106,8 +106,12 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
 pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let ascii = idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_owned());
-    ServerName::try_from(if ascii.is_empty() { bare.to_owned() } else { ascii })
-        .map_err(|_| TlsError::HostName(host.to_owned()))
+    ServerName::try_from(if ascii.is_empty() {
+        bare.to_owned()
+    } else {
+        ascii
+    })
+    .map_err(|_| TlsError::HostName(host.to_owned()))
 }
 
 /// What is wrong, in words an operator can act on.
@@ -179,7 +183,13 @@ mod tests {
 
     #[test]
     fn hosts_are_names_addresses_or_refused() {
-        for good in ["imap.example.org", "127.0.0.1", "::1", "[::1]", "bücher.example"] {
+        for good in [
+            "imap.example.org",
+            "127.0.0.1",
+            "::1",
+            "[::1]",
+            "bücher.example",
+        ] {
             assert!(server_name(good).is_ok(), "{good}");
         }
         for bad in ["", "a b", "-"] {

@@ -31,7 +31,7 @@ pub struct ReplyInput<'a> {
     pub subject: &'a str,
     /// What kind of mail it is by its headers.
     pub nature: Option<Nature>,
-    /// The text of the last mail that we sent in the thread.
+    /// The text of the last mail that we sent in the thread; none: we do not know it.
     pub last_outbound: Option<&'a str>,
 }
 
@@ -77,16 +77,20 @@ pub fn asks_for_step(text: &str) -> Result<bool, RulesError> {
     }))
 }
 
+/// Compiles the rules, which takes some 0.2 s. Blocking.
+pub fn warm_up() {
+    if let Err(error) = Rules::embedded() {
+        tracing::error!(%error, "classifier rules do not compile");
+    }
+}
+
 /// Classifies one reply. The first call compiles the rules: make it off the async threads.
 ///
 /// # Errors
 /// Only when the embedded rules do not compile, which a test rules out.
 pub fn classify(input: &ReplyInput<'_>) -> Result<Verdict, RulesError> {
     let rules = Rules::embedded()?;
-    let asked = match input.last_outbound {
-        Some(text) => asks_for_step(text)?,
-        None => false,
-    };
+    let asked = input.last_outbound.map(asks_for_step).transpose()?;
     let folded = fold::fold(input.new_text);
     let mut scores = Scores::default();
     for sentence in fold::sentences(&folded) {
@@ -125,7 +129,7 @@ struct Scores {
 }
 
 impl Scores {
-    fn add_sentence(&mut self, hits: &[&Rule], asked: bool) {
+    fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>) {
         let guarded = hits.iter().any(|rule| rule.mark == Mark::Guard);
         for rule in hits {
             let goal = matches!(rule.mark, Mark::Yes | Mark::For(Intent::GoalReached, _));
@@ -147,10 +151,12 @@ impl Scores {
                     self.machine |= intent == Intent::OutOfOffice
                         && !matches!(rule.name.as_str(), "a_away" | "a_away_start" | "a_return");
                 }
-                Mark::Yes if asked => {
+                Mark::Yes if asked == Some(true) => {
                     self.add(Intent::GoalReached, rule.weight);
                     self.add_goal(GoalType::Other, 0.3);
                 }
+                // What we do not know to be an answer to nothing, a person looks at.
+                Mark::Yes if asked.is_none() => self.add(Intent::Neutral, FOUND),
                 Mark::Yes => self.add(Intent::Neutral, STRONG),
                 Mark::Person => self.person.push(rule.name.clone()),
                 Mark::Schedule => self.scheduling = true,

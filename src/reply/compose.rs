@@ -202,6 +202,12 @@ pub fn answering_address(written_to: &str, account: &str, aliases: &[String]) ->
         .to_owned()
 }
 
+/// Whether an address can stand in a header.
+#[must_use]
+pub fn usable(address: &Address) -> bool {
+    mailbox(address, "").is_ok()
+}
+
 fn is_to_lead(kind: MailKind) -> bool {
     matches!(
         kind,
