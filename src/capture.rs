@@ -24,7 +24,7 @@ use crate::model::{
 use crate::msgid::MsgId;
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
-    Content, Lookups, Matched, NewConversation, NewMessage, Store, StoreError, Stored, Tx,
+    Content, Lookups, Matched, NewConversation, NewMessage, Speaker, Store, StoreError, Stored, Tx,
 };
 use crate::time::{self, UtcMs};
 use crate::visible::{self, Visible};
@@ -382,18 +382,22 @@ impl Capture {
             d if d.counts_as_reply() => {
                 let empty = Content::default();
                 let content = row.content.as_ref().unwrap_or(&empty);
-                tx.insert_conversation(&NewConversation::customer(
-                    matched.campaign_lead_id,
-                    id,
-                    if content.visible_text.is_empty() {
-                        &content.full_text
-                    } else {
-                        &content.visible_text
-                    },
-                    &row.message_key,
-                    &content.in_reply_to,
-                    now,
-                ))?;
+                let text = if content.visible_text.is_empty() {
+                    &content.full_text
+                } else {
+                    &content.visible_text
+                };
+                tx.insert_conversation(&NewConversation {
+                    campaign_lead_id: matched.campaign_lead_id,
+                    sender: Speaker::Customer,
+                    message: text,
+                    agent_tool_used: "",
+                    email_message_id: &row.message_key,
+                    email_in_reply_to: &content.in_reply_to,
+                    created_at: now,
+                    message_ref: Some(id),
+                    outbox_ref: None,
+                })?;
                 tx.insert_reply_job(id, old_mail, now)?;
             }
             _ => {}
