@@ -33,7 +33,7 @@ pub struct App {
     settings: Arc<Settings>,
     store: Store,
     keys: Arc<Keys>,
-    templates: Templates,
+    actor: ReplyActor,
     board: Board,
     budget: ByteBudget,
     roots: TlsRoots,
@@ -65,18 +65,32 @@ impl App {
             .await
             .with_context(|| format!("Open database {}", settings.database.display()))?;
         let budget = ByteBudget::new(settings.listen.byte_budget);
-        let look_bells = settings.accounts.iter().map(|_| Doorbell::default()).collect();
-        Ok(Self {
-            settings: Arc::new(settings),
-            store,
-            keys: Arc::new(keys),
+        let settings = Arc::new(settings);
+        let keys = Arc::new(keys);
+        let outbox_bell = Doorbell::default();
+        let actor = ReplyActor::new(
+            store.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&keys),
             templates,
+            outbox_bell.clone(),
+        );
+        let look_bells = settings
+            .accounts
+            .iter()
+            .map(|_| Doorbell::default())
+            .collect();
+        Ok(Self {
+            settings,
+            store,
+            keys,
+            actor,
             board: Board::default(),
             budget,
             roots: TlsRoots::default(),
             owner: owner(),
             reply_bell: Doorbell::default(),
-            outbox_bell: Doorbell::default(),
+            outbox_bell,
             look_bells,
             progress: None,
         })
@@ -135,7 +149,12 @@ impl App {
 
     /// The accounts with their rows, made on first mention.
     async fn accounts(&self) -> anyhow::Result<Vec<(AccountId, AccountSettings)>> {
-        let names: Vec<String> = self.settings.accounts.iter().map(|a| a.name.clone()).collect();
+        let names: Vec<String> = self
+            .settings
+            .accounts
+            .iter()
+            .map(|a| a.name.clone())
+            .collect();
         let ids = self
             .store
             .write(move |tx| {
@@ -146,17 +165,10 @@ impl App {
             })
             .await
             .context("Prepare accounts")?;
-        Ok(ids.into_iter().zip(self.settings.accounts.iter().cloned()).collect())
-    }
-
-    async fn reply_actor(&self) -> anyhow::Result<ReplyActor> {
-        Ok(ReplyActor::new(
-            self.store.clone(),
-            Arc::clone(&self.settings),
-            Arc::clone(&self.keys),
-            self.templates.clone(),
-            self.outbox_bell.clone(),
-        ))
+        Ok(ids
+            .into_iter()
+            .zip(self.settings.accounts.iter().cloned())
+            .collect())
     }
 
     async fn outbox(&self) -> anyhow::Result<OutboxWorker> {

@@ -8,7 +8,6 @@
 use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -29,8 +28,6 @@ use crate::store::{
 use crate::time::{self, UtcMs};
 use crate::visible::{self, Visible};
 
-/// A vacation notice without a date pauses follow-ups for this long.
-const VACATION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Up to this size a batch is parsed where it is; above, off the async threads.
 const PARSE_INLINE_BYTES: usize = 32 * 1024;
 /// zstd's own default: measured 3 is half the time of 6 for a few per cent in size.
@@ -93,8 +90,9 @@ impl Report {
     pub fn add(&mut self, other: &Self) {
         self.processed = self.processed.saturating_add(other.processed);
         self.new_replies = self.new_replies.saturating_add(other.new_replies);
-        self.skipped_no_reply_header =
-            self.skipped_no_reply_header.saturating_add(other.skipped_no_reply_header);
+        self.skipped_no_reply_header = self
+            .skipped_no_reply_header
+            .saturating_add(other.skipped_no_reply_header);
         self.skipped_no_match = self.skipped_no_match.saturating_add(other.skipped_no_match);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);
         for e in &other.errors {
@@ -211,7 +209,7 @@ impl Capture {
                 if !tx.adopt_message(id, &row)? {
                     return Ok(false);
                 }
-                this.follow_up(tx, &row, id, false, now)?;
+                Self::follow_up(tx, &row, id, now)?;
                 Ok(row.disposition.counts_as_reply())
             })
             .await
@@ -273,9 +271,12 @@ impl Capture {
             }
             Stored::New { id, duplicate_id } => {
                 if duplicate_id {
-                    warn!(message = id.0, "a Message-ID came again with other content: stored, never answered");
+                    warn!(
+                        message = id.0,
+                        "a Message-ID came again with other content: stored, never answered"
+                    );
                 }
-                self.follow_up(tx, &row, id, duplicate_id, now)?;
+                Self::follow_up(tx, &row, id, now)?;
                 if row.disposition.counts_as_reply() {
                     report.new_replies = report.new_replies.saturating_add(1);
                 } else if row.matched.is_none() {
@@ -340,7 +341,11 @@ impl Capture {
             } else {
                 self.0.keys.hash(&m.sender_key)
             },
-            ref_hashes: m.ids.iter().map(|id| self.0.keys.hash(id.as_str())).collect(),
+            ref_hashes: m
+                .ids
+                .iter()
+                .map(|id| self.0.keys.hash(id.as_str()))
+                .collect(),
             matched: search.found.map(|found| Matched {
                 campaign_lead_id: found.sent.campaign_lead_id,
                 sent_id: found.sent.sent_id,
@@ -357,11 +362,9 @@ impl Capture {
 
     /// What follows from a new message, in the same transaction.
     fn follow_up(
-        &self,
         tx: &Tx<'_>,
         row: &NewMessage,
         id: MessageRowId,
-        _duplicate_id: bool,
         now: UtcMs,
     ) -> Result<(), StoreError> {
         let old_mail = !matches!(row.source, CaptureSource::Live | CaptureSource::CatchUp);
@@ -373,34 +376,34 @@ impl Capture {
             }
             return Ok(());
         };
-        match row.disposition {
-            Disposition::Bounce => tx.mark_bounced(matched.campaign_lead_id, now)?,
-            Disposition::AutoReply => tx.pause_lead(matched.campaign_lead_id, now.plus(VACATION))?,
-            Disposition::Complaint => {
-                tx.insert_reply_job(id, old_mail, now)?;
-            }
-            d if d.counts_as_reply() => {
-                let empty = Content::default();
-                let content = row.content.as_ref().unwrap_or(&empty);
-                let text = if content.visible_text.is_empty() {
-                    &content.full_text
-                } else {
-                    &content.visible_text
-                };
-                tx.insert_conversation(&NewConversation {
-                    campaign_lead_id: matched.campaign_lead_id,
-                    sender: Speaker::Customer,
-                    message: text,
-                    agent_tool_used: "",
-                    email_message_id: &row.message_key,
-                    email_in_reply_to: &content.in_reply_to,
-                    created_at: now,
-                    message_ref: Some(id),
-                    outbox_ref: None,
-                })?;
-                tx.insert_reply_job(id, old_mail, now)?;
-            }
-            _ => {}
+        if row.disposition.counts_as_reply() {
+            let empty = Content::default();
+            let content = row.content.as_ref().unwrap_or(&empty);
+            let text = if content.visible_text.is_empty() {
+                &content.full_text
+            } else {
+                &content.visible_text
+            };
+            tx.insert_conversation(&NewConversation {
+                campaign_lead_id: matched.campaign_lead_id,
+                sender: Speaker::Customer,
+                message: text,
+                agent_tool_used: "",
+                email_message_id: &row.message_key,
+                email_in_reply_to: &content.in_reply_to,
+                created_at: now,
+                message_ref: Some(id),
+                outbox_ref: None,
+            })?;
+        }
+        // Bounces, vacation notices and complaints have consequences too, but no conversation.
+        if row.disposition.counts_as_reply()
+            || matches!(
+                row.disposition,
+                Disposition::Bounce | Disposition::AutoReply | Disposition::Complaint
+            )
+        {
+            tx.insert_reply_job(id, old_mail, now)?;
         }
         Ok(())
     }
@@ -412,11 +415,21 @@ impl Parts {
         let judged = nature::judge(&mail, &self.ours, &self.keys);
         let visible = visible::split(&mail.text);
         let ids = matcher::ids_to_look_up(&mail);
-        let sender_key = mail.from.as_ref().map(|a| address_key(&a.addr)).unwrap_or_default();
+        let sender_key = mail
+            .from
+            .as_ref()
+            .map(|a| address_key(&a.addr))
+            .unwrap_or_default();
         // Without a Message-ID the header without its trace fields names the mail, so that the
         // same mail at the next poll or in another folder is the same.
         let message_key = mail.message_id.as_ref().map_or_else(
-            || format!("digest:{}", self.keys.hash(&String::from_utf8_lossy(&mail.header_digest_input))),
+            || {
+                format!(
+                    "digest:{}",
+                    self.keys
+                        .hash(&String::from_utf8_lossy(&mail.header_digest_input))
+                )
+            },
             |id| id.as_str().to_owned(),
         );
         let content_digest = self.keys.hash(&mime::content_digest_input(&mail));
@@ -425,7 +438,17 @@ impl Parts {
         } else {
             zstd::bulk::compress(&arrived.bytes, ZSTD_LEVEL).ok()
         };
-        Understood { arrived, mail, judged, visible, ids, sender_key, message_key, content_digest, raw }
+        Understood {
+            arrived,
+            mail,
+            judged,
+            visible,
+            ids,
+            sender_key,
+            message_key,
+            content_digest,
+            raw,
+        }
     }
 }
 
@@ -446,12 +469,23 @@ impl Lookup for Known<'_> {
 
 fn content(mail: &Mail, visible: Visible) -> Content {
     let addresses = |list: &[crate::model::Address]| {
-        list.iter().map(|a| a.addr.as_str()).collect::<Vec<_>>().join(", ")
+        list.iter()
+            .map(|a| a.addr.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let ids = |list: &[MsgId]| list.iter().map(MsgId::as_str).collect::<Vec<_>>().join(" ");
     Content {
-        from_address: mail.from.as_ref().map(|a| a.addr.clone()).unwrap_or_default(),
-        from_name: mail.from.as_ref().map(|a| a.name.clone()).unwrap_or_default(),
+        from_address: mail
+            .from
+            .as_ref()
+            .map(|a| a.addr.clone())
+            .unwrap_or_default(),
+        from_name: mail
+            .from
+            .as_ref()
+            .map(|a| a.name.clone())
+            .unwrap_or_default(),
         to_addresses: addresses(&mail.to),
         subject: mail.subject.clone(),
         sent_date: mail.date,
@@ -468,7 +502,10 @@ fn content(mail: &Mail, visible: Visible) -> Content {
 /// The addresses that are ours, the sales' and the operator's.
 fn ours(settings: &Settings) -> Ours {
     let keys = |list: &[String]| -> HashSet<String> {
-        list.iter().map(|a| address_key(a)).filter(|k| !k.is_empty()).collect()
+        list.iter()
+            .map(|a| address_key(a))
+            .filter(|k| !k.is_empty())
+            .collect()
     };
     let mut addresses = HashSet::new();
     for account in &settings.accounts {
@@ -476,9 +513,12 @@ fn ours(settings: &Settings) -> Ours {
         addresses.insert(account.smtp.envelope_from.clone());
         addresses.extend(account.aliases.iter().cloned());
     }
-    let addresses: HashSet<String> =
-        keys(&addresses.into_iter().collect::<Vec<_>>());
+    let addresses: HashSet<String> = keys(&addresses.into_iter().collect::<Vec<_>>());
     let mut sales = keys(&settings.reply.sales_addresses);
     sales.extend(keys(std::slice::from_ref(&settings.reply.sales_email)));
-    Ours { addresses, sales, operators: keys(&settings.reply.operator_addresses) }
+    Ours {
+        addresses,
+        sales,
+        operators: keys(&settings.reply.operator_addresses),
+    }
 }

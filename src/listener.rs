@@ -124,7 +124,13 @@ impl Listener {
                 Ok::<_, StoreError>((row.id, ids))
             })
             .await?;
-        Ok(Self { shared, account, id, mailboxes, bell })
+        Ok(Self {
+            shared,
+            account,
+            id,
+            mailboxes,
+            bell,
+        })
     }
 
     /// The account's row.
@@ -177,11 +183,17 @@ impl Listener {
             let mut session = self.connect().await?;
             let mut report = Report::default();
             if let Some(lease) = &lease {
-                (report, _) = self.look_at_all(&mut session, lease, CaptureSource::CatchUp).await?;
+                (report, _) = self
+                    .look_at_all(&mut session, lease, CaptureSource::CatchUp)
+                    .await?;
             }
             if let Some(days) = check_days {
                 for (name, id) in &self.mailboxes {
-                    report.add(&self.check_behind(&mut session, lease.as_ref(), name, *id, days).await?);
+                    report.add(
+                        &self
+                            .check_behind(&mut session, lease.as_ref(), name, *id, days)
+                            .await?,
+                    );
                 }
             }
             self.verified().await?;
@@ -212,13 +224,19 @@ impl Listener {
             connected = self.connect() => connected?,
         };
         let known = self.pipelining().await?;
-        let mut watch =
-            Watch::new(session.capabilities(), known, self.shared.settings.listen.silence);
+        let mut watch = Watch::new(
+            session.capabilities(),
+            known,
+            self.shared.settings.listen.silence,
+        );
         let since = Instant::now();
         let mut reset = false;
         let mut source = CaptureSource::CatchUp;
         let result = loop {
-            if let Err(e) = self.turn(&mut session, &mut watch, lease, source, stop).await {
+            if let Err(e) = self
+                .turn(&mut session, &mut watch, lease, source, stop)
+                .await
+            {
                 break Err(e);
             }
             if stop.is_cancelled() {
@@ -228,13 +246,19 @@ impl Listener {
             if !reset && since.elapsed() >= LONG_LIFE {
                 reset = true;
                 let id = self.id;
-                self.shared.store.write(move |tx| tx.reset_failures(id)).await?;
+                self.shared
+                    .store
+                    .write(move |tx| tx.reset_failures(id))
+                    .await?;
             }
         };
         let learned = watch.pipelining();
         if learned != known {
             let id = self.id;
-            self.shared.store.write(move |tx| tx.set_pipelining(id, learned)).await?;
+            self.shared
+                .store
+                .write(move |tx| tx.set_pipelining(id, learned))
+                .await?;
         }
         if result.is_ok() {
             // The server may be silent; stopping does not wait for it longer than this.
@@ -269,7 +293,8 @@ impl Listener {
                 News::Announced { at } => {
                     let announced = time::now().minus(at.elapsed());
                     if let Some(epoch) = &mut epoch {
-                        self.take_news(session, watch, lease, epoch, announced).await?;
+                        self.take_news(session, watch, lease, epoch, announced)
+                            .await?;
                     }
                     self.shared.board.pushed(self.id, time::now());
                 }
@@ -280,23 +305,37 @@ impl Listener {
 
     async fn connect(&self) -> Result<Session, Ended> {
         let (id, every) = (self.id, self.shared.settings.listen.login_every);
-        let permit =
-            self.shared.store.write(move |tx| tx.book_login(id, time::now(), every)).await?;
+        let permit = self
+            .shared
+            .store
+            .write(move |tx| tx.book_login(id, time::now(), every))
+            .await?;
         if let LoginPermit::NotBefore(at) = permit {
             return Err(Ended::NotBefore(at));
         }
-        let session = imap::connect(&self.account.imap, &self.shared.roots, &self.shared.budget).await?;
-        self.shared.store.write(move |tx| tx.note_signed_in(id)).await?;
+        let session =
+            imap::connect(&self.account.imap, &self.shared.roots, &self.shared.budget).await?;
+        self.shared
+            .store
+            .write(move |tx| tx.note_signed_in(id))
+            .await?;
         Ok(session)
     }
 
     async fn take_lease(&self) -> Result<Option<Lease>, StoreError> {
         let (id, owner) = (self.id, self.shared.owner.clone());
-        self.shared.store.write(move |tx| tx.take_lease(id, &owner, time::now(), LEASE)).await
+        self.shared
+            .store
+            .write(move |tx| tx.take_lease(id, &owner, time::now(), LEASE))
+            .await
     }
 
     async fn release(&self, lease: Lease) {
-        let released = self.shared.store.write(move |tx| tx.release_lease(&lease)).await;
+        let released = self
+            .shared
+            .store
+            .write(move |tx| tx.release_lease(&lease))
+            .await;
         if let Err(e) = released {
             let e: StoreError = e;
             warn!(account = %self.account.name, "could not give the account back, the lease runs out by itself: {e:#}");
@@ -305,7 +344,10 @@ impl Listener {
 
     async fn pipelining(&self) -> Result<Pipelining, StoreError> {
         let id = self.id;
-        self.shared.store.read(move |r| r.account(id).map(|a| a.pipelining)).await
+        self.shared
+            .store
+            .read(move |r| r.account(id).map(|a| a.pipelining))
+            .await
     }
 
     /// Every mailbox answered OK: the account is live.
@@ -321,7 +363,10 @@ impl Listener {
     async fn verified(&self) -> Result<(), StoreError> {
         let (id, at) = (self.id, time::now());
         self.shared.board.verified(id, at);
-        self.shared.store.write(move |tx| tx.note_verified(id, at)).await
+        self.shared
+            .store
+            .write(move |tx| tx.note_verified(id, at))
+            .await
     }
 
     async fn set_state(&self, state: AccountState, reason: &str) -> Result<(), StoreError> {
@@ -364,7 +409,11 @@ impl Listener {
                 retry::RECONNECT.wait(3)
             }
             Ended::Imap(e) => {
-                warn!(account, step = e.step().map(imap::Step::as_str), "connection ended: {e:#}");
+                warn!(
+                    account,
+                    step = e.step().map(imap::Step::as_str),
+                    "connection ended: {e:#}"
+                );
                 match self.book_failure(e, now).await {
                     Ok(wait) => wait,
                     Err(store) => {
@@ -377,11 +426,14 @@ impl Listener {
         let (state, reason) = match ended {
             Ended::Imap(e) if e.is_auth() => (
                 AccountState::NeedsSignIn,
-                format!("the server refuses the sign-in ({e}): mend user and password in the settings"),
+                format!(
+                    "the server refuses the sign-in ({e}): mend user and password in the settings"
+                ),
             ),
-            Ended::Imap(e) if matches!(e, ImapError::Throttled { .. }) => {
-                (AccountState::Degraded, format!("the server asks us to wait: {e}"))
-            }
+            Ended::Imap(e) if matches!(e, ImapError::Throttled { .. }) => (
+                AccountState::Degraded,
+                format!("the server asks us to wait: {e}"),
+            ),
             other => (AccountState::Down, other.to_string()),
         };
         if let Err(e) = self.set_state(state, &reason).await {
@@ -403,7 +455,10 @@ impl Listener {
             None => jittered,
         };
         let next = now.plus(wait);
-        self.shared.store.write(move |tx| tx.note_failure(id, refused, next)).await?;
+        self.shared
+            .store
+            .write(move |tx| tx.note_failure(id, refused, next))
+            .await?;
         Ok(wait)
     }
 

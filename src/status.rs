@@ -134,7 +134,11 @@ impl Snapshot {
                 Ok(Self {
                     at,
                     redirect_to,
-                    accounts: r.accounts()?.into_iter().map(|a| account(a, at, fresh)).collect(),
+                    accounts: r
+                        .accounts()?
+                        .into_iter()
+                        .map(|a| account(a, at, fresh))
+                        .collect(),
                     messages: r.disposition_counts()?,
                     replies_pending: replies.pending,
                     replies_failed: replies.failed,
@@ -149,8 +153,14 @@ impl Snapshot {
     /// Whether something waits that only a person can mend or settle.
     #[must_use]
     pub fn needs_person(&self) -> bool {
-        self.accounts.iter().any(|a| a.state == AccountState::NeedsSignIn)
-            || self.outbox.paused.iter().any(|p| p.state == AccountState::NeedsSignIn)
+        self.accounts
+            .iter()
+            .any(|a| a.state == AccountState::NeedsSignIn)
+            || self
+                .outbox
+                .paused
+                .iter()
+                .any(|p| p.state == AccountState::NeedsSignIn)
             || !self.outbox.unknown.is_empty()
             || self.drafts_open > 0
             || self.replies_failed > 0
@@ -186,9 +196,10 @@ impl fmt::Display for Snapshot {
             writeln!(f, "REDIRECT: every outgoing mail goes to {to}")?;
         }
         for a in &self.accounts {
-            let verified = a
-                .verified_age_s
-                .map_or_else(|| "never verified".to_owned(), |s| format!("verified {s} s ago"));
+            let verified = a.verified_age_s.map_or_else(
+                || "never verified".to_owned(),
+                |s| format!("verified {s} s ago"),
+            );
             writeln!(f, "{:<20} {:<14} {verified}: {}", a.name, a.state, a.reason)?;
             if let Some(at) = a.next_try_at {
                 writeln!(f, "{:<20} next try at {}", "", at.rfc3339())?;
@@ -197,18 +208,46 @@ impl fmt::Display for Snapshot {
         if self.accounts.is_empty() {
             writeln!(f, "No account was ever read.")?;
         }
-        let counts: Vec<String> = self.messages.iter().map(|(d, n)| format!("{d} {n}")).collect();
-        writeln!(f, "messages: {}", if counts.is_empty() { "none".into() } else { counts.join(", ") })?;
+        let counts: Vec<String> = self
+            .messages
+            .iter()
+            .map(|(d, n)| format!("{d} {n}"))
+            .collect();
+        writeln!(
+            f,
+            "messages: {}",
+            if counts.is_empty() {
+                "none".into()
+            } else {
+                counts.join(", ")
+            }
+        )?;
         writeln!(
             f,
             "replies: {} pending, {} failed, {} drafts for a person, {} for the next digest",
             self.replies_pending, self.replies_failed, self.drafts_open, self.digest_open
         )?;
-        let depth: Vec<String> =
-            self.outbox.depth.iter().map(|(state, n)| format!("{state} {n}")).collect();
-        writeln!(f, "outbox: {}", if depth.is_empty() { "empty".into() } else { depth.join(", ") })?;
+        let depth: Vec<String> = self
+            .outbox
+            .depth
+            .iter()
+            .map(|(state, n)| format!("{state} {n}"))
+            .collect();
+        writeln!(
+            f,
+            "outbox: {}",
+            if depth.is_empty() {
+                "empty".into()
+            } else {
+                depth.join(", ")
+            }
+        )?;
         for p in &self.outbox.paused {
-            writeln!(f, "  mails of account {} wait: {} ({})", p.account_id, p.reason, p.state)?;
+            writeln!(
+                f,
+                "  mails of account {} wait: {} ({})",
+                p.account_id, p.reason, p.state
+            )?;
         }
         for m in &self.outbox.unknown {
             writeln!(
@@ -218,7 +257,11 @@ impl fmt::Display for Snapshot {
             )?;
         }
         for m in &self.outbox.rejected {
-            writeln!(f, "  mail {} ({}) was refused: {}", m.id, m.kind, m.smtp_text)?;
+            writeln!(
+                f,
+                "  mail {} ({}) was refused: {}",
+                m.id, m.kind, m.smtp_text
+            )?;
         }
         Ok(())
     }

@@ -11,23 +11,40 @@ use crate::config::{LogFormat, LogSettings};
 
 /// Libraries that log what they read or write are held to warnings, whatever the filter says:
 /// their debug output holds mail and credentials.
-const QUIET: &[&str] = &["async_imap", "imap_proto", "lettre", "rustls", "mail_parser", "html5ever"];
+const QUIET: &[&str] = &[
+    "async_imap",
+    "imap_proto",
+    "lettre",
+    "rustls",
+    "mail_parser",
+    "html5ever",
+];
 
 /// Starts logging. Call once.
 ///
 /// # Errors
 /// A filter that cannot be read, or a second call.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    let mut filter = EnvFilter::try_new(&settings.filter)
-        .with_context(|| format!("Read log filter {:?}: use e.g. info or replyd=debug", settings.filter))?;
+    let mut filter = EnvFilter::try_new(&settings.filter).with_context(|| {
+        format!(
+            "Read log filter {:?}: use e.g. info or replyd=debug",
+            settings.filter
+        )
+    })?;
     for target in QUIET {
         filter = filter.add_directive(format!("{target}=warn").parse()?);
     }
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Text => {
             let ansi = std::io::stderr().is_terminal();
-            builder.with_ansi(ansi).with_target(false).finish().try_init()
+            builder
+                .with_ansi(ansi)
+                .with_target(false)
+                .finish()
+                .try_init()
         }
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
     }

@@ -6,6 +6,8 @@ use tracing::warn;
 use super::App;
 use crate::capture::Report;
 use crate::listener::Ended;
+use crate::reply::JobReport;
+use crate::store::StoreError;
 use crate::time::{self, UtcMs};
 
 /// How one account's look ended.
@@ -36,9 +38,18 @@ pub struct CheckReport {
     /// All reports added up.
     pub total: Report,
     /// Replies processed by the actor, with their report lines.
-    pub jobs: Vec<crate::reply::JobReport>,
+    pub jobs: Vec<JobReport>,
     /// Reply jobs that failed.
     pub job_errors: u64,
+}
+
+impl CheckReport {
+    fn note(&mut self, job: JobReport) {
+        if job.error.is_some() {
+            self.job_errors = self.job_errors.saturating_add(1);
+        }
+        self.jobs.push(job);
+    }
 }
 
 impl App {
@@ -73,34 +84,63 @@ impl App {
                 }
                 Err(join) => {
                     report.total.error(format!("A listener failed: {join}"));
-                    report
-                        .accounts
-                        .push(("?".into(), Outcome::Failed(format!("A listener failed: {join}"))));
+                    report.accounts.push((
+                        "?".into(),
+                        Outcome::Failed(format!("A listener failed: {join}")),
+                    ));
                 }
             }
         }
         report.accounts.sort_by(|a, b| a.0.cmp(&b.0));
-        self.work_off(&mut report, u32::MAX).await?;
+        self.work_off(&mut report).await?;
         Ok(report)
     }
 
-    /// Reply jobs that are due, at most `limit`, then the digest and the outbox.
+    /// Reply jobs that are due, then the digest and the outbox.
     ///
     /// # Errors
     /// What the store says.
-    pub async fn work_off(&self, report: &mut CheckReport, limit: u32) -> anyhow::Result<()> {
-        let actor = self.reply_actor().await?;
-        for _ in 0..limit {
-            match actor.handle_one(time::now()).await {
-                Ok(Some(job)) => report.jobs.push(job),
-                Ok(None) => break,
+    async fn work_off(&self, report: &mut CheckReport) -> anyhow::Result<()> {
+        while let Some(job) = self.actor.handle_one(time::now()).await? {
+            report.note(job);
+        }
+        self.finish_pass().await
+    }
+
+    /// Reply jobs that wait, and with `force` those that were processed already, at most
+    /// `limit`; then the digest and the outbox. Nothing is sent twice for one reply unless
+    /// `resend` is given.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn process(
+        &self,
+        limit: u32,
+        force: bool,
+        resend: bool,
+    ) -> anyhow::Result<CheckReport> {
+        let mut report = CheckReport::default();
+        let jobs = self
+            .store
+            .read(move |r| r.pending_replies(limit, force))
+            .await
+            .map_err(|e: StoreError| e)?;
+        for id in jobs {
+            match self.actor.process(id, resend, time::now()).await {
+                Ok(job) => report.note(job),
                 Err(e) => {
                     report.job_errors = report.job_errors.saturating_add(1);
-                    warn!("reply job: {e:#}");
+                    warn!(job = id.0, "reply job: {e:#}");
                 }
             }
         }
-        actor.send_due_digest(time::now(), true).await?;
+        self.finish_pass().await?;
+        Ok(report)
+    }
+
+    /// Digest and outbox, until nothing is due.
+    async fn finish_pass(&self) -> anyhow::Result<()> {
+        self.actor.send_due_digest(time::now(), true).await?;
         let outbox = self.outbox().await?;
         while outbox.handle_one(time::now()).await?.is_some() {}
         outbox.close().await;
@@ -109,8 +149,16 @@ impl App {
 
     /// What an ended look means to whoever called.
     async fn outcome(&self, id: crate::model::AccountId, ended: &Ended) -> Outcome {
-        let row = self.store.read(move |r| r.account(id)).await.map_err(|e: crate::store::StoreError| e);
-        let next_try = row.as_ref().ok().map(|r| r.next_attempt_at).filter(|at| *at > time::now());
+        let row = self
+            .store
+            .read(move |r| r.account(id))
+            .await
+            .map_err(|e: StoreError| e);
+        let next_try = row
+            .as_ref()
+            .ok()
+            .map(|r| r.next_attempt_at)
+            .filter(|at| *at > time::now());
         match ended {
             Ended::Held => {
                 let fresh = self.settings.listen.interval.saturating_mul(3);
@@ -118,14 +166,21 @@ impl App {
                 if verified.is_some_and(|at| time::now().since(at) <= fresh) {
                     Outcome::HeldElsewhere
                 } else {
-                    Outcome::NotNow { why: ended.to_string(), next_try: None }
+                    Outcome::NotNow {
+                        why: ended.to_string(),
+                        next_try: None,
+                    }
                 }
             }
-            Ended::NotBefore(at) => {
-                Outcome::NotNow { why: "Not to be tried yet".into(), next_try: Some(*at) }
-            }
+            Ended::NotBefore(at) => Outcome::NotNow {
+                why: "Not to be tried yet".into(),
+                next_try: Some(*at),
+            },
             e if e.needs_sign_in() => Outcome::NeedsSignIn(e.to_string()),
-            Ended::Imap(e) => Outcome::NotNow { why: e.to_string(), next_try },
+            Ended::Imap(e) => Outcome::NotNow {
+                why: e.to_string(),
+                next_try,
+            },
             Ended::Store(e) => Outcome::Failed(e.to_string()),
         }
     }

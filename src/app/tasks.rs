@@ -45,7 +45,10 @@ impl App {
         );
         if let Some(to) = &self.settings.redirect_to {
             let domain = to.rsplit_once('@').map_or("?", |(_, d)| d);
-            warn!(domain, "REDIRECT: every outgoing mail goes to one address instead of its recipient");
+            warn!(
+                domain,
+                "REDIRECT: every outgoing mail goes to one address instead of its recipient"
+            );
         }
         let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut names: Vec<String> = Vec::new();
@@ -55,21 +58,39 @@ impl App {
             tasks.spawn(async move { (name, task.await) });
         };
 
-        let actor = self.reply_actor().await?;
+        let actor = self.actor.clone();
         let (token, bell) = (stop.clone(), self.reply_bell.clone());
-        spawn("reply actor", Box::pin(async move { actor.run(token, bell).await }));
+        spawn(
+            "reply actor",
+            Box::pin(async move { actor.run(token, bell).await }),
+        );
         let outbox = self.outbox().await?;
         let (token, bell) = (stop.clone(), self.outbox_bell.clone());
-        spawn("outbox", Box::pin(async move { outbox.run(token, bell).await }));
+        spawn(
+            "outbox",
+            Box::pin(async move { outbox.run(token, bell).await }),
+        );
         let (store, owner, token) = (self.store.clone(), self.owner.clone(), stop.clone());
-        spawn("lease keeper", Box::pin(async move { keep_leases(store, owner, token).await }));
-        let (store, retention, token) =
-            (self.store.clone(), self.settings.store.raw_retention, stop.clone());
-        spawn("housekeeping", Box::pin(async move { keep_house(store, retention, token).await }));
+        spawn(
+            "lease keeper",
+            Box::pin(async move { keep_leases(store, owner, token).await }),
+        );
+        let (store, retention, token) = (
+            self.store.clone(),
+            self.settings.store.raw_retention,
+            stop.clone(),
+        );
+        spawn(
+            "housekeeping",
+            Box::pin(async move { keep_house(store, retention, token).await }),
+        );
         for listener in self.listeners().await? {
             let token = stop.clone();
             let name = format!("account {}", listener.name());
-            spawn(&name, Box::pin(async move { supervise(listener, token).await }));
+            spawn(
+                &name,
+                Box::pin(async move { supervise(listener, token).await }),
+            );
         }
         notify(&[sd_notify::NotifyState::Ready]);
 
@@ -97,7 +118,10 @@ mod futures_task {
 }
 
 /// A task that ended before the stop: always an error.
-fn premature(ended: Result<Ended, tokio::task::JoinError>, names: &mut Vec<String>) -> anyhow::Error {
+fn premature(
+    ended: Result<Ended, tokio::task::JoinError>,
+    names: &mut Vec<String>,
+) -> anyhow::Error {
     match ended {
         Ok((name, result)) => {
             names.retain(|n| *n != name);
@@ -149,9 +173,18 @@ async fn supervise(listener: Listener, stop: CancellationToken) -> anyhow::Resul
         let wait = retry::RECONNECT.wait(deaths).max(Duration::from_secs(1));
         deaths = deaths.saturating_add(1);
         match ended {
-            Ok(Ok(())) => error!(account = listener.name(), "the listener ended by itself: restarting"),
-            Ok(Err(e)) => error!(account = listener.name(), "the listener ended, restarting: {e:#}"),
-            Err(join) => error!(account = listener.name(), "the listener failed, restarting: {join}"),
+            Ok(Ok(())) => error!(
+                account = listener.name(),
+                "the listener ended by itself: restarting"
+            ),
+            Ok(Err(e)) => error!(
+                account = listener.name(),
+                "the listener ended, restarting: {e:#}"
+            ),
+            Err(join) => error!(
+                account = listener.name(),
+                "the listener failed, restarting: {join}"
+            ),
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -169,7 +202,10 @@ async fn keep_leases(
 ) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
         let name = owner.clone();
-        match store.write(move |tx| tx.renew_leases(&name, time::now(), LEASE)).await {
+        match store
+            .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
+            .await
+        {
             Ok(()) => notify(&[sd_notify::NotifyState::Watchdog]),
             Err(e) => {
                 let e: StoreError = e;

@@ -71,8 +71,11 @@ pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result
 pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result<Exit> {
     match command {
         DraftsCommand::List => {
-            let drafts =
-                app.store().read(|r| r.open_drafts(LIMIT)).await.map_err(|e: StoreError| e)?;
+            let drafts = app
+                .store()
+                .read(|r| r.open_drafts(LIMIT))
+                .await
+                .map_err(|e: StoreError| e)?;
             let mut text = String::new();
             for d in drafts {
                 writeln!(
@@ -94,11 +97,19 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
         }
         DraftsCommand::Show { id } => {
             let id = DraftId(*id);
-            let found = app.store().read(move |r| r.draft(id)).await.map_err(|e: StoreError| e)?;
+            let found = app
+                .store()
+                .read(move |r| r.draft(id))
+                .await
+                .map_err(|e: StoreError| e)?;
             let Some(d) = found else {
                 bail!("Draft {id} not found: `replyd drafts list` shows what waits");
             };
-            let quoted = d.reply.lines().map(|l| format!("> {l}\n")).collect::<String>();
+            let quoted = d
+                .reply
+                .lines()
+                .map(|l| format!("> {l}\n"))
+                .collect::<String>();
             say(&format!(
                 "Lead:     {} {} <{}>\nCampaign: {}\nWhy:      {}\nSubject:  {}\n\n{quoted}\n{}\n",
                 d.lead_id, d.lead_name, d.lead_email, d.campaign, d.reason, d.subject, d.body

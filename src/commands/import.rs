@@ -16,7 +16,10 @@ use crate::cli::{Exit, LeadsCommand, SentCommand};
 pub(super) async fn leads(app: &App, command: &LeadsCommand) -> anyhow::Result<Exit> {
     let LeadsCommand::Import { file, campaign } = command;
     let reader = open(file)?;
-    let options = ImportOptions { campaign: campaign.clone(), ..options(file, "leads") };
+    let options = ImportOptions {
+        campaign: campaign.clone(),
+        ..options(file, "leads")
+    };
     let report = campaign::import_leads(app.store(), app.keys(), reader, options)
         .await
         .with_context(|| format!("Import {}", file.display()))?;
@@ -38,7 +41,10 @@ pub(super) async fn sent(app: &App, command: &SentCommand) -> anyhow::Result<Exi
                 message_id: args.message_id.clone(),
                 lead: args.lead.clone(),
                 campaign: args.campaign.clone(),
-                date: args.date.clone().unwrap_or_else(|| crate::time::now().rfc3339()),
+                date: args
+                    .date
+                    .clone()
+                    .unwrap_or_else(|| crate::time::now().rfc3339()),
                 subject: args.subject.clone().unwrap_or_default(),
                 body: String::new(),
             };
@@ -64,7 +70,10 @@ fn options(file: &Path, what: &'static str) -> ImportOptions {
     let bar = bar(what);
     bar.set_length(size);
     let progress = move |p: ImportProgress| bar.set_position(p.bytes);
-    ImportOptions { progress: Some(Arc::new(progress)), ..ImportOptions::default() }
+    ImportOptions {
+        progress: Some(Arc::new(progress)),
+        ..ImportOptions::default()
+    }
 }
 
 /// Rows that went in, and each bad one with its line. Bad rows alone make it a failure only
@@ -80,14 +89,19 @@ fn tell(what: &str, report: &ImportReport) -> anyhow::Result<Exit> {
     writeln!(
         text,
         "Import of {what}: {} new, {} updated, {} unchanged, {} errors",
-        report.new,
-        report.updated,
-        report.unchanged,
-        report.failed
+        report.new, report.updated, report.unchanged, report.failed
     )?;
     if report.refetch > 0 {
-        writeln!(text, "{} stored messages may answer them now: looked at at the next check", report.refetch)?;
+        writeln!(
+            text,
+            "{} stored messages may answer them now: looked at at the next check",
+            report.refetch
+        )?;
     }
     say(&text)?;
-    Ok(if report.failed > 0 && report.accepted() == 0 { Exit::Failed } else { Exit::Done })
+    Ok(if report.failed > 0 && report.accepted() == 0 {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
 }

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use super::{progress, say};
 use crate::app::{App, CheckReport, Outcome, problem};
 use crate::cli::{Exit, ProcessArgs};
+use crate::model::Intent;
+use crate::reply::JobReport;
 
 pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
     let app = app.with_progress(progress("first look"));
@@ -26,13 +28,19 @@ pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
 
 pub(super) async fn check(app: App, days: u32) -> anyhow::Result<Exit> {
     let app = app.with_progress(progress("check"));
-    say(&format!("Checking for email replies from the last {days} days...\n"))?;
+    say(&format!(
+        "Checking for email replies from the last {days} days...\n"
+    ))?;
     let report = app.once(Some(days)).await?;
     let mut text = String::new();
     let total = &report.total;
     writeln!(text, "Processed: {}", total.processed)?;
     writeln!(text, "New replies found: {}", total.new_replies)?;
-    writeln!(text, "Skipped (no reply header): {}", total.skipped_no_reply_header)?;
+    writeln!(
+        text,
+        "Skipped (no reply header): {}",
+        total.skipped_no_reply_header
+    )?;
     writeln!(text, "Skipped (no match found): {}", total.skipped_no_match)?;
     writeln!(text, "Skipped (same mail again): {}", total.duplicates)?;
     writeln!(text, "Errors: {}", total.errors.len())?;
@@ -50,7 +58,7 @@ pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit>
         text.push_str("No pending conversations to process.\n");
     } else {
         for job in &report.jobs {
-            writeln!(text, "{job}")?;
+            writeln!(text, "{}", line(job))?;
         }
         writeln!(
             text,
@@ -60,7 +68,26 @@ pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit>
         )?;
     }
     say(&text)?;
-    Ok(if report.job_errors == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if report.job_errors == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// A processed reply, in the predecessor's form (C9).
+fn line(job: &JobReport) -> String {
+    let name = job.conversation_id.map_or_else(
+        || format!("Reply job {}", job.job_id),
+        |id| format!("Conversation {id}"),
+    );
+    match &job.error {
+        Some(error) => format!("✗ {name}: {error}"),
+        None => {
+            let intent = job.intent.map_or("unknown", Intent::as_str);
+            format!("✓ {name}: {} (intent: {intent})", job.action.as_str())
+        }
+    }
 }
 
 /// A line for each account that could not be looked at.
@@ -75,12 +102,15 @@ fn problems(report: &CheckReport, text: &mut String) {
 
 /// The gravest outcome of all accounts (behaviours.md "Exit codes").
 fn exit(report: &CheckReport) -> Exit {
-    report.accounts.iter().fold(Exit::Done, |worst, (_, outcome)| {
-        worst.worse(match outcome {
-            Outcome::Done(_) | Outcome::HeldElsewhere => Exit::Done,
-            Outcome::NotNow { .. } => Exit::TryLater,
-            Outcome::NeedsSignIn(_) => Exit::NeedsPerson,
-            Outcome::Failed(_) => Exit::Failed,
+    report
+        .accounts
+        .iter()
+        .fold(Exit::Done, |worst, (_, outcome)| {
+            worst.worse(match outcome {
+                Outcome::Done(_) | Outcome::HeldElsewhere => Exit::Done,
+                Outcome::NotNow { .. } => Exit::TryLater,
+                Outcome::NeedsSignIn(_) => Exit::NeedsPerson,
+                Outcome::Failed(_) => Exit::Failed,
+            })
         })
-    })
 }

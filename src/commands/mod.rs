@@ -45,14 +45,19 @@ pub fn dispatch(cli: &Cli) -> Exit {
 }
 
 fn load(cli: &Cli, need: Need) -> Result<Loaded, config::ConfigError> {
-    Settings::load(&Sources { env: Environment::of_process(), flags: cli.flags() }, need)
+    Settings::load(
+        &Sources {
+            env: Environment::of_process(),
+            flags: cli.flags(),
+        },
+        need,
+    )
 }
 
 /// Commands that need settings, a store, and the runtime.
 fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
     let need = match cli.command {
-        None
-        | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
+        None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
         _ => Need::Store,
     };
     let loaded = match load(cli, need) {
@@ -133,7 +138,10 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Prints on stdout; a closed pipe (`| head`) is not an error.
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+    match io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush())
+    {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("Write to stdout"),
     }

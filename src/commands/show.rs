@@ -12,5 +12,9 @@ pub(super) async fn status(app: &App, json: bool) -> anyhow::Result<Exit> {
     } else {
         say(&snapshot.to_string())?;
     }
-    Ok(if snapshot.needs_person() { Exit::NeedsPerson } else { Exit::Done })
+    Ok(if snapshot.needs_person() {
+        Exit::NeedsPerson
+    } else {
+        Exit::Done
+    })
 }

@@ -36,14 +36,22 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let folder = tempdir()?;
     let result = in_folder(args, &folder).await;
     if let Err(e) = std::fs::remove_dir_all(&folder) {
-        super::commands::complain(&format!("replyd demo: could not remove {}: {e}", folder.display()));
+        super::commands::complain(&format!(
+            "replyd demo: could not remove {}: {e}",
+            folder.display()
+        ));
     }
     result
 }
 
 async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
-    let sandbox = Sandbox::start(Options::default()).await.context("Start the embedded mail server")?;
-    for address in [TEAM, SALES].into_iter().chain(SAMPLES.iter().map(|s| s.email)) {
+    let sandbox = Sandbox::start(Options::default())
+        .await
+        .context("Start the embedded mail server")?;
+    for address in [TEAM, SALES]
+        .into_iter()
+        .chain(SAMPLES.iter().map(|s| s.email))
+    {
         sandbox.add_user(address, PASSWORD);
     }
     let settings = settings(&sandbox, folder)?;
@@ -67,7 +75,10 @@ async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
     if wrong.is_empty() {
         return Ok(Exit::Done);
     }
-    say(&format!("\nNot handled as it should be:\n{}", wrong.join("\n")))?;
+    say(&format!(
+        "\nNot handled as it should be:\n{}",
+        wrong.join("\n")
+    ))?;
     say("\n")?;
     Ok(Exit::Failed)
 }
@@ -114,12 +125,18 @@ async fn tell(
 /// Waits until the account hears.
 async fn live(store: &Store, deadline: Instant) -> anyhow::Result<()> {
     loop {
-        let accounts = store.read(|r| r.accounts()).await.map_err(|e: StoreError| e)?;
+        let accounts = store
+            .read(|r| r.accounts())
+            .await
+            .map_err(|e: StoreError| e)?;
         if accounts.iter().any(|a| a.state == AccountState::Live) {
             return Ok(());
         }
         if Instant::now() > deadline {
-            let why = accounts.first().map(|a| a.state_reason.clone()).unwrap_or_default();
+            let why = accounts
+                .first()
+                .map(|a| a.state_reason.clone())
+                .unwrap_or_default();
             bail!("The account did not come up: {why}");
         }
         tokio::time::sleep(LOOK).await;
@@ -131,7 +148,10 @@ async fn settled(store: &Store, sample: &Sample, deadline: Instant) -> anyhow::R
     let key = sample.reply_id();
     loop {
         let id = key.clone();
-        let trace = store.read(move |r| r.trace(&id)).await.map_err(|e: StoreError| e)?;
+        let trace = store
+            .read(move |r| r.trace(&id))
+            .await
+            .map_err(|e: StoreError| e)?;
         if let Some(trace) = trace
             && trace.settled()
         {
@@ -145,7 +165,10 @@ async fn settled(store: &Store, sample: &Sample, deadline: Instant) -> anyhow::R
 }
 
 fn line(sample: &Sample, t: &Trace) -> String {
-    let mut text = format!("{:<13} {:<20} -> {}", sample.name, sample.title, t.disposition);
+    let mut text = format!(
+        "{:<13} {:<20} -> {}",
+        sample.name, sample.title, t.disposition
+    );
     // Writing to a String cannot fail.
     let mut add = |s: String| text.push_str(&s);
     if let Some(intent) = t.intent {
@@ -161,18 +184,27 @@ fn line(sample: &Sample, t: &Trace) -> String {
         add(", draft for a person".into());
     }
     let since = |at: Option<UtcMs>| {
-        at.zip(t.announced_at).map(|(at, start)| format!("{} ms", at.since(start).as_millis()))
+        at.zip(t.announced_at)
+            .map(|(at, start)| format!("{} ms", at.since(start).as_millis()))
     };
     let accepted = t.mails.iter().filter_map(|(_, _, at)| *at).max();
     let mut steps = Vec::new();
-    for (step, at) in
-        [("fetched", t.fetched_at), ("stored", Some(t.stored_at)), ("decided", t.decided_at), ("answered", accepted)]
-    {
+    for (step, at) in [
+        ("fetched", t.fetched_at),
+        ("stored", Some(t.stored_at)),
+        ("decided", t.decided_at),
+        ("answered", accepted),
+    ] {
         if let Some(ms) = since(at) {
             steps.push(format!("{step} {ms}"));
         }
     }
-    writeln!(text, "\n              after it was announced: {}", steps.join(", ")).unwrap_or_default();
+    writeln!(
+        text,
+        "\n              after it was announced: {}",
+        steps.join(", ")
+    )
+    .unwrap_or_default();
     text
 }
 
@@ -181,21 +213,43 @@ fn check(sample: &Sample, t: &Trace) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut compare = |what: &str, found: String, due: String| {
         if found != due {
-            wrong.push(format!("{} {}: {what} is {found}, should be {due}", sample.name, sample.title));
+            wrong.push(format!(
+                "{} {}: {what} is {found}, should be {due}",
+                sample.name, sample.title
+            ));
         }
     };
-    compare("disposition", t.disposition.to_string(), sample.expect.disposition.to_string());
+    compare(
+        "disposition",
+        t.disposition.to_string(),
+        sample.expect.disposition.to_string(),
+    );
     if sample.expect.intent.is_some() {
-        compare("intent", format!("{:?}", t.intent), format!("{:?}", sample.expect.intent));
+        compare(
+            "intent",
+            format!("{:?}", t.intent),
+            format!("{:?}", sample.expect.intent),
+        );
     }
-    let mut found: Vec<String> =
-        t.mails.iter().map(|(kind, state, _)| format!("{kind} {state}")).collect();
-    let mut due: Vec<String> =
-        sample.expect.mails.iter().map(|kind| format!("{kind} sent")).collect();
+    let mut found: Vec<String> = t
+        .mails
+        .iter()
+        .map(|(kind, state, _)| format!("{kind} {state}"))
+        .collect();
+    let mut due: Vec<String> = sample
+        .expect
+        .mails
+        .iter()
+        .map(|kind| format!("{kind} sent"))
+        .collect();
     found.sort();
     due.sort();
     compare("mails", found.join(", "), due.join(", "));
-    compare("draft", t.open_draft.to_string(), sample.expect.draft.to_string());
+    compare(
+        "draft",
+        t.open_draft.to_string(),
+        sample.expect.draft.to_string(),
+    );
     wrong
 }
 
@@ -203,11 +257,17 @@ fn check(sample: &Sample, t: &Trace) -> Vec<String> {
 fn threading(sandbox: &Sandbox) -> anyhow::Result<Option<String>> {
     let first = SAMPLES.first().context("No sample")?;
     let due = format!("in-reply-to: <{}>", first.reply_id());
-    let found = sandbox
-        .messages(first.email, "INBOX")
-        .iter()
-        .any(|m| String::from_utf8_lossy(&m.raw).to_lowercase().contains(&due));
-    Ok((!found).then(|| format!("No answer in the thread lies in the mailbox of {}", first.name)))
+    let found = sandbox.messages(first.email, "INBOX").iter().any(|m| {
+        String::from_utf8_lossy(&m.raw)
+            .to_lowercase()
+            .contains(&due)
+    });
+    Ok((!found).then(|| {
+        format!(
+            "No answer in the thread lies in the mailbox of {}",
+            first.name
+        )
+    }))
 }
 
 fn invitation(sandbox: &Sandbox, folder: &Path) -> String {
@@ -241,8 +301,14 @@ fn settings(sandbox: &Sandbox, folder: &Path) -> anyhow::Result<Settings> {
         smtp = sandbox.smtp_addr().port(),
     );
     std::fs::write(&config, text).context("Write the demo's settings")?;
-    let env = Environment { cwd: folder.to_owned(), ..Environment::default() };
-    let flags = Flags { config: Some(config), ..Flags::default() };
+    let env = Environment {
+        cwd: folder.to_owned(),
+        ..Environment::default()
+    };
+    let flags = Flags {
+        config: Some(config),
+        ..Flags::default()
+    };
     Ok(Settings::load(&Sources { env, flags }, Need::Mail)?.settings)
 }
 
@@ -260,9 +326,17 @@ async fn import(app: &App) -> anyhow::Result<()> {
             s.lead_id
         )?;
     }
-    let options = ImportOptions { campaign: Some(CAMPAIGN.into()), ..ImportOptions::default() };
-    let imported =
-        campaign::import_leads(app.store(), app.keys(), std::io::Cursor::new(leads), options).await?;
+    let options = ImportOptions {
+        campaign: Some(CAMPAIGN.into()),
+        ..ImportOptions::default()
+    };
+    let imported = campaign::import_leads(
+        app.store(),
+        app.keys(),
+        std::io::Cursor::new(leads),
+        options,
+    )
+    .await?;
     let known = campaign::import_sent(
         app.store(),
         app.keys(),
@@ -278,13 +352,19 @@ async fn import(app: &App) -> anyhow::Result<()> {
 
 /// An RFC 5322 date.
 fn mail_date(at: UtcMs) -> String {
-    DateTime::<Utc>::from_timestamp_millis(at.0).unwrap_or_default().to_rfc2822()
+    DateTime::<Utc>::from_timestamp_millis(at.0)
+        .unwrap_or_default()
+        .to_rfc2822()
 }
 
 /// A folder of our own below the system's temporary one, mode 0700.
 fn tempdir() -> anyhow::Result<std::path::PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
-    let folder = std::env::temp_dir().join(format!("replyd-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+    let folder = std::env::temp_dir().join(format!(
+        "replyd-demo-{}-{:08x}",
+        std::process::id(),
+        fastrand::u32(..)
+    ));
     std::fs::DirBuilder::new()
         .mode(0o700)
         .create(&folder)

@@ -59,7 +59,9 @@ pub(super) const SAMPLES: &[Sample] = &[
         lead_id: "L-1",
         name: "Anna Weber",
         email: "anna.weber@leads.example",
-        shape: Shape::Text("Yes, I would like to see it. Can you book me a viewing on Tuesday at 3 pm?"),
+        shape: Shape::Text(
+            "Yes, I would like to see it. Can you book me a viewing on Tuesday at 3 pm?",
+        ),
         expect: GOAL,
     },
     Sample {
@@ -80,7 +82,9 @@ pub(super) const SAMPLES: &[Sample] = &[
         lead_id: "L-3",
         name: "Carla Rossi",
         email: "carla@leads.example",
-        shape: Shape::Vacation("I am out of the office until 7 January and read mail when I am back."),
+        shape: Shape::Vacation(
+            "I am out of the office until 7 January and read mail when I am back.",
+        ),
         expect: Expect {
             disposition: Disposition::AutoReply,
             intent: None,
@@ -94,7 +98,12 @@ pub(super) const SAMPLES: &[Sample] = &[
         name: "David Kim",
         email: "david@leads.example",
         shape: Shape::Bounce,
-        expect: Expect { disposition: Disposition::Bounce, intent: None, mails: &[], draft: false },
+        expect: Expect {
+            disposition: Disposition::Bounce,
+            intent: None,
+            mails: &[],
+            draft: false,
+        },
     },
     Sample {
         title: "opts out",
@@ -123,14 +132,22 @@ pub(super) const SAMPLES: &[Sample] = &[
         name: "Some Shop",
         email: "news@shop.example",
         shape: Shape::Stranger("Only this week: office chairs at half the price."),
-        expect: Expect { disposition: Disposition::Ignored, intent: None, mails: &[], draft: false },
+        expect: Expect {
+            disposition: Disposition::Ignored,
+            intent: None,
+            mails: &[],
+            draft: false,
+        },
     },
 ];
 
 impl Sample {
     /// The Message-ID of the mail that was sent to this lead.
     pub(super) fn sent_id(&self) -> String {
-        format!("spring.{}@harbour-lofts.example", self.lead_id.to_lowercase())
+        format!(
+            "spring.{}@harbour-lofts.example",
+            self.lead_id.to_lowercase()
+        )
     }
 
     /// The Message-ID of its answer.

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 use super::{Ended, Listener};
 use crate::capture::{Arrived, Capture, Origin, Report};
 use crate::imap::{Examined, Fetch, FetchWhat, Fetched, Session, Watch};
-use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
 use crate::mime;
+use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
 use crate::store::{Refetch, StoreError};
 use crate::time::{self, UtcMs};
 
@@ -107,7 +107,9 @@ impl Listener {
         }
         let mut haul = Haul::default();
         let origin = self.origin(lease, epoch, source);
-        let fetch = session.fetch(epoch.cursor_uid, None, FetchWhat::Prefix).await?;
+        let fetch = session
+            .fetch(epoch.cursor_uid, None, FetchWhat::Prefix)
+            .await?;
         self.drain(fetch, &origin, None, &mut haul).await?;
         self.finish(session, &origin, &mut haul, None).await?;
         report.add(&haul.report);
@@ -132,11 +134,13 @@ impl Listener {
         let origin = self.origin(lease, *epoch, CaptureSource::Live);
         let mut haul = Haul::default();
         let fetch = watch.fetch_news(session, epoch.cursor_uid).await?;
-        self.drain(fetch, &origin, Some(announced), &mut haul).await?;
+        self.drain(fetch, &origin, Some(announced), &mut haul)
+            .await?;
         if !haul.cut.is_empty() {
             watch.leave(session).await?;
         }
-        self.finish(session, &origin, &mut haul, Some(announced)).await?;
+        self.finish(session, &origin, &mut haul, Some(announced))
+            .await?;
         epoch.cursor_uid = epoch.cursor_uid.max(haul.last_uid.saturating_add(1));
         if haul.report.processed > 0 {
             info!(
@@ -232,7 +236,11 @@ impl Listener {
         let now = time::now();
         let days = u64::from(self.shared.settings.listen.days);
         let first_window = now.minus(Duration::from_secs(days.saturating_mul(24 * 3600)));
-        let (newest, window) = self.shared.store.read(move |r| r.last_seen(mailbox)).await?;
+        let (newest, window) = self
+            .shared
+            .store
+            .read(move |r| r.last_seen(mailbox))
+            .await?;
         let (from, source) = match window {
             None => (first_window, CaptureSource::FirstRun),
             // Made anew: from a day before the last mail that was seen, at least the old window.
@@ -296,7 +304,10 @@ impl Listener {
         let total = u64::try_from(uids.len()).unwrap_or(u64::MAX);
         let mut done = 0_u64;
         for chunk in uids.chunks(LIST_UIDS) {
-            let mut haul = Haul { last_uid: chunk.last().copied().unwrap_or(0), ..Haul::default() };
+            let mut haul = Haul {
+                last_uid: chunk.last().copied().unwrap_or(0),
+                ..Haul::default()
+            };
             let mut fetch = session.fetch_list(chunk, FetchWhat::Prefix).await?;
             // Ready messages of a chunk are few and bounded (LIST_UIDS prefixes), and the
             // cursor must not pass one of them, so they are committed together.
@@ -332,7 +343,9 @@ impl Listener {
         mailbox: MailboxId,
         days: u32,
     ) -> Result<Report, Ended> {
-        let from = time::now().minus(Duration::from_secs(u64::from(days).saturating_mul(24 * 3600)));
+        let from = time::now().minus(Duration::from_secs(
+            u64::from(days).saturating_mul(24 * 3600),
+        ));
         let seen = session.examine(name).await?;
         let Some(epoch) = self.epoch(mailbox, seen.uid_validity).await? else {
             // Never looked at, and the process that reads this account has not begun either.
@@ -346,8 +359,11 @@ impl Listener {
         uids.sort_unstable();
         uids.dedup();
         let (validity, cursor) = (seen.uid_validity, epoch.cursor_uid);
-        let known =
-            self.shared.store.read(move |r| r.known_uids(mailbox, validity, 1, cursor)).await?;
+        let known = self
+            .shared
+            .store
+            .read(move |r| r.known_uids(mailbox, validity, 1, cursor))
+            .await?;
         uids.retain(|uid| !known.contains(uid));
         let origin = Origin {
             account_id: self.id,
@@ -357,18 +373,28 @@ impl Listener {
             cursor_uid: None,
         };
         let report = self.take_list(session, &origin, &uids, from).await?;
-        self.shared.store.write(move |tx| tx.widen_window(epoch.id, from)).await?;
+        self.shared
+            .store
+            .write(move |tx| tx.widen_window(epoch.id, from))
+            .await?;
         Ok(report)
     }
 
     /// Takes in what a later import made matchable: from the kept raw mail, else by UID.
     async fn refetch(&self, session: &mut Session, lease: &Lease) -> Result<(), Ended> {
         let id = self.id;
-        let due = self.shared.store.read(move |r| r.refetches(id, REFETCHES)).await?;
+        let due = self
+            .shared
+            .store
+            .read(move |r| r.refetches(id, REFETCHES))
+            .await?;
         let mut selected: Option<(String, u32)> = None;
         for item in due {
-            let Some(mailbox) =
-                self.mailboxes.iter().find(|(name, _)| *name == item.mailbox).map(|(_, id)| *id)
+            let Some(mailbox) = self
+                .mailboxes
+                .iter()
+                .find(|(name, _)| *name == item.mailbox)
+                .map(|(_, id)| *id)
             else {
                 self.end_refetch(&item).await?;
                 continue;
@@ -388,11 +414,17 @@ impl Listener {
                     fetched_at: time::now(),
                 }),
                 None => {
-                    if selected.as_ref().is_none_or(|(name, _)| *name != item.mailbox) {
+                    if selected
+                        .as_ref()
+                        .is_none_or(|(name, _)| *name != item.mailbox)
+                    {
                         let seen = session.examine(&item.mailbox).await?;
                         selected = Some((item.mailbox.clone(), seen.uid_validity));
                     }
-                    if selected.as_ref().is_some_and(|(_, v)| *v == item.uid_validity) {
+                    if selected
+                        .as_ref()
+                        .is_some_and(|(_, v)| *v == item.uid_validity)
+                    {
                         let mut fetch = session.fetch_list(&[item.uid], FetchWhat::Prefix).await?;
                         let mut found = None;
                         while let Some(fetched) = fetch.next().await? {
@@ -410,7 +442,12 @@ impl Listener {
             };
             let mut origin = self.origin(lease, epoch, CaptureSource::LateMatch);
             origin.cursor_uid = None;
-            if self.shared.capture.adopt(item.message_id, origin, message).await? {
+            if self
+                .shared
+                .capture
+                .adopt(item.message_id, origin, message)
+                .await?
+            {
                 info!(account = %self.account.name, message = item.message_id.0, "matched by a later import");
             }
             self.shared.reply_bell.ring();
@@ -421,7 +458,10 @@ impl Listener {
     async fn end_refetch(&self, item: &Refetch) -> Result<(), StoreError> {
         let id = item.message_id;
         warn!(account = %self.account.name, message = id.0, "matches a later import, but the server no longer has it");
-        self.shared.store.write(move |tx| tx.end_refetch(id, true)).await
+        self.shared
+            .store
+            .write(move |tx| tx.end_refetch(id, true))
+            .await
     }
 
     /// UIDs that the server counts but does not deliver: tried again at the next looks, then
@@ -466,7 +506,10 @@ impl Listener {
     }
 
     async fn epoch(&self, mailbox: MailboxId, validity: u32) -> Result<Option<Epoch>, StoreError> {
-        self.shared.store.read(move |r| r.epoch(mailbox, validity)).await
+        self.shared
+            .store
+            .read(move |r| r.epoch(mailbox, validity))
+            .await
     }
 }
 

@@ -58,9 +58,9 @@ impl Reader<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn open_drafts(&self, limit: u32) -> Result<Vec<DraftItem>, StoreError> {
-        let mut statement = self
-            .conn
-            .prepare_cached(&format!("{COLUMNS} WHERE d.state = 'open' ORDER BY d.id LIMIT ?1"))?;
+        let mut statement = self.conn.prepare_cached(&format!(
+            "{COLUMNS} WHERE d.state = 'open' ORDER BY d.id LIMIT ?1"
+        ))?;
         let rows = statement.query_map(params![limit], item)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

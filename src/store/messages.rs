@@ -490,42 +490,6 @@ impl Tx<'_> {
             )?
             .execute(params![before.0, limit])?)
     }
-
-    /// A permanent delivery failure of this lead's address.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn mark_bounced(
-        &self,
-        campaign_lead: CampaignLeadId,
-        now: UtcMs,
-    ) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "UPDATE leads SET bounced_at = ?2 WHERE id = \
-                 (SELECT lead_id FROM campaign_leads WHERE id = ?1)",
-            )?
-            .execute(params![campaign_lead.0, now.0])?;
-        Ok(())
-    }
-
-    /// A vacation notice: no automatic follow-up before `until`.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn pause_lead(
-        &self,
-        campaign_lead: CampaignLeadId,
-        until: UtcMs,
-    ) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "UPDATE leads SET paused_until = max(coalesce(paused_until, 0), ?2) WHERE id = \
-                 (SELECT lead_id FROM campaign_leads WHERE id = ?1)",
-            )?
-            .execute(params![campaign_lead.0, until.0])?;
-        Ok(())
-    }
 }
 
 /// The message without what only its first row keeps.

@@ -41,7 +41,10 @@ impl Trace {
     pub fn settled(&self) -> bool {
         self.job_ended != Some(false)
             && self.mails.iter().all(|(_, state, _)| {
-                !matches!(state, OutboxState::Queued | OutboxState::Sending | OutboxState::Deferred)
+                !matches!(
+                    state,
+                    OutboxState::Queued | OutboxState::Sending | OutboxState::Deferred
+                )
             })
     }
 }
@@ -87,8 +90,15 @@ impl Reader<'_> {
             return Ok(None);
         };
         trace.disposition = disposition.parse()?;
-        trace.match_method = if method.is_empty() { None } else { Some(method.parse()?) };
-        trace.intent = intent.filter(|i| !i.is_empty()).map(|i| i.parse()).transpose()?;
+        trace.match_method = if method.is_empty() {
+            None
+        } else {
+            Some(method.parse()?)
+        };
+        trace.intent = intent
+            .filter(|i| !i.is_empty())
+            .map(|i| i.parse())
+            .transpose()?;
         if let Some(job) = job {
             let mut statement = self.conn.prepare_cached(
                 "SELECT kind, state, finished_at FROM outbox WHERE job_id = ?1 ORDER BY id",
