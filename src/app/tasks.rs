@@ -95,7 +95,9 @@ impl App {
         notify(&[sd_notify::NotifyState::Ready]);
 
         let mut failed = None;
+        // Biased: a task that ended because of the stop has not ended too early.
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             Some(ended) = tasks.join_next() => {
                 failed = Some(premature(ended, &mut names));
