@@ -290,8 +290,9 @@ fn the_bounce_of_an_answer_is_heard_and_starts_no_loop() {
     scenario.import(DAY);
     let mut running = watch(&scenario, &["run"]);
     gone.reply(WISH).send(&scenario.host.postfix);
-    running.wait_for_rows("the bounce", |rows| {
-        (rows.dispositions().get("bounce") == Some(&1)).then_some(())
+    running.wait_for_rows("the bounce and its mark on the lead", |rows| {
+        let heard = rows.dispositions().get("bounce") == Some(&1);
+        (heard && rows.count("leads WHERE bounced_at IS NOT NULL") == 1).then_some(())
     });
     wait_until_sent(&mut running, &[&gone.address, SALES]);
     let rows = scenario.replyd.rows();
