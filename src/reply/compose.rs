@@ -122,7 +122,8 @@ pub fn compose(
     }
     let text = mail.body.replace("\r\n", "\n").replace('\r', "\n");
     let part = Body::new_with_encoding(
-        text.replace('\n', "\r\n"),
+        // The builder ends the part with a line break of its own.
+        text.trim_end_matches('\n').replace('\n', "\r\n"),
         ContentTransferEncoding::QuotedPrintable,
     )
     .map_err(|_| ComposeError::Build("encoding".into()))?;
