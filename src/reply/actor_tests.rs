@@ -106,6 +106,10 @@ async fn a_goal_is_acknowledged_in_the_thread_and_sales_are_told_in_one_step() {
         (report.intent, report.goal_type),
         (Some(Intent::GoalReached), Some(GoalType::Viewing))
     );
+    assert_eq!(
+        report.to_string(),
+        "✓ Conversation 1: notified_sales (intent: goal_reached)"
+    );
     assert!(report.queued && report.error.is_none() && report.conversation_id.is_some());
     assert_eq!(f.list(KINDS), "acknowledgment, sales_notice");
     assert_eq!(
