@@ -90,6 +90,12 @@ impl ImportReport {
         self.new + self.updated + self.unchanged
     }
 
+    /// Rows that did not go in, also those that [`ImportReport::errors`] has no room for.
+    #[must_use]
+    pub fn error_count(&self) -> u64 {
+        self.failed
+    }
+
     fn fail(&mut self, error: RowError) {
         self.failed += 1;
         if self.errors.len() < MAX_ERRORS {
