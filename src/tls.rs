@@ -1,1 +1,205 @@
-//! (being written)
+//! Trust: the system's certificate store, plus an operator's own CA file where one is set.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, RootCertStore};
+
+/// Why TLS could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The system's store is empty or unreadable, and there is no CA file.
+    #[error("The system has no trusted certificates: install ca-certificates or set a CA file")]
+    NoRoots,
+    /// The CA file cannot be read.
+    #[error("CA file {path} cannot be read: {reason}")]
+    CaFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The CA file holds no certificate that can be used.
+    #[error("CA file {0} holds no usable certificate in PEM form")]
+    NoCertificate(PathBuf),
+    /// The host cannot stand in a certificate.
+    #[error("Host name {0:?} is not valid")]
+    HostName(String),
+    /// The TLS library refused its own defaults.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// Client configurations, made once for each CA file and again when that file changes; clones
+/// share them. rustls wants one configuration for all connections of a kind (session tickets).
+#[derive(Clone, Debug, Default)]
+pub struct TlsRoots(Arc<Mutex<Cache>>);
+
+type Cache = HashMap<Option<PathBuf>, (Option<SystemTime>, Arc<ClientConfig>)>;
+
+impl TlsRoots {
+    /// The configuration for a CA file, or for the system's store alone. Reads files.
+    ///
+    /// # Errors
+    /// As [`client_config`].
+    pub fn client_config(&self, ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+        let changed = ca_file
+            .and_then(|p| std::fs::metadata(p).ok())
+            .and_then(|m| m.modified().ok());
+        let key = ca_file.map(Path::to_path_buf);
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, config)) = cache.get(&key)
+            && *at == changed
+        {
+            return Ok(Arc::clone(config));
+        }
+        let config = client_config(ca_file)?;
+        cache.insert(key, (changed, Arc::clone(&config)));
+        Ok(config)
+    }
+}
+
+/// A configuration that trusts the system's store and the certificates of `ca_file`; TLS 1.2 and
+/// 1.3, ring as provider. Reads files: call it once, off the async workers.
+///
+/// # Errors
+/// When there is nothing to trust, or `ca_file` is named but unusable.
+pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    // Single bad certificates in the system's store are common and harmless.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        let unreadable = |e: &dyn std::fmt::Display| TlsError::CaFile {
+            path: path.to_path_buf(),
+            reason: e.to_string(),
+        };
+        let pem = std::fs::read(path).map_err(|e| unreadable(&e))?;
+        let own = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| unreadable(&e))?;
+        if roots.add_parsable_certificates(own).0 == 0 {
+            return Err(TlsError::NoCertificate(path.to_path_buf()));
+        }
+    }
+    if roots.is_empty() {
+        return Err(TlsError::NoRoots);
+    }
+    // The provider is named, as a process-wide default may not be installed.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| TlsError::Setup(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// The name that the server's certificate must carry: a host name or an IP address.
+///
+/// # Errors
+/// When `host` is neither.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let ascii = idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_owned());
+    ServerName::try_from(if ascii.is_empty() {
+        bare.to_owned()
+    } else {
+        ascii
+    })
+    .map_err(|_| TlsError::HostName(host.to_owned()))
+}
+
+/// What is wrong, in words an operator can act on.
+#[must_use]
+pub fn explain(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(reason) = error else {
+        return error.to_string();
+    };
+    match reason {
+        CertificateError::UnknownIssuer => {
+            "the certificate is signed by nobody we trust (set a CA file for a private one)".into()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired".into()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet (is the clock right?)".into()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the certificate is for another host name".into()
+        }
+        CertificateError::Revoked => "the certificate was revoked".into(),
+        other => format!("the certificate is not acceptable: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ca_pem() -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&key).unwrap().pem()
+    }
+
+    #[test]
+    fn an_own_ca_file_is_trusted_and_its_configuration_is_shared_until_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        std::fs::write(&path, ca_pem()).unwrap();
+        let roots = TlsRoots::default();
+        let first = roots.client_config(Some(&path)).unwrap();
+        assert!(Arc::ptr_eq(
+            &first,
+            &roots.clone().client_config(Some(&path)).unwrap()
+        ));
+        std::fs::write(&path, ca_pem()).unwrap();
+        let later = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(later).unwrap();
+        assert!(!Arc::ptr_eq(
+            &first,
+            &roots.client_config(Some(&path)).unwrap()
+        ));
+    }
+
+    #[test]
+    fn a_ca_file_that_cannot_be_used_is_an_error_that_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("none.pem");
+        let e = client_config(Some(&path)).unwrap_err();
+        assert!(e.to_string().contains("none.pem"), "{e}");
+        std::fs::write(&path, "no certificate").unwrap();
+        let e = client_config(Some(&path)).unwrap_err();
+        assert!(matches!(e, TlsError::NoCertificate(_)), "{e}");
+    }
+
+    #[test]
+    fn hosts_are_names_addresses_or_refused() {
+        for good in [
+            "imap.example.org",
+            "127.0.0.1",
+            "::1",
+            "[::1]",
+            "bücher.example",
+        ] {
+            assert!(server_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "-"] {
+            assert!(server_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn certificate_reasons_are_words() {
+        let e = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        assert_eq!(explain(&e), "the certificate has expired");
+    }
+}

@@ -1,0 +1,260 @@
+//! Signing in: XOAUTH2, PLAIN or LOGIN, whichever fits what we hold and what is offered.
+//!
+//! Every buffer of ours that holds a secret is wiped when dropped; no secret and no text in which
+//! the server repeats one ends in an error.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use async_imap::imap_proto::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
+use tokio::io::AsyncReadExt as _;
+
+use super::capabilities::Capabilities;
+use super::error::{ImapError, Step};
+use super::limits::{COMMAND, TOKEN_FILE_BYTES};
+use super::quote::{can_be_quoted, quoted};
+use super::wire::Wire;
+use crate::config::{AuthMechanism, Credential, ImapSettings};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    XOAuth2,
+    Plain,
+    Login,
+}
+
+/// The first line, and what follows each "+" of the server.
+struct Dialogue {
+    first: Zeroizing<Vec<u8>>,
+    answers: VecDeque<Zeroizing<Vec<u8>>>,
+}
+
+/// Signs in, and returns the capabilities where the server gave them along (RFC 3501 §6.2.3).
+pub(super) async fn sign_in(
+    wire: &mut Wire,
+    caps: &Capabilities,
+    settings: &ImapSettings,
+) -> Result<Option<Capabilities>, ImapError> {
+    let secret = secret(&settings.credential).await?;
+    let way = choose(settings, caps)?;
+    let tag = wire.tag();
+    let mut talk = dialogue(&tag, way, &settings.user, &secret, caps.sasl_ir)?;
+    let mut told = None;
+    let see = |r: &Response<'_>| {
+        if let Response::Capabilities(list) = r {
+            told = Some(Capabilities::new(list));
+        }
+    };
+    let (step, first) = (Step::SignIn, &talk.first);
+    let mut reply = wire
+        .exchange(step, &tag, first, &mut talk.answers, COMMAND, see)
+        .await?;
+    let encoded = Zeroizing::new(STANDARD.encode(secret.as_bytes()));
+    reply.said.withhold(&[&secret, &encoded]);
+    let reply = reply.ok(step)?;
+    Ok(reply.capabilities.or(told))
+}
+
+fn choose(settings: &ImapSettings, caps: &Capabilities) -> Result<Way, ImapError> {
+    let cannot = |why: &str| Err(ImapError::Credential(why.to_owned()));
+    let token = matches!(settings.credential, Credential::TokenFile(_));
+    let way = match (settings.auth, token) {
+        (AuthMechanism::XOAuth2, false) => {
+            return cannot("XOAUTH2 needs a token file, not a password");
+        }
+        (AuthMechanism::Plain | AuthMechanism::Login, true) => {
+            return cannot("a token file can only be used with XOAUTH2");
+        }
+        (AuthMechanism::XOAuth2, true) | (AuthMechanism::Auto, true) => Way::XOAuth2,
+        (AuthMechanism::Plain, false) => Way::Plain,
+        (AuthMechanism::Login, false) => Way::Login,
+        (AuthMechanism::Auto, false) if caps.offers_auth("PLAIN") => Way::Plain,
+        (AuthMechanism::Auto, false) => Way::Login,
+    };
+    match way {
+        Way::XOAuth2 if !caps.offers_auth("XOAUTH2") => cannot("the server offers no XOAUTH2"),
+        Way::Plain if !caps.offers_auth("PLAIN") => cannot("the server offers no AUTH=PLAIN"),
+        Way::Login if caps.login_disabled => {
+            cannot("the server has LOGIN disabled and offers no other mechanism that we know")
+        }
+        way => Ok(way),
+    }
+}
+
+/// The password, or the token: its file is read anew at each sign-in, as tokens live an hour.
+async fn secret(credential: &Credential) -> Result<Zeroizing<String>, ImapError> {
+    let path = match credential {
+        Credential::Password(p) => return Ok(Zeroizing::new(p.expose_secret().to_owned())),
+        Credential::TokenFile(path) => path,
+    };
+    let text = read_bounded(path).await.map_err(|e| {
+        ImapError::Credential(format!("token file {}: {}", path.display(), e.kind()))
+    })?;
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        let why = format!("token file {} holds no token", path.display());
+        return Err(ImapError::Credential(why));
+    }
+    Ok(Zeroizing::new(token.to_owned()))
+}
+
+async fn read_bounded(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    let file = tokio::fs::File::open(path).await?;
+    file.take(TOKEN_FILE_BYTES)
+        .read_to_string(&mut text)
+        .await?;
+    Ok(text)
+}
+
+fn dialogue(
+    tag: &str,
+    way: Way,
+    user: &str,
+    secret: &str,
+    sasl_ir: bool,
+) -> Result<Dialogue, ImapError> {
+    if user.contains('\0') || secret.contains('\0') {
+        // RFC 4616 §2 and RFC 3501 §9 (CHAR8) both forbid it.
+        let why = "user name and password must not contain a NUL character";
+        return Err(ImapError::Credential(why.to_owned()));
+    }
+    match way {
+        Way::Plain => {
+            let plain = Zeroizing::new(format!("\0{user}\0{secret}"));
+            Ok(authenticate(tag, "PLAIN", &plain, sasl_ir))
+        }
+        Way::XOAuth2 => {
+            let bearer = Zeroizing::new(format!("user={user}\x01auth=Bearer {secret}\x01\x01"));
+            let mut talk = authenticate(tag, "XOAUTH2", &bearer, sasl_ir);
+            // A refusal comes as a challenge in base64, to be answered with an empty line; then
+            // the tagged NO follows.
+            talk.answers.push_back(Zeroizing::new(b"\r\n".to_vec()));
+            Ok(talk)
+        }
+        Way::Login => Ok(login(tag, user, secret)),
+    }
+}
+
+fn authenticate(tag: &str, mechanism: &str, message: &str, sasl_ir: bool) -> Dialogue {
+    let encoded = Zeroizing::new(STANDARD.encode(message));
+    if sasl_ir {
+        let line = format!("{tag} AUTHENTICATE {mechanism} {}\r\n", *encoded);
+        return Dialogue {
+            first: Zeroizing::new(line.into_bytes()),
+            answers: VecDeque::new(),
+        };
+    }
+    let line = format!("{tag} AUTHENTICATE {mechanism}\r\n");
+    let answer = Zeroizing::new(format!("{}\r\n", *encoded).into_bytes());
+    Dialogue {
+        first: Zeroizing::new(line.into_bytes()),
+        answers: VecDeque::from([answer]),
+    }
+}
+
+/// LOGIN with quoted strings, or with literals for what a quoted string cannot hold (8 bit,
+/// control characters: RFC 3501 §9). A literal ends a line and waits for "+".
+fn login(tag: &str, user: &str, secret: &str) -> Dialogue {
+    let mut lines: VecDeque<Zeroizing<Vec<u8>>> = VecDeque::new();
+    let mut line = Zeroizing::new(format!("{tag} LOGIN").into_bytes());
+    for word in [user, secret] {
+        line.push(b' ');
+        if can_be_quoted(word) {
+            let quoted = Zeroizing::new(quoted(word));
+            line.extend_from_slice(quoted.as_bytes());
+        } else {
+            line.extend_from_slice(format!("{{{}}}\r\n", word.len()).as_bytes());
+            lines.push_back(std::mem::replace(
+                &mut line,
+                Zeroizing::new(word.as_bytes().to_vec()),
+            ));
+        }
+    }
+    line.extend_from_slice(b"\r\n");
+    match lines.pop_front() {
+        None => Dialogue {
+            first: line,
+            answers: VecDeque::new(),
+        },
+        Some(first) => {
+            lines.push_back(line);
+            Dialogue {
+                first,
+                answers: lines,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(talk: &Dialogue) -> Vec<String> {
+        std::iter::once(&talk.first)
+            .chain(&talk.answers)
+            .map(|l| String::from_utf8(l.to_vec()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn login_quotes_what_can_be_quoted_and_sends_the_rest_as_literals() {
+        let l = |u: &str, p: &str| lines(&login("R1", u, p));
+        assert_eq!(l("ann", "pw"), ["R1 LOGIN \"ann\" \"pw\"\r\n"]);
+        assert_eq!(l("an\"n", "p\\w"), ["R1 LOGIN \"an\\\"n\" \"p\\\\w\"\r\n"]);
+        assert_eq!(
+            l("ann", "pässword"),
+            ["R1 LOGIN \"ann\" {9}\r\n", "pässword\r\n"]
+        );
+        assert_eq!(
+            l("änn", "a\r\nb"),
+            ["R1 LOGIN {4}\r\n", "änn {4}\r\n", "a\r\nb\r\n"]
+        );
+        assert_eq!(l("änn", "pw"), ["R1 LOGIN {4}\r\n", "änn \"pw\"\r\n"]);
+    }
+
+    #[test]
+    fn sasl_goes_out_at_once_where_the_server_takes_it() {
+        let talk = |way, ir| lines(&dialogue("R1", way, "u", "p", ir).unwrap());
+        assert_eq!(
+            talk(Way::Plain, true),
+            ["R1 AUTHENTICATE PLAIN AHUAcA==\r\n"]
+        );
+        assert_eq!(
+            talk(Way::Plain, false),
+            ["R1 AUTHENTICATE PLAIN\r\n", "AHUAcA==\r\n"]
+        );
+        let bearer = STANDARD.encode("user=u\x01auth=Bearer p\x01\x01");
+        assert_eq!(
+            talk(Way::XOAuth2, true),
+            [
+                format!("R1 AUTHENTICATE XOAUTH2 {bearer}\r\n"),
+                "\r\n".into()
+            ]
+        );
+        assert!(dialogue("R1", Way::Plain, "u", "a\0b", true).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_token_is_read_from_its_file_each_time_and_its_absence_is_a_credential_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let credential = Credential::TokenFile(path.clone());
+        for bad in [None, Some(""), Some(" \n"), Some("two words")] {
+            if let Some(text) = bad {
+                std::fs::write(&path, text).unwrap();
+            }
+            let e = secret(&credential).await.unwrap_err();
+            assert!(e.is_auth() && !e.to_string().contains("words"), "{e}");
+        }
+        for token in ["first", "second"] {
+            std::fs::write(&path, format!("{token}\n")).unwrap();
+            assert_eq!(secret(&credential).await.unwrap().as_str(), token);
+        }
+    }
+}

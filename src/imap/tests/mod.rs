@@ -1,0 +1,6 @@
+//! Behaviour of the IMAP edge against a scripted server, with a paused clock.
+
+mod connecting;
+mod guarding;
+mod sessions;
+mod watching;
