@@ -1,1 +1,452 @@
-//! (being written)
+//! The keys of this installation: they sign our Message-IDs and hash what must not be kept in
+//! the clear. Blocking file work, done once at start.
+//!
+//! `keys.json` lies in the state folder with mode 0600, or comes whole as a credential (systemd
+//! `LoadCredential`). It is created by writing a temporary file and hard-linking it to its name:
+//! the link fails when the name is taken, so two processes that start at once end with the same
+//! keys, and no reader ever sees half a file. The first id key signs; the others only verify, so
+//! an old mail stays recognised after a change of keys.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretBox};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// Name of the keys file in the state folder.
+const FILE: &str = "keys.json";
+/// A keys file of a hundred keys has about 10 KiB; what is larger is something else.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// How many id keys are accepted: each unknown id costs at most one HMAC per key.
+const MAX_ID_KEYS: usize = 32;
+const KEY_BYTES: usize = 32;
+/// Bytes of an HMAC that are kept: 128 bit.
+const KEPT_BYTES: usize = 16;
+
+/// Why the keys could not be had. Texts name the file and the remedy, never a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// A file operation failed.
+    #[error("Could not {what} {path}: {source}. Check the owner and the rights of the folder")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others may read the file.
+    #[error("{path} can be read by others (mode {mode:04o}). Run: chmod 600 {path}", path = .path.display())]
+    TooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The content is not what replyd wrote.
+    #[error(
+        "{path} is damaged: {why}. Restore it from a backup; if there is none, move it away and \
+         new keys are made, but replies to mails sent until now are then known only by stored ids",
+        path = .path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The system gives no random bytes.
+    #[error("The system gave no random bytes for new keys: {0}")]
+    Random(getrandom::Error),
+}
+
+/// A key that signs or verifies Message-IDs.
+struct IdKey {
+    /// Stands in the ids that it signed, so that verifying tries one key only.
+    id: String,
+    key: SecretBox<[u8; KEY_BYTES]>,
+}
+
+/// The keys; `Debug` shows the ids of the keys only.
+pub struct Keys {
+    /// The first is the current one; never empty.
+    current: IdKey,
+    old: Vec<IdKey>,
+    hash_key: SecretBox<[u8; KEY_BYTES]>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<&str> = self.id_keys().map(|k| k.id.as_str()).collect();
+        f.debug_struct("Keys")
+            .field("id_keys", &ids)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file as it is written. No `Debug`: it holds the keys.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    id_keys: Vec<StoredKey>,
+    hash_key: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredKey {
+    id: String,
+    key: String,
+}
+
+impl Keys {
+    /// Loads the keys from `credential` if given, else from `state_dir`, where they are created
+    /// on the first start. Blocking: file system.
+    ///
+    /// # Errors
+    /// [`KeysError`], with the file and the remedy in its text.
+    pub fn load_or_create(state_dir: &Path, credential: Option<&Path>) -> Result<Self, KeysError> {
+        if let Some(path) = credential {
+            // The service manager sets the rights of a credential; they are not ours to judge.
+            return Self::read(path, false)?.ok_or_else(|| KeysError::Io {
+                what: "read the credential",
+                path: path.to_owned(),
+                source: ErrorKind::NotFound.into(),
+            });
+        }
+        let path = state_dir.join(FILE);
+        if let Some(keys) = Self::read(&path, true)? {
+            return Ok(keys);
+        }
+        create(state_dir, &path)?;
+        Self::read(&path, true)?.ok_or_else(|| KeysError::Io {
+            what: "read back",
+            path,
+            source: ErrorKind::NotFound.into(),
+        })
+    }
+
+    /// `None` when there is no such file.
+    fn read(path: &Path, check_mode: bool) -> Result<Option<Self>, KeysError> {
+        let io = |what| move |source| io_error(what, path, source);
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(io_error("open", path, e)),
+        };
+        let mode = file.metadata().map_err(io("read the rights of"))?;
+        let mode = mode.permissions().mode() & 0o7777;
+        if check_mode && mode & 0o077 != 0 {
+            return Err(KeysError::TooOpen {
+                path: path.to_owned(),
+                mode,
+            });
+        }
+        let mut text = String::new();
+        let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
+        let damaged = |why| KeysError::Damaged {
+            path: path.to_owned(),
+            why,
+        };
+        match read {
+            Err(e) if e.kind() == ErrorKind::InvalidData => return Err(damaged("not a text file")),
+            other => other.map_err(io("read"))?,
+        };
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+            return Err(damaged("too large"));
+        }
+        // serde's message may quote the content, so it is not shown.
+        let stored: Stored =
+            serde_json::from_str(&text).map_err(|_| damaged("not the JSON that replyd writes"))?;
+        Self::from_stored(stored).map(Some).map_err(damaged)
+    }
+
+    fn from_stored(stored: Stored) -> Result<Self, &'static str> {
+        if stored.version != 1 {
+            return Err("of an unknown version");
+        }
+        if stored.id_keys.len() > MAX_ID_KEYS {
+            return Err("too many id keys");
+        }
+        let hash_key = key_from_hex(&stored.hash_key).ok_or("the hash key is not 64 hex digits")?;
+        let mut keys = Vec::with_capacity(stored.id_keys.len());
+        for k in stored.id_keys {
+            if !is_key_id(&k.id) || keys.iter().any(|known: &IdKey| known.id == k.id) {
+                return Err("a key id is not 4 small letters or digits, or stands twice");
+            }
+            let key = key_from_hex(&k.key).ok_or("an id key is not 64 hex digits")?;
+            keys.push(IdKey { id: k.id, key });
+        }
+        let mut keys = keys.into_iter();
+        let current = keys.next().ok_or("no id key")?;
+        Ok(Self {
+            current,
+            old: keys.collect(),
+            hash_key,
+        })
+    }
+
+    fn id_keys(&self) -> impl Iterator<Item = &IdKey> {
+        std::iter::once(&self.current).chain(&self.old)
+    }
+
+    /// Keyed hash of `what` for things that must be found again but not be readable: senders
+    /// and ids of ignored mail, content digests. HMAC-SHA256, 128 bit, 32 hex digits.
+    #[must_use]
+    pub fn hash(&self, what: &str) -> String {
+        hex(&mac(self.hash_key.expose_secret(), &[what.as_bytes()]))
+    }
+
+    /// The id of the key that signs now.
+    #[must_use]
+    pub(crate) fn current_key_id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// Signs `parts` with the id key named `key_id`; `None` when there is no such key.
+    #[must_use]
+    pub(crate) fn sign(&self, key_id: &str, parts: &[&[u8]]) -> Option<[u8; KEPT_BYTES]> {
+        let key = self.id_keys().find(|k| k.id == key_id)?;
+        Some(mac(key.key.expose_secret(), parts))
+    }
+
+    /// Keys made from one byte, for tests: the same seed gives the same keys.
+    #[cfg(test)]
+    pub(crate) fn for_test(seed: u8) -> Self {
+        Self {
+            current: IdKey {
+                id: "test".to_owned(),
+                key: SecretBox::new(Box::new([seed; KEY_BYTES])),
+            },
+            old: Vec::new(),
+            hash_key: SecretBox::new(Box::new([seed.wrapping_add(1); KEY_BYTES])),
+        }
+    }
+}
+
+fn io_error(what: &'static str, path: &Path, source: std::io::Error) -> KeysError {
+    KeysError::Io {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEPT_BYTES] {
+    let mut kept = [0; KEPT_BYTES];
+    // HMAC takes keys of any length, so this is always Ok.
+    if let Ok(mut h) = Hmac::<Sha256>::new_from_slice(key) {
+        for part in parts {
+            h.update(part);
+        }
+        let full = h.finalize().into_bytes();
+        for (to, from) in kept.iter_mut().zip(full) {
+            *to = from;
+        }
+    }
+    kept
+}
+
+fn create(state_dir: &Path, path: &Path) -> Result<(), KeysError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state_dir)
+        .map_err(|e| io_error("create", state_dir, e))?;
+    let (mut id_key, mut hash_key) = ([0; KEY_BYTES], [0; KEY_BYTES]);
+    let (mut id, mut temp) = ([0; 2], [0; 8]);
+    for bytes in [&mut id_key[..], &mut hash_key, &mut id, &mut temp] {
+        getrandom::fill(bytes).map_err(KeysError::Random)?;
+    }
+    let stored = Stored {
+        version: 1,
+        id_keys: vec![StoredKey {
+            id: hex(&id),
+            key: hex(&id_key),
+        }],
+        hash_key: hex(&hash_key),
+    };
+    let temp = state_dir.join(format!(".{FILE}.{}", hex(&temp)));
+    let made = write_and_link(&temp, path, &stored);
+    // Also after a failure: the temporary file holds keys.
+    let removed = fs::remove_file(&temp);
+    made?;
+    removed.map_err(|e| io_error("remove", &temp, e))
+}
+
+fn write_and_link(temp: &Path, path: &Path, stored: &Stored) -> Result<(), KeysError> {
+    let text = serde_json::to_string_pretty(stored).map_err(|_| KeysError::Damaged {
+        path: path.to_owned(),
+        why: "could not be written as JSON",
+    })?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(temp)
+        .map_err(|e| io_error("create", temp, e))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|e| io_error("write", temp, e))?;
+    match fs::hard_link(temp, path) {
+        // Another process was first: its keys are the keys.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other
+            .and_then(|()| match path.parent() {
+                Some(folder) => File::open(folder)?.sync_all(),
+                None => Ok(()),
+            })
+            .map_err(|e| io_error("create", path, e)),
+    }
+}
+
+fn is_key_id(id: &str) -> bool {
+    id.len() == 4
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    let mut s = String::with_capacity(bytes.len() * 2);
+    for b in bytes {
+        // Writing to a String cannot fail.
+        if write!(s, "{b:02x}").is_err() {
+            break;
+        }
+    }
+    s
+}
+
+fn key_from_hex(text: &str) -> Option<SecretBox<[u8; KEY_BYTES]>> {
+    if text.len() != KEY_BYTES * 2 || !text.is_ascii() {
+        return None;
+    }
+    let mut key = Box::new([0; KEY_BYTES]);
+    for (i, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok()?;
+    }
+    Some(SecretBox::new(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_start_finds_the_keys_of_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("deep/state");
+        let a = Keys::load_or_create(&state, None).unwrap();
+        let b = Keys::load_or_create(&state, None).unwrap();
+        assert_eq!(a.hash("x"), b.hash("x"));
+        assert_eq!(a.current_key_id(), b.current_key_id());
+        assert_ne!(a.hash("x"), a.hash("y"));
+        assert_eq!(a.hash("x").len(), 32);
+        let mode = fs::metadata(state.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no leftovers");
+    }
+
+    #[test]
+    fn starts_at_the_same_time_end_with_the_same_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let barrier = std::sync::Barrier::new(8);
+        let hashes: std::collections::HashSet<String> = std::thread::scope(|s| {
+            let starts: Vec<_> = (0..8)
+                .map(|_| {
+                    s.spawn(|| {
+                        barrier.wait();
+                        Keys::load_or_create(dir.path(), None).unwrap().hash("x")
+                    })
+                })
+                .collect();
+            starts.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert_eq!(hashes.len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        Keys::load_or_create(dir.path(), None).unwrap();
+        let path = dir.path().join(FILE);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let e = Keys::load_or_create(dir.path(), None).unwrap_err();
+        assert!(matches!(e, KeysError::TooOpen { mode: 0o640, .. }), "{e}");
+        assert!(e.to_string().contains("chmod 600"), "{e}");
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_never_replaced_or_shown() {
+        let good = r#"{"version":1,"id_keys":[],"hash_key":"5ec7e7"}"#;
+        for content in [
+            &b""[..],
+            b"{",
+            b"\xff\xfe",
+            good.as_bytes(),
+            &[b'x'; 70_000],
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(FILE);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let e = Keys::load_or_create(dir.path(), None).unwrap_err();
+            assert!(matches!(e, KeysError::Damaged { .. }), "{e}");
+            assert!(!format!("{e} {e:?}").contains("5ec7e7"));
+            assert_eq!(fs::read(&path).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_name_is_an_error_not_a_new_key() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(FILE)).unwrap();
+        assert!(Keys::load_or_create(dir.path(), None).is_err());
+    }
+
+    #[test]
+    fn a_credential_is_taken_as_it_is_and_never_created() {
+        let dir = tempfile::tempdir().unwrap();
+        let credential = dir.path().join("credential");
+        let e = Keys::load_or_create(dir.path(), Some(&credential)).unwrap_err();
+        assert!(e.to_string().contains("credential"), "{e}");
+        let other = tempfile::tempdir().unwrap();
+        let keys = Keys::load_or_create(other.path(), None).unwrap();
+        fs::copy(other.path().join(FILE), &credential).unwrap();
+        let same = Keys::load_or_create(dir.path(), Some(&credential)).unwrap();
+        assert_eq!(keys.hash("x"), same.hash("x"));
+        assert!(!dir.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn old_keys_verify_and_debug_shows_no_key() {
+        let stored: Stored = serde_json::from_value(serde_json::json!({
+            "version": 1,
+            "id_keys": [
+                {"id": "new1", "key": "ab".repeat(32)},
+                {"id": "old1", "key": "cd".repeat(32)},
+            ],
+            "hash_key": "ef".repeat(32),
+        }))
+        .unwrap();
+        let keys = Keys::from_stored(stored).ok().unwrap();
+        assert_eq!(keys.current_key_id(), "new1");
+        assert!(keys.sign("old1", &[b"x"]).is_some());
+        assert!(keys.sign("none", &[b"x"]).is_none());
+        assert_ne!(keys.sign("old1", &[b"x"]), keys.sign("new1", &[b"x"]));
+        let shown = format!("{keys:?}");
+        assert!(shown.contains("old1"));
+        for secret in ["abab", "cdcd", "efef", "171, 171"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! From the parts of a message to its text, its reports, its attachments.
+
+use super::report::{self, MAX_EMBEDDED};
+use super::tree::{self, Encoding, Part, Tree};
+use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, header, html, text};
+use crate::msgid::MsgId;
+
+/// Attachments that are listed.
+const MAX_ATTACHMENTS: usize = 100;
+/// Encoded messages inside a message that are opened.
+const MAX_ENCODED_MESSAGES: usize = 3;
+/// What of one text part is searched for a returned header.
+const MAX_SEARCHED_BYTES: usize = 256 * 1024;
+/// Report parts that are read, and bytes of each.
+const MAX_REPORTS: usize = 5;
+const MAX_REPORT_BYTES: usize = 256 * 1024;
+
+pub(super) fn read(mut mail: Mail, raw: &[u8], tree: &Tree<'_>) -> Mail {
+    let html_texts = collect_text(&mut mail, raw, tree);
+    read_reports(&mut mail, raw, tree);
+    read_calendar(&mut mail, raw, tree);
+    list_attachments(&mut mail, raw, tree, html_texts);
+    mail.sealed = sealed(&mail, tree);
+    mail
+}
+
+fn is_plain(part: &Part<'_>) -> bool {
+    // Without a Content-Type it is plain text (RFC 2045 §5.2).
+    matches!(part.mime.as_str(), "" | "text/plain" | "text")
+        || !part.mime.contains('/') && part.mime != "message"
+}
+
+fn is_html(part: &Part<'_>) -> bool {
+    matches!(part.mime.as_str(), "text/html" | "application/xhtml+xml")
+}
+
+/// A part of the mail itself that may be its text.
+fn may_be_shown(part: &Part<'_>) -> bool {
+    part.message_depth == 0 && !part.attachment && part.encoding != Encoding::Other
+}
+
+/// Fills `mail.text`; returns which parts it was made of.
+fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
+    let mut used = Vec::new();
+    let mut plain_seen = false;
+    let mut html_seen = false;
+    let mut texts: Vec<String> = Vec::new();
+    let mut room = MAX_TEXT_BYTES;
+    // Alternatives that have given plain text already.
+    let mut served: Vec<usize> = Vec::new();
+    // First those that come as text, so that of an alternative the text is taken.
+    let mut shown: Vec<(usize, String, bool)> = Vec::new();
+    for (i, part) in tree.parts.iter().enumerate() {
+        let named = part.name.is_some() && tree.parts.len() > 1;
+        if !may_be_shown(part) || !is_plain(part) || named || room == 0 {
+            continue;
+        }
+        let (decoded, odd) = text::decoded(raw, part);
+        if let Some(odd) = odd {
+            mail.odd(odd);
+        }
+        let flowed = part
+            .params
+            .iter()
+            .any(|(n, v)| n == "format" && v == "flowed");
+        let decoded = if flowed {
+            let delete = part.params.iter().any(|(n, v)| n == "delsp" && v == "yes");
+            text::unflow(&decoded, delete)
+        } else {
+            decoded
+        };
+        let tidy = cut_to(mail, text::tidy(&decoded), &mut room);
+        used.push(i);
+        if !tidy.is_empty() {
+            plain_seen = true;
+            if part.alternative > 0 {
+                served.push(part.alternative);
+            }
+            shown.push((i, tidy, false));
+        }
+    }
+    let first_plain = shown.first().map(|(i, _, _)| *i);
+    for (i, part) in tree.parts.iter().enumerate() {
+        if !may_be_shown(part) || !is_html(part) || room == 0 {
+            continue;
+        }
+        let named = part.name.is_some() && tree.parts.len() > 1;
+        // The same text came as plain text: in the alternative, or before it in a mixed.
+        let known = if part.alternative > 0 {
+            served.contains(&part.alternative)
+        } else {
+            named || first_plain.is_some_and(|p| p < i)
+        };
+        if known {
+            used.push(i);
+            continue;
+        }
+        let (decoded, odd) = text::decoded(raw, part);
+        let (readable, html_odd) = html::to_text(text::prefix(&decoded, 2 * MAX_TEXT_BYTES));
+        for odd in odd.into_iter().chain(html_odd) {
+            mail.odd(odd);
+        }
+        let readable = cut_to(mail, readable, &mut room);
+        used.push(i);
+        html_seen = true;
+        shown.push((i, readable, true));
+    }
+    shown.sort_by_key(|(i, _, _)| *i);
+    texts.extend(
+        shown
+            .into_iter()
+            .map(|(_, t, _)| t)
+            .filter(|t| !t.is_empty()),
+    );
+    mail.text = texts.join("\n\n");
+    mail.html_only = html_seen && !plain_seen;
+    if mail.text.is_empty() {
+        use_what_is_left(mail, raw, tree, &mut used, room);
+    }
+    used
+}
+
+/// Nothing that is text by its type and place: a text part of another kind, or a named one.
+fn use_what_is_left(
+    mail: &mut Mail,
+    raw: &[u8],
+    tree: &Tree<'_>,
+    used: &mut Vec<usize>,
+    mut room: usize,
+) {
+    for (i, part) in tree.parts.iter().enumerate() {
+        let readable = is_plain(part) || is_html(part) || part.mime == "text/enriched";
+        // The mail may be nothing but a message.
+        let level = usize::from(tree.mime.starts_with("message/"));
+        if part.message_depth > level || part.attachment || !readable || used.contains(&i) {
+            continue;
+        }
+        let (decoded, _) = text::decoded(raw, part);
+        let readable = if is_plain(part) {
+            text::tidy(&decoded)
+        } else {
+            html::to_text(text::prefix(&decoded, MAX_TEXT_BYTES)).0
+        };
+        if !readable.is_empty() {
+            mail.text = cut_to(mail, readable, &mut room);
+            mail.html_only = !is_plain(part);
+            used.push(i);
+            return;
+        }
+    }
+}
+
+fn cut_to(mail: &mut Mail, text: String, room: &mut usize) -> String {
+    if text.len() > *room {
+        mail.odd("text_cut");
+        let cut = text::prefix(&text, *room).to_owned();
+        *room = 0;
+        return cut;
+    }
+    *room -= text.len();
+    text
+}
+
+fn read_reports(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
+    let (mut nested, mut returned, mut quoted) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reports = 0;
+    let mut encoded = 0;
+    for part in &tree.parts {
+        if let Some(block) = &part.message_header {
+            nested.extend(block.first("message-id").and_then(id_of));
+            if mail.embedded_headers.is_empty() {
+                mail.embedded_headers = super::decoded_fields(block, &mut Vec::new());
+            }
+            continue;
+        }
+        match part.mime.as_str() {
+            "message/delivery-status"
+            | "message/global-delivery-status"
+            | "message/disposition-notification"
+            | "message/global-disposition-notification"
+            | "message/feedback-report"
+                if reports < MAX_REPORTS =>
+            {
+                reports += 1;
+                read_report(mail, raw, part, &mut nested);
+            }
+            "text/rfc822-headers"
+            | "text/rfc822-header"
+            | "message/rfc822-headers"
+            | "message/global-headers" => {
+                read_returned_header(mail, &text::bytes(raw, part), &mut returned);
+            }
+            "message/rfc822" | "message/global" if encoded < MAX_ENCODED_MESSAGES => {
+                encoded += 1;
+                // Encoded, against RFC 2046 §5.2.1: opened here, its own parts are not.
+                read_returned_header(mail, &text::bytes(raw, part), &mut returned);
+            }
+            mime if mime.starts_with("text/") || mime.is_empty() || mime == "message/partial" => {
+                let (decoded, _) = text::decoded(raw, part);
+                quoted.extend(report::ids_in_text(text::prefix(
+                    &decoded,
+                    MAX_SEARCHED_BYTES,
+                )));
+            }
+            _ => {}
+        }
+    }
+    let own = mail.message_id.clone();
+    for id in nested.into_iter().chain(returned).chain(quoted) {
+        let known = own.as_ref() == Some(&id) || mail.embedded_ids.contains(&id);
+        if !known && mail.embedded_ids.len() < MAX_EMBEDDED {
+            mail.embedded_ids.push(id);
+        }
+    }
+}
+
+fn id_of(value: &[u8]) -> Option<MsgId> {
+    super::id_list(value).into_iter().next()
+}
+
+fn read_report(mail: &mut Mail, raw: &[u8], part: &Part<'_>, ids: &mut Vec<MsgId>) {
+    let body = text::bytes(raw, part);
+    let body = body.get(..MAX_REPORT_BYTES).unwrap_or(&body);
+    // A report inside a returned message is that message's affair.
+    if part.message_depth > 0 {
+        return;
+    }
+    if part.mime.ends_with("delivery-status") {
+        let report = report::delivery(body);
+        match &mut mail.report {
+            Some(known) => known.recipients.extend(report.recipients),
+            none => *none = Some(report),
+        }
+    } else if part.mime.ends_with("disposition-notification") {
+        let (disposition, original) = report::disposition(body);
+        mail.disposition = mail
+            .disposition
+            .take()
+            .or(disposition)
+            .or(Some(String::new()));
+        ids.extend(original);
+    } else {
+        mail.feedback = mail
+            .feedback
+            .take()
+            .or_else(|| Some(report::feedback(body)));
+    }
+}
+
+fn read_returned_header(mail: &mut Mail, bytes: &[u8], ids: &mut Vec<MsgId>) {
+    let bytes = super::skip_envelope(bytes);
+    let block = header::Block::read(bytes, 0, |_| false);
+    ids.extend(block.first("message-id").and_then(id_of));
+    if mail.embedded_headers.is_empty() {
+        mail.embedded_headers = super::decoded_fields(&block, &mut Vec::new());
+    }
+}
+
+fn read_calendar(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
+    let calendar = tree.parts.iter().find(|p| {
+        p.message_depth == 0 && matches!(p.mime.as_str(), "text/calendar" | "application/ics")
+    });
+    let Some(part) = calendar else { return };
+    let (decoded, _) = text::decoded(raw, part);
+    let decoded = text::prefix(&decoded, MAX_SEARCHED_BYTES);
+    let declared = part.params.iter().find(|(n, _)| n == "method");
+    let method = declared
+        .map(|(_, v)| v.to_ascii_uppercase())
+        .or_else(|| calendar_value(decoded, "METHOD").map(|m| m.to_ascii_uppercase()));
+    mail.calendar_method = method.filter(|m| !m.is_empty());
+    if mail.text.is_empty() {
+        // Never an empty message (pains.md 35).
+        let shown = ["SUMMARY", "DTSTART", "LOCATION", "DESCRIPTION"]
+            .iter()
+            .filter_map(|name| calendar_value(decoded, name))
+            .map(|v| v.replace("\\n", "\n").replace("\\,", ","))
+            .collect::<Vec<_>>();
+        mail.text = text::tidy(&shown.join("\n"));
+    }
+}
+
+/// The value of the first property `name` (RFC 5545 §3.1), unfolded, of the event if there is
+/// one: a time zone before it has a DTSTART of its own.
+fn calendar_value(calendar: &str, name: &str) -> Option<String> {
+    let event = match calendar.find("BEGIN:VEVENT") {
+        Some(at) if name != "METHOD" => calendar.get(at..).unwrap_or_default(),
+        _ => calendar,
+    };
+    let mut lines = event.lines().peekable();
+    while let Some(line) = lines.next() {
+        let is_it = line
+            .get(..name.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(name));
+        let rest = line.get(name.len()..).unwrap_or_default();
+        if !is_it || !rest.starts_with([':', ';']) {
+            continue;
+        }
+        let mut value = rest.split_once(':').map(|(_, v)| v.to_owned())?;
+        while let Some(more) = lines.next_if(|l| l.starts_with([' ', '\t'])) {
+            value.push_str(more.get(1..).unwrap_or_default());
+        }
+        return Some(value.trim().to_owned());
+    }
+    None
+}
+
+fn list_attachments(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>, used: Vec<usize>) {
+    let used: std::collections::HashSet<usize> = used.into_iter().collect();
+    for (i, part) in tree.parts.iter().enumerate() {
+        if part.message_depth > 0 || used.contains(&i) {
+            continue;
+        }
+        if mail.attachments.len() >= MAX_ATTACHMENTS {
+            mail.odd("attachments_cut");
+            break;
+        }
+        let encoded = raw.get(part.body.clone()).map_or(0, <[u8]>::len);
+        // Base64 has four characters for three bytes, and a line end after 76 of them.
+        let size = match part.encoding {
+            Encoding::Base64 => encoded / 78 * 57 + encoded % 78 * 3 / 4,
+            _ => encoded,
+        };
+        mail.attachments.push(Attachment {
+            name: part.name.clone().unwrap_or_default(),
+            content_type: part.mime.clone(),
+            size,
+        });
+    }
+}
+
+fn sealed(mail: &Mail, tree: &Tree<'_>) -> Option<Sealed> {
+    let param = |name: &str| {
+        tree.params
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    };
+    if mail.content_type == "multipart/encrypted" {
+        let smime = param("protocol").is_some_and(|p| p.contains("pkcs7"));
+        return Some(if smime { Sealed::Smime } else { Sealed::Pgp });
+    }
+    if mail.text.starts_with("-----BEGIN PGP MESSAGE-----") {
+        return Some(Sealed::Pgp);
+    }
+    if !mail.text.is_empty() {
+        return None;
+    }
+    let has = |wanted: fn(&Part<'_>) -> bool| {
+        tree.parts.iter().any(|p| p.message_depth == 0 && wanted(p))
+    };
+    let named = |p: &Part<'_>, ends: &str| {
+        p.name
+            .as_deref()
+            .is_some_and(|n| n.to_ascii_lowercase().ends_with(ends))
+    };
+    if has(|p| {
+        matches!(
+            p.mime.as_str(),
+            "application/pkcs7-mime" | "application/x-pkcs7-mime"
+        )
+    }) || tree.parts.iter().any(|p| named(p, "smime.p7m"))
+    {
+        return Some(Sealed::Smime);
+    }
+    if has(|p| p.mime == "application/pgp-encrypted") {
+        return Some(Sealed::Pgp);
+    }
+    let tnef = has(|p| {
+        matches!(
+            p.mime.as_str(),
+            "application/ms-tnef" | "application/vnd.ms-tnef"
+        )
+    }) || tree.parts.iter().any(|p| named(p, "winmail.dat"));
+    tnef.then_some(Sealed::Tnef)
+}
+
+/// Whether input ended inside the header, or inside a part that text or report come from.
+pub(super) fn is_cut_in_text(tree: &Tree<'_>, raw: &[u8]) -> bool {
+    if tree.odd.contains(&"header_not_ended") {
+        return true;
+    }
+    let Some(last) = tree.parts.last() else {
+        // Cut before the first part: a long preamble.
+        return tree.mime.starts_with("multipart/");
+    };
+    // In a message without parts the only one runs to the end, cut or not.
+    if last.closed && tree.parts.len() > 1 || last.body.end < raw.len() {
+        return false;
+    }
+    if last.message_depth > 0 || last.attachment {
+        return false;
+    }
+    if is_html(last) {
+        let plain = tree.parts.iter().any(|p| {
+            is_plain(p) && may_be_shown(p) && p.alternative == last.alternative && p.closed
+        });
+        return !plain || last.alternative == 0;
+    }
+    is_plain(last) && last.name.is_none() || last.mime.starts_with("message/")
+}
+
+// The walk's limits and the ones here are meant for each other.
+const _: () = assert!(tree::MAX_DEPTH >= 100 && tree::MAX_PARTS >= 1000);

@@ -1,0 +1,420 @@
+//! Raw bytes to what we need of a message: never fails, marks; never panics out of here
+//! (mail-parser has panicked on damaged mail), bounded in time and memory (invariant I8).
+//!
+//! The header and the body are read under a `catch_unwind` each, so that a panic in one leaves
+//! the other. Everything odd is named in [`Mail::malformed`]; what is kept is bounded.
+
+mod body;
+mod charset;
+mod header;
+mod html;
+mod report;
+mod text;
+mod tree;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::model::Address;
+use crate::msgid::{self, MsgId};
+use crate::time::UtcMs;
+
+pub(crate) use report::bare_address;
+pub use report::{DeliveryReport, Feedback, RecipientStatus};
+
+/// Bytes of text that are kept of a message.
+pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
+/// Header fields that are kept.
+const MAX_HEADERS: usize = 300;
+/// Bytes of all header values that are kept.
+const MAX_HEADER_BYTES: usize = 128 * 1024;
+/// Further than this ahead of its receipt a date is odd (pains.md 44).
+const FUTURE_TOLERANCE: Duration = Duration::from_secs(10 * 60);
+
+/// A part that is not shown as text: listed, not stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attachment {
+    /// File name, decoded; empty when it has none.
+    pub name: String,
+    /// `type/subtype` in lower case.
+    pub content_type: String,
+    /// Decoded size in bytes, estimated from the encoded one; of what was fetched.
+    pub size: usize,
+}
+
+/// Why a mail cannot be read by us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// PGP/MIME or an armoured PGP message.
+    Pgp,
+    /// S/MIME, enveloped or opaquely signed.
+    Smime,
+    /// Nothing but winmail.dat.
+    Tnef,
+}
+
+/// What we need of a message. `Debug` shows no address and no text.
+#[derive(Clone, Default)]
+pub struct Mail {
+    /// Message-ID; of several the first.
+    pub message_id: Option<MsgId>,
+    /// In-Reply-To, in order, at most 100.
+    pub in_reply_to: Vec<MsgId>,
+    /// References, in order, at most 100.
+    pub references: Vec<MsgId>,
+    /// The first address of the first From.
+    pub from: Option<Address>,
+    /// How many senders all From fields together name; a From without an address counts as
+    /// one. Anything but 1 is suspicious.
+    pub from_count: usize,
+    /// Sender.
+    pub sender: Option<Address>,
+    /// Reply-To, at most 100.
+    pub reply_to: Vec<Address>,
+    /// To, at most 100.
+    pub to: Vec<Address>,
+    /// Cc, at most 100.
+    pub cc: Vec<Address>,
+    /// Return-Path without brackets; `Some("")` is the null sender of RFC 5321 §4.5.5.
+    pub return_path: Option<String>,
+    /// Subject, decoded, one line.
+    pub subject: String,
+    /// Date: the sender's claim.
+    pub date: Option<UtcMs>,
+    /// All fields: name in lower case, value unfolded and decoded. At most 300, in order.
+    pub headers: Vec<(String, String)>,
+    /// What a person would read, with `\n` line ends: the text parts, or text made from HTML.
+    /// At most [`MAX_TEXT_BYTES`].
+    pub text: String,
+    /// `text` was made from HTML only.
+    pub html_only: bool,
+    /// `type/subtype` of the message, lower case; empty without Content-Type.
+    pub content_type: String,
+    /// `report-type` of a multipart/report, lower case.
+    pub report_type: Option<String>,
+    /// A delivery status report.
+    pub report: Option<DeliveryReport>,
+    /// The Disposition field of a disposition notification (RFC 8098).
+    pub disposition: Option<String>,
+    /// A feedback report (RFC 5965).
+    pub feedback: Option<Feedback>,
+    /// Message-IDs of nested or quoted messages, the most certain first, at most 20.
+    pub embedded_ids: Vec<MsgId>,
+    /// Header fields of the first nested or returned message, as in `headers`.
+    pub embedded_headers: Vec<(String, String)>,
+    /// METHOD of a text/calendar part (RFC 5546), upper case.
+    pub calendar_method: Option<String>,
+    /// The content cannot be read by us.
+    pub sealed: Option<Sealed>,
+    /// Parts that are not in `text`, at most 100.
+    pub attachments: Vec<Attachment>,
+    /// What is odd about the message, as fixed words.
+    pub malformed: Vec<String>,
+    /// The header without trace fields: the fallback identity of a message without Message-ID.
+    pub header_digest_input: Vec<u8>,
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mail")
+            .field("content_type", &self.content_type)
+            .field("text_bytes", &self.text.len())
+            .field("headers", &self.headers.len())
+            .field("attachments", &self.attachments.len())
+            .field("malformed", &self.malformed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Mail {
+    /// The first value of a field; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let field = self.headers.iter().find(|(n, _)| n == name);
+        field.map(|(_, v)| v.as_str())
+    }
+
+    /// All values of a field, in order; `name` in lower case.
+    pub fn header_values<'m>(&'m self, name: &'m str) -> impl Iterator<Item = &'m str> {
+        self.headers
+            .iter()
+            .filter(move |(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// The key of the sender's address; empty when there is none.
+    #[must_use]
+    pub fn from_key(&self) -> String {
+        self.from.as_ref().map(Address::key).unwrap_or_default()
+    }
+
+    fn odd(&mut self, what: &str) {
+        if !self.malformed.iter().any(|m| m == what) {
+            self.malformed.push(what.to_owned());
+        }
+    }
+}
+
+/// Reads a message, whole or a prefix of it. Never panics, never fails.
+#[must_use]
+pub fn parse(raw: &[u8]) -> Mail {
+    let raw = skip_envelope(raw);
+    let mut mail = Mail::default();
+    let tree = match catch_unwind(|| tree::read(raw)) {
+        Ok(tree) => tree,
+        Err(_) => {
+            mail.odd("structure_panicked");
+            tree::Tree::default()
+        }
+    };
+    for what in &tree.odd {
+        mail.odd(what);
+    }
+    if raw.contains(&0) {
+        mail.odd("nul_bytes");
+    }
+    // Each works on its own copy, so a panic leaves what the other found.
+    match catch_unwind(AssertUnwindSafe(|| with_header(mail.clone(), &tree))) {
+        Ok(read) => mail = read,
+        Err(_) => mail.odd("header_panicked"),
+    }
+    match catch_unwind(AssertUnwindSafe(|| body::read(mail.clone(), raw, &tree))) {
+        Ok(read) => mail = read,
+        Err(_) => mail.odd("body_panicked"),
+    }
+    mail
+}
+
+/// Whether a message of `total_bytes`, of which `prefix` is here, was cut inside its header, or
+/// inside a text or report part that we would use.
+#[must_use]
+pub fn wants_more_text(prefix: &[u8], total_bytes: u64) -> bool {
+    if u64::try_from(prefix.len()).unwrap_or(u64::MAX) >= total_bytes {
+        return false;
+    }
+    let prefix = skip_envelope(prefix);
+    catch_unwind(|| body::is_cut_in_text(&tree::read(prefix), prefix)).unwrap_or(false)
+}
+
+/// Readable text of a bare HTML body, as [`parse`] makes it of a part; quotes start with `> `.
+#[must_use]
+pub fn text_of_html(html: &str) -> String {
+    html::to_text(text::prefix(html, 2 * MAX_TEXT_BYTES)).0
+}
+
+/// Whether the Date lies more than 10 minutes after the message was received.
+#[must_use]
+pub fn dated_ahead(mail: &Mail, received: UtcMs) -> bool {
+    mail.date
+        .is_some_and(|date| date > received.plus(FUTURE_TOLERANCE))
+}
+
+/// What the content digest is made of: From, Date, Subject and the decoded text, normalised, so
+/// that the same mail read twice, or delivered twice, gives the same.
+#[must_use]
+pub fn content_digest_input(mail: &Mail) -> String {
+    let date = mail.date.map(|d| d.0.to_string()).unwrap_or_default();
+    let mut input = format!("{}\n{date}\n", mail.from_key());
+    push_words(&mut input, &mail.subject);
+    input.push('\n');
+    push_words(&mut input, &mail.text);
+    // Two mails with the same words may differ in what is attached.
+    for a in &mail.attachments {
+        input.push_str("\n+");
+        push_words(&mut input, &a.name);
+    }
+    input
+}
+
+/// Appends `text` with each run of white space as one blank.
+fn push_words(to: &mut String, text: &str) {
+    for (i, word) in text.split_whitespace().enumerate() {
+        if i > 0 {
+            to.push(' ');
+        }
+        to.push_str(word);
+    }
+}
+
+/// Without a byte order mark, blank lines and an mbox `From ` line before the header.
+fn skip_envelope(raw: &[u8]) -> &[u8] {
+    let mut raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
+    loop {
+        let end = header::line_end(raw, 0);
+        let (line, rest) = raw.split_at(end);
+        let content = line.trim_ascii();
+        let mbox = content.starts_with(b"From ") || content.starts_with(b">From ");
+        if line.is_empty() || !(content.is_empty() || mbox) {
+            return raw;
+        }
+        raw = rest;
+    }
+}
+
+fn with_header(mut mail: Mail, tree: &tree::Tree<'_>) -> Mail {
+    let block = &tree.header;
+    if block.junk_lines > 0 {
+        mail.odd("header_junk");
+    }
+    if block.too_many {
+        mail.odd("header_too_long");
+    }
+    mail.content_type.clone_from(&tree.mime);
+    let param = |name: &str| tree.params.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+    if tree.mime == "multipart/report" {
+        mail.report_type = param("report-type").cloned();
+    }
+    mail.headers = decoded_fields(block, &mut mail.malformed);
+    mail.header_digest_input = digest_input(block);
+
+    let ids = |name: &'static str| -> Vec<MsgId> {
+        let mut ids: Vec<MsgId> = block.all(name).flat_map(id_list).collect();
+        if ids.len() > msgid::MAX_IDS {
+            ids.drain(1..ids.len() - (msgid::MAX_IDS - 1));
+        }
+        ids
+    };
+    mail.message_id = ids("message-id").into_iter().next();
+    mail.in_reply_to = ids("in-reply-to");
+    mail.references = ids("references");
+    if mail.message_id.is_none() {
+        mail.odd("no_message_id");
+    }
+    for (name, word) in [
+        ("message-id", "message_id_doubled"),
+        ("subject", "subject_doubled"),
+    ] {
+        if block.all(name).count() > 1 {
+            mail.odd(word);
+        }
+    }
+
+    for value in block.all("from") {
+        let senders = header::addresses(value);
+        mail.from_count += senders.len().max(1);
+        mail.from = mail.from.take().or_else(|| senders.into_iter().next());
+    }
+    match mail.from_count {
+        0 => mail.odd("no_from"),
+        1 if mail.from.is_none() => mail.odd("from_without_address"),
+        1 => {}
+        _ => mail.odd("several_from"),
+    }
+    let addresses = |name| -> Vec<Address> {
+        let all = block.all(name).flat_map(header::addresses);
+        all.take(100).collect()
+    };
+    mail.sender = addresses("sender").into_iter().next();
+    mail.reply_to = addresses("reply-to");
+    mail.to = addresses("to");
+    mail.cc = addresses("cc");
+    mail.return_path = block.first("return-path").and_then(|value| {
+        let value = header::text(value);
+        let inner = value
+            .split_once('<')
+            .map_or(value.as_str(), |(_, rest)| rest);
+        let inner = inner.split('>').next().unwrap_or_default().trim();
+        // What is neither an address nor the null sender says nothing.
+        (inner.is_empty() == value.contains("<>") && inner.len() <= 1000).then(|| inner.to_owned())
+    });
+    mail.subject = block.first("subject").map(header::text).unwrap_or_default();
+    mail.date = block.first("date").and_then(header::date);
+    if mail.date.is_none() {
+        let word = match block.first("date") {
+            Some(_) => "date_unreadable",
+            None => "no_date",
+        };
+        mail.odd(word);
+    }
+    mail
+}
+
+/// The ids in a raw value, also where a sender encoded them as words (RFC 2047 forbids it).
+fn id_list(value: &[u8]) -> Vec<MsgId> {
+    let text = String::from_utf8_lossy(value);
+    let ids = msgid::parse_list(&text);
+    if text.contains("=?") && text.contains("?=") {
+        let decoded = msgid::parse_list(&header::text(value));
+        if !decoded.is_empty() {
+            return decoded;
+        }
+    }
+    ids
+}
+
+fn decoded_fields(block: &header::Block<'_>, malformed: &mut Vec<String>) -> Vec<(String, String)> {
+    let mut left = MAX_HEADER_BYTES;
+    let mut fields = Vec::new();
+    for field in &block.fields {
+        let value = header::text(field.value);
+        if fields.len() >= MAX_HEADERS || value.len() > left {
+            malformed.push("header_cut".to_owned());
+            break;
+        }
+        left -= value.len();
+        let name = String::from_utf8_lossy(field.name).to_ascii_lowercase();
+        fields.push((name, value));
+    }
+    fields
+}
+
+/// The header without what is added on the way: Received, Return-Path, Delivered-To and their
+/// kin, results and signatures of checks (ARC, DKIM, SPF), Resent-*, and all X- fields, because
+/// systems on the way add those without a common name. Names lowered, white space folded, lines
+/// sorted: some servers reorder fields.
+fn digest_input(block: &header::Block<'_>) -> Vec<u8> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for field in &block.fields {
+        let name = field.name.to_ascii_lowercase();
+        if is_trace(&name) {
+            continue;
+        }
+        let mut line = name;
+        line.push(b':');
+        for word in field
+            .value
+            .split(u8::is_ascii_whitespace)
+            .filter(|w| !w.is_empty())
+        {
+            line.push(b' ');
+            line.extend_from_slice(word);
+        }
+        line.push(b'\n');
+        lines.push(line);
+    }
+    lines.sort_unstable();
+    let mut input = lines.concat();
+    input.truncate(MAX_HEADER_BYTES);
+    input
+}
+
+fn is_trace(name: &[u8]) -> bool {
+    const PREFIXES: [&[u8]; 6] = [
+        b"x-",
+        b"arc-",
+        b"resent-",
+        b"dkim-",
+        b"domainkey-",
+        b"received",
+    ];
+    const NAMES: [&[u8]; 11] = [
+        b"return-path",
+        b"delivered-to",
+        b"envelope-to",
+        b"delivery-date",
+        b"original-recipient",
+        b"authentication-results",
+        b"status",
+        b"lines",
+        b"bytes",
+        b"xref",
+        b"old-return-path",
+    ];
+    PREFIXES.iter().any(|p| name.starts_with(p)) || NAMES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! The bodies of parts as text: transfer encoding, charset, and a tidy form.
+
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+
+use super::charset;
+use super::tree::{Encoding, Part};
+
+/// What is decoded of one part, before decoding.
+const MAX_ENCODED_BYTES: usize = 4 * 1024 * 1024;
+
+/// The bytes of a part, at most about 4 MiB of them.
+pub(super) fn bytes(raw: &[u8], part: &Part<'_>) -> Vec<u8> {
+    let body = raw.get(part.body.clone()).unwrap_or_default();
+    let body = body.get(..MAX_ENCODED_BYTES).unwrap_or(body);
+    match part.encoding {
+        Encoding::Base64 => decode_base64(body),
+        Encoding::QuotedPrintable => decode_quoted_printable(body),
+        Encoding::Plain | Encoding::Other => body.to_vec(),
+    }
+}
+
+/// The text of a part and what was odd about its charset.
+pub(super) fn decoded(raw: &[u8], part: &Part<'_>) -> (String, charset::Oddity) {
+    let mut bytes = bytes(raw, part);
+    if part
+        .charset
+        .as_deref()
+        .is_some_and(|c| c.eq_ignore_ascii_case("utf-8"))
+        && !part.closed
+    {
+        // Cut in the middle of a character.
+        let from = bytes.len().saturating_sub(3);
+        if let Some(at) = bytes.iter().skip(from).position(|b| *b >= 0xc0) {
+            if std::str::from_utf8(bytes.get(from + at..).unwrap_or_default()).is_err() {
+                bytes.truncate(from + at);
+            }
+        }
+    }
+    charset::decode(&bytes, part.charset.as_deref())
+}
+
+fn decode_base64(body: &[u8]) -> Vec<u8> {
+    if let Some(bytes) = base64_decode(body) {
+        return bytes;
+    }
+    let is_digit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    // Text that says base64 but is not: nearly every line holds something else.
+    let strange = body
+        .iter()
+        .filter(|b| !is_digit(**b) && !b.is_ascii_whitespace())
+        .count();
+    if strange > body.len() / 50 {
+        return body.to_vec();
+    }
+    // RFC 2045 §6.8: characters outside the alphabet are ignored.
+    let digits: Vec<u8> = body.iter().copied().filter(|b| is_digit(*b)).collect();
+    base64_decode(&digits).unwrap_or_else(|| body.to_vec())
+}
+
+fn decode_quoted_printable(body: &[u8]) -> Vec<u8> {
+    // What the strict decoder refuses is read as RFC 2045 §6.7 advises: left as it stands.
+    quoted_printable_decode(body).unwrap_or_else(|| lenient_quoted_printable(body))
+}
+
+fn lenient_quoted_printable(body: &[u8]) -> Vec<u8> {
+    let hex = |b: Option<&u8>| {
+        b.and_then(|b| char::from(*b).to_digit(16))
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let mut out = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'=' {
+            out.push(*first);
+            continue;
+        }
+        if let (Some(high), Some(low)) = (hex(after.first()), hex(after.get(1))) {
+            out.push(high << 4 | low);
+            rest = after.get(2..).unwrap_or_default();
+            continue;
+        }
+        // A soft line break, with the blanks that some systems append.
+        let blanks = after
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t' | b'\r'))
+            .count();
+        match after.get(blanks) {
+            Some(b'\n') => rest = after.get(blanks + 1..).unwrap_or_default(),
+            _ => out.push(b'='),
+        }
+    }
+    out
+}
+
+/// Line ends as `\n`, no control characters, no blanks at line ends, at most two blank lines
+/// in a row, none at the ends.
+pub(super) fn tidy(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut blank = 0_usize;
+    // A lone CR is a line end too (old Mac mailers).
+    for line in text
+        .split('\n')
+        .flat_map(|l| l.trim_end_matches('\r').split('\r'))
+    {
+        let start = out.len();
+        for c in line.chars() {
+            match c {
+                '\t' => out.push('\t'),
+                '\u{a0}' | '\u{c}' | '\u{b}' => out.push(' '),
+                c if c.is_control() || matches!(c, '\u{feff}' | '\u{200b}') => {}
+                c => out.push(c),
+            }
+        }
+        let kept = out.trim_end_matches([' ', '\t']).len().max(start);
+        // `-- ` is the signature mark; RFC 3676 §4.3 gives its blank a meaning.
+        let is_mark = out.get(start..kept) == Some("--") && out.len() > kept;
+        out.truncate(kept);
+        if is_mark {
+            out.push(' ');
+        }
+        if out.len() == start {
+            blank += 1;
+            if blank > 2 || start == 0 {
+                continue;
+            }
+        } else {
+            blank = 0;
+        }
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// The longest prefix of at most `max` bytes that ends at a character.
+pub(super) fn prefix(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// Undoes format=flowed (RFC 3676): a blank at the line end joins it with the next of the same
+/// quote depth.
+pub(super) fn unflow(text: &str, delete_space: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut open: Option<usize> = None;
+    for line in text.split('\n') {
+        let line = line.trim_end_matches('\r');
+        let depth = line.len() - line.trim_start_matches('>').len();
+        let content = line.get(depth..).unwrap_or_default();
+        let content = content.strip_prefix(' ').unwrap_or(content);
+        let is_mark = content == "-- ";
+        if open == Some(depth) && !is_mark {
+            out.push_str(content);
+        } else {
+            if !out.is_empty() || open.is_some() {
+                out.push('\n');
+            }
+            for _ in 0..depth {
+                out.push('>');
+            }
+            if depth > 0 && !content.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(content);
+        }
+        open = (content.ends_with(' ') && !is_mark).then_some(depth);
+        if open.is_some() && delete_space {
+            out.pop();
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_transfer_encodings_keep_what_can_be_read() {
+        assert_eq!(
+            decode_quoted_printable(b"caf=C3=A9 =\r\nx"),
+            "café x".as_bytes()
+        );
+        assert_eq!(decode_quoted_printable(b"a=b 50=% =3D=\n!"), b"a=b 50=% =!");
+        assert_eq!(decode_quoted_printable(b"end="), b"end");
+        assert_eq!(decode_base64(b"aGVs\r\nbG8="), b"hello");
+        assert_eq!(
+            decode_base64(
+                b"aGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8gd29ybGQ*"
+            ),
+            b"hello world hello world hello world hello world hello world"
+        );
+        assert_eq!(
+            decode_base64(b"Dear Ann, this is: plain!"),
+            b"Dear Ann, this is: plain!"
+        );
+    }
+
+    #[test]
+    fn text_is_tidied_without_losing_the_signature_mark() {
+        assert_eq!(
+            tidy("\r\n\r\na  \r\nb\0\u{1b}\r\n\n\n\n\n-- \nc\u{a0}d\n \n"),
+            "a\nb\n\n\n-- \nc d"
+        );
+        assert_eq!(tidy("a\rb"), "a\nb");
+        assert_eq!(tidy(""), "");
+    }
+
+    #[test]
+    fn flowed_text_is_joined_within_its_quote_depth() {
+        assert_eq!(
+            unflow("a \nb\n> c \n> d\ne \n> f\n-- \nsig", false),
+            "a b\n> c d\ne \n> f\n-- \nsig"
+        );
+        assert_eq!(unflow("ab \ncd", true), "abcd");
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_character() {
+        assert_eq!(prefix("aé", 2), "a");
+        assert_eq!(prefix("aé", 3), "aé");
+    }
+}

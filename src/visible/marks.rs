@@ -1,0 +1,360 @@
+//! The lines by which mail programs set a quote or a signature apart, in the major languages.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexBuilder};
+
+/// Longer lines are prose.
+const MAX_LINE_BYTES: usize = 500;
+/// Lines that an attribution may be wrapped over.
+const MAX_WRAPPED: usize = 4;
+/// Lines in which the fields of a header block must come.
+const BLOCK_WINDOW: usize = 12;
+
+type Lazy = LazyLock<Option<Regex>>;
+
+/// The patterns are constants and a test compiles each, so `None` does not happen.
+fn compile(pattern: &str) -> Option<Regex> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .dfa_size_limit(8 << 20)
+        .size_limit(16 << 20)
+        .build()
+        .ok()
+}
+
+fn matches(pattern: &Lazy, text: &str) -> bool {
+    pattern.as_ref().is_some_and(|r| r.is_match(text))
+}
+
+/// How attributions start: `On Tue, 3 May`, `Am 03.05.`, `2024-05-03`, `Le mar. 3 mai` ...
+static ATTRIBUTION_START: Lazy = LazyLock::new(|| {
+    compile(concat!(
+        r"^[\s>*_]*(?:on|am|le|el|il|em|op|den|på|pe|dne|dnia|w dniu|a |ở|vào|at|in message|quoting|",
+        r"mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|",
+        r"\d{1,4}[-./年]|\d{1,2} \w{3,9}|\p{Lu}[\p{L}.'-]+ ).*",
+    ))
+});
+/// The verb of an attribution, with the sender or the end after it.
+static ATTRIBUTION: Lazy = LazyLock::new(|| {
+    compile(concat!(
+        r"(?:^|[\s>,\])])(?:wrote|writes|said|schrieb|geschrieben|a écrit|écrivait|escribió|escribio|ha scritto|scrive|scrisse|escreveu|schreef|het volgende geschreven|",
+        r"skrev|skreiv|napisał\(?a?\)?|napisal\(?a?\)?|pisze|kirjoitti|написала?\(?а?\)?|пишет|писала?|пише|napsal\(?a?\)?|napísal\(?a?\)?|yazdı|şunu yazdı|írta|a scris|έγραψε|je napisa[ol]|đã viết)",
+        r"(?:$|[\s:,;].{0,200}$|[:：]$)",
+    ))
+});
+/// Writing systems without blanks.
+static ATTRIBUTION_ASIAN: Lazy = LazyLock::new(|| {
+    compile(r"(?:写道|寫道|のメール|さんは書きました|のメッセージ|님이 작성|작성)\s*[:：]?\s*$")
+});
+/// What makes a line with such a verb an attribution, not a sentence: an address or a date.
+static DATED: Lazy = LazyLock::new(|| {
+    compile(
+        r"@|\b\d{1,2}[:.h]\d{2}\b|\b(?:19|20)\d\d\b|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}\. ?\w{3,}|<mailto:",
+    )
+});
+/// `2024-05-03 10:00 GMT+02:00 Ann Lee <ann@x.example>:`, without a verb.
+static DATE_AND_ADDRESS: Lazy = LazyLock::new(|| {
+    compile(
+        r"^\s*(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|(?:on |am |le |el )?\w{2,10}[.,]? \d{1,2}).{0,200}<?\S+@\S+>?\)?\s*:\s*$",
+    )
+});
+/// `-----Original Message-----` and its kin.
+static SEPARATOR: Lazy = LazyLock::new(|| {
+    compile(concat!(
+        r"^[\s>*_]*(?:[-_=*]{2,}|begin |inizio ).{0,4}(?:",
+        r"(?:original|reply|forwarded|ursprüngliche|originale?|oorspronkelijk|doorgestuurd|weitergeleitete|transféré|reenviado|mensaje original|mensagem original|messaggio originale|message d'origine|ursprungligt|vidarebefordrat|opprinnelig|oprindelig|videresendt|wiadomość oryginalna|oryginalna wiadomość|wiadomość przekazana|původní zpráva|eredeti üzenet|alkuperäinen viesti|исходное сообщение|пересылаемое сообщение|özgün|orijinal|message transféré|mensaje reenviado|mensagem encaminhada|messaggio inoltrato)",
+        r"[ -]?(?:message|mail|e-?mail|nachricht|bericht|appended|von|meddelande|melding|meddelelse|besked|messaggio|mensagem|mensaje|ileti|mesaj|text|posting)?\b.{0,60}",
+        r"|(?:原始邮件|原始郵件|转发邮件|元のメッセージ|original message|원본 메시지).{0,40})$",
+    ))
+});
+/// Programs that put a bare line of underscores or dashes above their header block.
+static RULE: Lazy = LazyLock::new(|| compile(r"^\s*(?:[_]{8,}|[-–—─=*]{8,})\s*$"));
+/// `From:` of a header block.
+static FIELD_FROM: Lazy = LazyLock::new(|| {
+    compile(concat!(
+        r"^[\s>*_|]*(?:from|von|absender|de|expéditeur|remitente|da|mittente|van|afzender|från|avsändare|fra|afsender|avsender|od|nadawca|от|отправитель|lähettäjä|gönderen|kimden|feladó|odesílatel|από|발신|보낸 ?사람|发件人|寄件者|寄件人|差出人|送信者)",
+        r"\s*[*_]*\s*[:：]",
+    ))
+});
+/// The other fields of a header block.
+static FIELD_OTHER: Lazy = LazyLock::new(|| {
+    compile(concat!(
+        r"^[\s>*_|]*(?:sent|date|to|subject|cc|bcc|reply[- ]to|importance|attachments?|gesendet|datum|an|betreff|envoyé(?: le)?|à|objet|date d'envoi|destinataire|enviado(?: el)?|enviada(?: em)?|enviado em|fecha|para|asunto|assunto|inviato|data|oggetto|a|verzonden|aan|onderwerp|",
+        r"skickat|skickad|till|ämne|kopia|sendt|til|emne|wysłano|wysłane|do|temat|отправлено|дата|кому|тема|копия|lähetetty|vastaanottaja|aihe|päivämäärä|gönderildi|gönderme tarihi|tarih|kime|kime|konu|elküldve|címzett|tárgy|odesláno|komu|předmět|",
+        r"发送时间|发送日期|日期|收件人|抄送|主题|主旨|送信日時|宛先|件名|日時|보낸 ?날짜|받는 ?사람|제목)\s*[*_]*\s*[:：]",
+    ))
+});
+/// Signatures that programs write.
+static MOBILE: Lazy = LazyLock::new(|| {
+    compile(concat!(
+        r"^[\s*_>]*(?:sent (?:from|via|with|using) (?:my |the |a |an )?\S.{0,80}|sent on the run.{0,30}|get outlook for (?:ios|android).{0,80}|",
+        r"(?:von|gesendet von|gesendet mit|diese nachricht wurde von) (?:meinem |meinen |der |outlook|mein).{0,80}gesendet.{0,10}|von meinem \S.{0,60}|gesendet (?:von|mit|über|aus) \S.{0,80}|",
+        r"envoyé (?:de|depuis|avec|à partir de) \S.{0,80}|télécharger outlook pour.{0,60}|enviado (?:desde|de|do|con|a partir|pelo|via) \S.{0,80}|obtener outlook para.{0,60}|obter (?:o )?outlook para.{0,60}|inviato (?:da|dal|con|tramite) \S.{0,80}|scarica outlook per.{0,60}|",
+        r"verzonden (?:vanaf|met|via|vanuit) \S.{0,80}|verstuurd (?:vanaf|met|via) \S.{0,80}|skickat från \S.{0,80}|hämta outlook för.{0,60}|sendt fra \S.{0,80}|få outlook til.{0,60}|wysłan[eo] z \S.{0,80}|lähetetty \S.{0,80}|отправлено с \S.{0,80}|odesláno z \S.{0,80}|",
+        r"iphone'?umdan gönderildi|从我的.{0,20}发送|发自我的.{0,20}|iphoneから送信|나의 .{0,20}에서 보냄|sendt min \S.{0,60}|-+ ?sent from .{0,60})\s*$",
+    ))
+});
+
+/// A quoted line.
+pub(super) fn is_quoted(line: &str) -> bool {
+    line.trim_start().starts_with('>')
+}
+
+/// The signature mark of RFC 3676 §4.3; its blank is often lost.
+pub(super) fn is_signature_mark(line: &str) -> bool {
+    matches!(line.trim_end(), "--" | "—" | "- --" | "-- " | "---" | "__") && line.len() <= 5
+}
+
+/// `Sent from my iPhone` and its kin.
+pub(super) fn is_mobile_signature(line: &str) -> bool {
+    line.len() <= 200 && matches(&MOBILE, line)
+}
+
+/// A line of underscores or dashes.
+pub(super) fn is_rule(line: &str) -> bool {
+    line.len() <= 200 && matches(&RULE, line)
+}
+
+/// `-----Original Message-----` and its kin.
+pub(super) fn is_separator(line: &str) -> bool {
+    (4..=200).contains(&line.len()) && matches(&SEPARATOR, line)
+}
+
+/// A field of a header block.
+fn is_field(line: &str) -> bool {
+    line.len() <= 2000 && (matches(&FIELD_FROM, line) || matches(&FIELD_OTHER, line))
+}
+
+/// Whether a quoted header block starts here: one From and at least two other fields, with
+/// little else between them.
+pub(super) fn is_header_block(lines: &[&str]) -> bool {
+    let Some(first) = lines.first() else {
+        return false;
+    };
+    if !is_field(first) {
+        return false;
+    }
+    let (mut from, mut other, mut strange) = (0, 0, 0);
+    for line in lines.iter().take(BLOCK_WINDOW) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        if line.len() <= 2000 && matches(&FIELD_FROM, line) {
+            from += 1;
+        } else if is_field(line) {
+            other += 1;
+        } else {
+            // A folded value, or the text that follows the block.
+            strange += 1;
+            if strange > 2 {
+                break;
+            }
+        }
+        if from >= 1 && other >= 2 {
+            return true;
+        }
+    }
+    false
+}
+
+/// How many lines the attribution that starts here has; 0 when there is none.
+pub(super) fn attribution_len(lines: &[&str]) -> usize {
+    let mut joined = String::new();
+    for (n, line) in lines.iter().take(MAX_WRAPPED).enumerate() {
+        let line = line.trim();
+        if line.is_empty() || joined.len() + line.len() > MAX_LINE_BYTES {
+            return 0;
+        }
+        if n == 1 && !matches(&ATTRIBUTION_START, &joined) {
+            return 0;
+        }
+        // A wrapped attribution does not go on in the quote.
+        if n > 0 && is_quoted(line) {
+            return 0;
+        }
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+        if ends_attribution(&joined) {
+            return n + 1;
+        }
+        // The first line of a sentence that goes on is none.
+        if joined.ends_with(['.', '!', '?']) && !joined.ends_with("...") && !joined.contains('@') {
+            return 0;
+        }
+    }
+    0
+}
+
+fn ends_attribution(joined: &str) -> bool {
+    let ends = joined.ends_with([':', '：']) || joined.ends_with(":*") || joined.ends_with(":_");
+    let verb_ends = joined.ends_with("wrote") || joined.ends_with("wrote -");
+    if matches(&ATTRIBUTION_ASIAN, joined) && matches(&DATED, joined) {
+        return true;
+    }
+    if !ends && !verb_ends {
+        return false;
+    }
+    matches(&DATED, joined) && (matches(&ATTRIBUTION, joined) || matches(&DATE_AND_ADDRESS, joined))
+        || joined.starts_with("In message <")
+        || joined.starts_with("Quoting ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles() {
+        for pattern in [
+            &ATTRIBUTION_START,
+            &ATTRIBUTION,
+            &ATTRIBUTION_ASIAN,
+            &DATED,
+            &DATE_AND_ADDRESS,
+            &SEPARATOR,
+            &RULE,
+            &FIELD_FROM,
+            &FIELD_OTHER,
+            &MOBILE,
+        ] {
+            assert!(pattern.is_some());
+        }
+    }
+
+    #[test]
+    fn attributions_are_known_in_many_languages() {
+        for line in [
+            "On Tue, 3 May 2024 at 10:00, Ann Lee <ann@x.example> wrote:",
+            "On May 3, 2024, at 10:00 AM, Ann Lee wrote:",
+            "Am 03.05.2024 um 10:00 schrieb Ann Lee <ann@x.example>:",
+            "Ann Lee <ann@x.example> schrieb am Fr., 3. Mai 2024, 10:00:",
+            "Le ven. 3 mai 2024 à 10:00, Ann Lee <ann@x.example> a écrit :",
+            "El vie, 3 may 2024 a las 10:00, Ann Lee (<ann@x.example>) escribió:",
+            "Il giorno ven 3 mag 2024 alle ore 10:00 Ann Lee <ann@x.example> ha scritto:",
+            "Em sex., 3 de mai. de 2024 às 10:00, Ann Lee <ann@x.example> escreveu:",
+            "Op vr 3 mei 2024 om 10:00 schreef Ann Lee <ann@x.example>:",
+            "Den fre 3 maj 2024 kl 10:00 skrev Ann Lee <ann@x.example>:",
+            "fre. 3. mai 2024 kl. 10:00 skrev Ann Lee <ann@x.example>:",
+            "W dniu 03.05.2024 o 10:00, Ann Lee pisze:",
+            "pt., 3 maj 2024 o 10:00 Ann Lee <ann@x.example> napisał(a):",
+            "2024-05-03 10:00 GMT+02:00 Ann Lee <ann@x.example>:",
+            "пт, 3 мая 2024 г. в 10:00, Ann Lee <ann@x.example> написал:",
+            "在 2024年5月3日，Ann Lee <ann@x.example> 写道：",
+        ] {
+            assert_eq!(attribution_len(&[line, "", "> x"]), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn wrapped_attributions_are_known() {
+        for lines in [
+            &[
+                "On Tue, 3 May 2024 at 10:00, Ann Lee",
+                "<ann@x.example> wrote:",
+            ][..],
+            &[
+                "On Tue, 3 May 2024 at 10:00,",
+                "Ann Lee <ann@x.example>",
+                "wrote:",
+            ],
+            &[
+                "Am Freitag, 3. Mai 2024, 10:00:00 schrieb Ann",
+                "Lee <ann@x.example>:",
+            ],
+        ] {
+            assert_eq!(attribution_len(lines), lines.len(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn sentences_are_no_attributions() {
+        for lines in [
+            &["On Monday we can meet. She wrote:"][..],
+            &["My brother wrote the following:"],
+            &["On 3 May we can visit. What do we need to bring:"],
+            &["I said yes in 2023."],
+            &["On Tuesday I will be there.", "Ann wrote:"],
+            &["Hello", "On Tue, 3 May 2024, Ann wrote:"],
+        ] {
+            assert_eq!(attribution_len(lines), 0, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn header_blocks_and_separators_are_known() {
+        assert!(is_header_block(&[
+            "From: Ann",
+            "Sent: Friday",
+            "To: Ben",
+            "Subject: x"
+        ]));
+        assert!(is_header_block(&[
+            "*Von:* Ann",
+            "",
+            "*Gesendet:* Freitag",
+            "*An:* Ben"
+        ]));
+        assert!(is_header_block(&[
+            "De : Ann",
+            "Envoyé : vendredi",
+            "À : Ben",
+            "Objet : x"
+        ]));
+        assert!(is_header_block(&["Date: Friday", "From: Ann", "To: Ben"]));
+        assert!(!is_header_block(&[
+            "From: Monday on I am free",
+            "I like it",
+            "a lot",
+            "Date: any"
+        ]));
+        assert!(!is_header_block(&[
+            "To: the point",
+            "Date: Friday suits me"
+        ]));
+        for line in [
+            "-----Original Message-----",
+            "-------- Original-Nachricht --------",
+            "----- Ursprüngliche Nachricht -----",
+            "---------- Forwarded message ---------",
+            "-----Messaggio originale-----",
+            "-----Mensaje original-----",
+            "-----Message d'origine-----",
+            "-----Oorspronkelijk bericht-----",
+            "-----Ursprungligt meddelande-----",
+            "Begin forwarded message:",
+            "------------------ 原始邮件 ------------------",
+        ] {
+            assert!(is_separator(line), "{line}");
+        }
+        for line in [
+            "--",
+            "-- original art --",
+            "Original message below",
+            "----------",
+        ] {
+            assert!(!is_separator(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn mobile_signatures_are_known() {
+        for line in [
+            "Sent from my iPhone",
+            "Sent from Yahoo Mail for iPhone",
+            "Get Outlook for iOS<https://aka.ms/o0ukef>",
+            "Von meinem iPhone gesendet",
+            "Envoyé de mon iPhone",
+            "Enviado desde mi iPhone",
+            "Inviato da iPhone",
+            "Verzonden vanaf mijn iPhone",
+            "Skickat från min iPhone",
+            "发自我的iPhone",
+        ] {
+            assert!(is_mobile_signature(line), "{line}");
+        }
+        assert!(!is_mobile_signature("Please get outlook right"));
+    }
+}
