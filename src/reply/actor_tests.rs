@@ -13,6 +13,7 @@ pub(super) const DAY: i64 = 86_400_000;
 pub(super) fn settings(f: &Fixture) -> Settings {
     Settings {
         state_dir: f.dir.path().to_owned(),
+        keys_credential: None,
         database: f.store.path().to_owned(),
         accounts: vec![AccountSettings {
             name: "main".into(),
