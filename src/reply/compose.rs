@@ -4,8 +4,7 @@
 //! The result is 7-bit (RFC 2047 headers, quoted-printable body), so no server can refuse it
 //! for lack of 8BITMIME; only a non-ASCII local part of an address needs SMTPUTF8.
 
-use std::time::{Duration, SystemTime};
-
+use chrono::{DateTime, Utc};
 use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, SinglePart};
@@ -96,12 +95,17 @@ pub fn compose(
     let domain = from.email.domain().to_owned();
     let id = msgid::mint(keys, &domain, random);
     let subject = cut(&header_text(mail.subject), MAX_SUBJECT_CHARS);
-    let since_epoch = Duration::from_millis(u64::try_from(now.0).unwrap_or(0));
     let mut builder = Message::builder()
         .from(from)
         .to(to.clone())
         .subject(subject.clone())
-        .date(SystemTime::UNIX_EPOCH + since_epoch)
+        // Set here, so that the builder does not read the clock.
+        .raw_header(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Date"),
+            DateTime::<Utc>::from_timestamp_millis(now.0)
+                .unwrap_or_default()
+                .to_rfc2822(),
+        ))
         .message_id(Some(format!("<{id}>")));
     if let Some(address) = &mail.reply_to {
         builder = builder.reply_to(mailbox(address, "Reply-To")?);
@@ -122,7 +126,8 @@ pub fn compose(
     }
     let text = mail.body.replace("\r\n", "\n").replace('\r', "\n");
     let part = Body::new_with_encoding(
-        text.replace('\n', "\r\n"),
+        // The builder ends the part with a line break of its own.
+        text.trim_end_matches('\n').replace('\n', "\r\n"),
         ContentTransferEncoding::QuotedPrintable,
     )
     .map_err(|_| ComposeError::Build("encoding".into()))?;

@@ -39,8 +39,7 @@ fn build(mail: &Draftable<'_>) -> NewMail {
 
 fn header(raw: &[u8], name: &str) -> Option<String> {
     let parsed = MessageParser::default().parse(raw).unwrap();
-    let value = parsed.header_raw(name).map(|v| v.trim().to_owned());
-    value
+    parsed.header_raw(name).map(|v| v.trim().to_owned())
 }
 
 #[test]
@@ -124,7 +123,7 @@ fn what_a_person_approved_carries_no_auto_submitted() {
 
 #[test]
 fn the_whole_mail_is_seven_bit_with_short_lines_and_reads_back_the_same() {
-    let long = format!("Grüße — {}\n.\nFrom here\n🚨 ende", "wort ".repeat(300));
+    let long = format!("Grüße — {}\n.\nFrom here\n🚨 ende\n", "wort ".repeat(300));
     let mail = build(&Draftable {
         from: address("Häuser & Gärten, \"Süd\"", "sales@bücher.example"),
         to: address("Ænn Łee", "ann@lead.example"),

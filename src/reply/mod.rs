@@ -95,6 +95,23 @@ pub struct JobReport {
     pub queued: bool,
 }
 
+/// The line that `process` prints.
+impl std::fmt::Display for JobReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mark = if self.error.is_none() { "✓" } else { "✗" };
+        match self.conversation_id {
+            Some(id) => write!(f, "{mark} Conversation {id}: ")?,
+            None => write!(f, "{mark} Reply job {}: ", self.job_id)?,
+        }
+        write!(f, "{}", self.action.as_str())?;
+        match (&self.error, self.intent) {
+            (Some(error), _) => write!(f, " ({error})"),
+            (None, Some(intent)) => write!(f, " (intent: {intent})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
 /// What the steps share.
 #[derive(Debug)]
 struct Parts {

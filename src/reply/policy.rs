@@ -472,4 +472,4 @@ fn tell(mut d: Decision, s: &Situation, settings: &ReplySettings, notice: Notice
 
 #[cfg(test)]
 #[path = "policy_tests.rs"]
-mod tests;
+pub(crate) mod tests;

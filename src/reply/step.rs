@@ -87,6 +87,15 @@ pub(super) struct Step<'a> {
     pub(super) now: UtcMs,
 }
 
+/// What a mail of this step is built from.
+#[derive(Clone, Copy)]
+struct Letter<'a> {
+    c: &'a JobContext,
+    t: &'a ThreadContext,
+    account: &'a AccountSettings,
+    round: i64,
+}
+
 /// What was queued.
 #[derive(Default)]
 struct Queued {
@@ -273,26 +282,29 @@ impl Step<'_> {
         t: &ThreadContext,
         d: &mut Decision,
     ) -> Result<Queued, StepError> {
+        let round = tx.next_round(self.job.id)?;
         let mut text = texts::lead_text(c, t, self.verdict);
         text.reasons = d.reasons.join("; ");
         let mut queued = Queued::default();
-        let account = || self.account(c);
+        let letter = || -> Result<Letter<'_>, StepError> {
+            Ok(Letter {
+                c,
+                t,
+                account: self.account(c)?,
+                // With `--resend` the next number: UNIQUE(job, kind, round) lets one more through.
+                round: if self.resend { round } else { 0 },
+            })
+        };
         match d.lead {
             ToLead::Nothing => {}
             ToLead::Acknowledge => {
                 queued.to_lead =
-                    self.to_lead(tx, c, t, account()?, &text, TemplateKind::Acknowledgment)?;
+                    self.to_lead(tx, &letter()?, &text, TemplateKind::Acknowledgment)?;
                 text.acknowledged = true;
             }
             ToLead::ConfirmOptOut => {
-                queued.to_lead = self.to_lead(
-                    tx,
-                    c,
-                    t,
-                    account()?,
-                    &text,
-                    TemplateKind::OptoutConfirmation,
-                )?;
+                queued.to_lead =
+                    self.to_lead(tx, &letter()?, &text, TemplateKind::OptoutConfirmation)?;
             }
             ToLead::DraftAcknowledgement | ToLead::DraftAnswer => {
                 text.draft = true;
@@ -300,7 +312,7 @@ impl Step<'_> {
             }
         }
         if let ToSales::Notice(kind) = d.sales {
-            queued.to_sales = self.to_sales(tx, c, t, account()?, &text, kind)?;
+            queued.to_sales = self.to_sales(tx, &letter()?, &text, kind)?;
         }
         Ok(queued)
     }
@@ -309,12 +321,16 @@ impl Step<'_> {
     fn to_lead(
         &self,
         tx: &Tx<'_>,
-        c: &JobContext,
-        t: &ThreadContext,
-        account: &AccountSettings,
+        letter: &Letter<'_>,
         text: &LeadText,
         template: TemplateKind,
     ) -> Result<bool, StepError> {
+        let Letter {
+            c,
+            t,
+            account,
+            round,
+        } = *letter;
         let (kind, sent_kind, tool) = match template {
             TemplateKind::OptoutConfirmation => (
                 MailKind::OptoutConfirmation,
@@ -333,7 +349,7 @@ impl Step<'_> {
             &Draftable {
                 kind,
                 job_id: Some(self.job.id),
-                round: self.round(tx)?,
+                round,
                 account_id: c.account_id,
                 campaign_lead_id: Some(t.campaign_lead_id),
                 by_person: false,
@@ -388,12 +404,16 @@ impl Step<'_> {
     fn to_sales(
         &self,
         tx: &Tx<'_>,
-        c: &JobContext,
-        t: &ThreadContext,
-        account: &AccountSettings,
+        letter: &Letter<'_>,
         text: &LeadText,
         kind: NoticeKind,
     ) -> Result<bool, StepError> {
+        let Letter {
+            c,
+            t,
+            account,
+            round,
+        } = *letter;
         let template = match kind {
             NoticeKind::Goal => TemplateKind::SalesGoal,
             NoticeKind::Question => TemplateKind::SalesQuestion,
@@ -409,7 +429,7 @@ impl Step<'_> {
             &Draftable {
                 kind: MailKind::SalesNotice,
                 job_id: Some(self.job.id),
-                round: self.round(tx)?,
+                round,
                 account_id: c.account_id,
                 campaign_lead_id: Some(t.campaign_lead_id),
                 by_person: false,
@@ -480,15 +500,6 @@ impl Step<'_> {
             .iter()
             .find(|a| a.name == c.account_name)
             .ok_or_else(|| StepError::NoAccount(c.account_name.clone()))
-    }
-
-    /// 0, or with `--resend` the next: UNIQUE(job, kind, round) then lets one more through.
-    fn round(&self, tx: &Tx<'_>) -> Result<i64, StepError> {
-        Ok(if self.resend {
-            tx.next_round(self.job.id)?
-        } else {
-            0
-        })
     }
 }
 

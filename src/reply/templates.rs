@@ -362,9 +362,10 @@ impl Templates {
         file: &str,
         values: &S,
     ) -> Result<Rendered, TemplateError> {
+        // Not `{:#}`: that shows the values, and an error holds nobody's data.
         let bad = |e: minijinja::Error| TemplateError::Bad {
             file: format!("{file}.txt"),
-            what: format!("{e:#}"),
+            what: e.to_string(),
         };
         let body = self
             .env
@@ -515,7 +516,7 @@ fn add(
     for (name, source) in parts {
         let bad = |e: minijinja::Error| TemplateError::Bad {
             file: shown.clone(),
-            what: format!("{e:#}"),
+            what: e.to_string(),
         };
         env.add_template_owned(name.clone(), source).map_err(bad)?;
         let known = kind.variables();

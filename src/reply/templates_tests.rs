@@ -198,3 +198,15 @@ fn a_wrong_file_is_refused_with_its_name_and_the_reason() {
 fn other_files_of_the_folder_are_left_alone() {
     assert!(load_with("README.md", "{{ what").is_ok());
 }
+
+#[test]
+fn an_error_while_rendering_shows_no_value() {
+    let t = load_with(
+        "nudge.txt",
+        "{% if lead_name %}{{ project | int }}{% endif %}",
+    );
+    // The sample is refused at load already, with the line and without the value.
+    let error = t.unwrap_err().to_string();
+    assert!(error.contains("nudge") && error.contains(":1"), "{error}");
+    assert!(!error.contains("Ann Lee"), "{error}");
+}

@@ -28,7 +28,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 const MAX_LINE_BYTES: usize = 900;
 /// A line without end: the peer is broken.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024;
-/// Lines of one reply that are looked at.
+/// Lines of one reply: more are an attack, as lettre parses all lines again with each new one.
 const MAX_REPLY_LINES: usize = 100;
 /// The end of a body. It cannot stand inside one: dots are doubled, and every line ends in CRLF.
 const FINAL_DOT: [u8; 5] = *b"\r\n.\r\n";
@@ -163,14 +163,18 @@ impl Inner {
             }
             return Ok(false);
         };
+        if self.reply.len() >= MAX_REPLY_LINES {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the server sent a reply without end",
+            ));
+        }
         let raw: Vec<u8> = self.inbox.drain(..=end).collect();
         let text = clean(&raw);
         self.line.clear();
         self.line.extend_from_slice(text.as_bytes());
         self.line.extend_from_slice(b"\r\n");
-        if self.reply.len() < MAX_REPLY_LINES {
-            self.reply.push(text);
-        }
+        self.reply.push(text);
         Ok(true)
     }
 

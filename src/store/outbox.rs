@@ -36,6 +36,17 @@ pub(crate) const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 3600);
 
 /// Suppressed mails that one claim withdraws before it lets others write.
 const WITHDRAWN_PER_CLAIM: usize = 100;
+/// The first conditions are that of the partial index outbox_due, word for word.
+const DUE_SQL: &str =
+    "SELECT o.id, o.attempts, o.account_id, o.kind, o.campaign_lead_id, o.automatic,
+            o.rfc_message_id, o.envelope_from, o.envelope_to, o.raw
+     FROM outbox o LEFT JOIN meta m ON m.key = 'smtp:' || o.account_id
+     WHERE o.state IN ('queued', 'deferred', 'sending') AND o.state <> 'sending'
+       AND o.next_attempt_at <= ?1
+       AND (m.value IS NULL OR json_extract(m.value, '$.retry_at') <= ?1)
+       AND o.account_id NOT IN (SELECT value FROM json_each(?2))
+     ORDER BY o.next_attempt_at, o.id
+     LIMIT 1";
 /// What is kept of a server's text.
 const MAX_TEXT_CHARS: usize = 500;
 
@@ -258,6 +269,12 @@ impl Tx<'_> {
                 let why = "The process ended after the mail was handed over and before the server's answer was recorded";
                 self.record_outcome(&attempt, &Verdict::Unknown { why: why.into() }, now)?;
                 recovered.unknown.push(attempt.id);
+            } else if now.since(self.first_tried_at(&attempt)?) >= GIVE_UP {
+                let verdict = Verdict::Rejected {
+                    code: None,
+                    text: "Given up after 5 days: the process ended at each attempt".into(),
+                };
+                self.record_outcome(&attempt, &verdict, now)?;
             } else {
                 // At once after the first attempt; later with growing waits, so that a mail
                 // that brings the process down does not hold up the others.
@@ -285,19 +302,8 @@ impl Tx<'_> {
     }
 
     fn next_due_mail(&self, now: UtcMs, busy: &str) -> Result<Option<Due>, StoreError> {
-        // `state IN (…)` is the condition of the partial index outbox_due, word for word.
         self.conn
-            .prepare_cached(
-                "SELECT o.id, o.attempts, o.account_id, o.kind, o.campaign_lead_id, o.automatic,
-                        o.rfc_message_id, o.envelope_from, o.envelope_to, o.raw
-                 FROM outbox o LEFT JOIN meta m ON m.key = 'smtp:' || o.account_id
-                 WHERE o.state IN ('queued', 'deferred', 'sending') AND o.state <> 'sending'
-                   AND o.next_attempt_at <= ?1
-                   AND (m.value IS NULL OR json_extract(m.value, '$.retry_at') <= ?1)
-                   AND o.account_id NOT IN (SELECT value FROM json_each(?2))
-                 ORDER BY o.next_attempt_at, o.id
-                 LIMIT 1",
-            )?
+            .prepare_cached(DUE_SQL)?
             .query_row(params![now.0, busy], |row| Ok(due_mail(row, now)))
             .optional()?
             .transpose()

@@ -328,7 +328,7 @@ impl Tx<'_> {
     }
 
     /// The first attempt since the mail was queued, or since a person queued it again.
-    fn first_tried_at(&self, attempt: &Attempt) -> Result<UtcMs, StoreError> {
+    pub(super) fn first_tried_at(&self, attempt: &Attempt) -> Result<UtcMs, StoreError> {
         let first: Option<i64> = self
             .conn
             .prepare_cached(
