@@ -222,6 +222,8 @@ fn scans_long_table(sql: &str, step: &str) -> bool {
     let alias = rest.split(' ').next().unwrap_or_default();
     let table = table_of(sql, alias);
     let partial = [
+        "reply_jobs_failed",
+        "outbox_open",
         "reply_jobs_due",
         "outbox_due",
         "drafts_one_open",
@@ -290,6 +292,26 @@ fn the_hot_questions_are_answered_by_an_index() {
         &conn,
         "FROM leads WHERE email_key = ?1",
         "INDEX leads_by_email (email_key=?)",
+    );
+    uses(
+        &conn,
+        "SELECT min(next_attempt_at) FROM reply_jobs",
+        "INDEX reply_jobs_due",
+    );
+    uses(
+        &conn,
+        "FROM reply_jobs WHERE state = 'pending' AND (next_attempt_at <= ?1",
+        "INDEX reply_jobs_due",
+    );
+    uses(
+        &conn,
+        "AND o.next_attempt_at <= ?1",
+        "SEARCH o USING INDEX outbox_due (next_attempt_at<?)",
+    );
+    uses(
+        &conn,
+        "FROM outbox o LEFT JOIN meta m ON m.key = 'smtp:'",
+        "INDEX outbox_due",
     );
     uses(
         &conn,
