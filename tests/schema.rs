@@ -32,6 +32,18 @@ const SCANS: &[(&str, &str)] = &[
         "counts for people, asked by hand",
     ),
     ("FROM sqlite_schema", "the schema itself, once at the start"),
+    (
+        "WHERE m.message_key = ?1 AND m.duplicate_of IS NULL",
+        "the way of one message, asked by hand, over all accounts",
+    ),
+    (
+        "ORDER BY state = 'done', CASE WHEN state = 'done'",
+        "process --limit, by hand",
+    ),
+    (
+        "d.subject, d.body, m.visible_text FROM drafts d",
+        "a piece: its users add WHERE d.id or WHERE d.state",
+    ),
 ];
 
 fn database() -> (tempfile::TempDir, Connection) {
@@ -201,7 +213,8 @@ fn every_statement_of_the_store_fits_the_schema_and_reads_no_long_table_whole() 
 }
 
 /// Whether a step of a plan reads all of a table that grows. A partial index holds only what
-/// is due or open: reading it whole is the point of it.
+/// is due or open: reading it whole is the point of it. Counting goes over a covering index,
+/// which is small beside its table.
 fn scans_long_table(sql: &str, step: &str) -> bool {
     let Some(rest) = step.strip_prefix("SCAN ") else {
         return false;
@@ -209,6 +222,8 @@ fn scans_long_table(sql: &str, step: &str) -> bool {
     let alias = rest.split(' ').next().unwrap_or_default();
     let table = table_of(sql, alias);
     let partial = [
+        "reply_jobs_failed",
+        "outbox_open",
         "reply_jobs_due",
         "outbox_due",
         "drafts_one_open",
@@ -218,6 +233,7 @@ fn scans_long_table(sql: &str, step: &str) -> bool {
     !(rest.starts_with("CONSTANT ROW")
         || SMALL.contains(&table.as_str())
         || rest.contains("json_each")
+        || (rest.contains("USING COVERING INDEX") && sql.contains("count("))
         || partial.iter().any(|index| rest.contains(index)))
 }
 
@@ -276,6 +292,26 @@ fn the_hot_questions_are_answered_by_an_index() {
         &conn,
         "FROM leads WHERE email_key = ?1",
         "INDEX leads_by_email (email_key=?)",
+    );
+    uses(
+        &conn,
+        "SELECT min(next_attempt_at) FROM reply_jobs",
+        "INDEX reply_jobs_due",
+    );
+    uses(
+        &conn,
+        "FROM reply_jobs WHERE state = 'pending' AND (next_attempt_at <= ?1",
+        "INDEX reply_jobs_due",
+    );
+    uses(
+        &conn,
+        "AND o.next_attempt_at <= ?1",
+        "SEARCH o USING INDEX outbox_due (next_attempt_at<?)",
+    );
+    uses(
+        &conn,
+        "FROM outbox o LEFT JOIN meta m ON m.key = 'smtp:'",
+        "INDEX outbox_due",
     );
     uses(
         &conn,

@@ -72,7 +72,7 @@ impl Source {
     pub(crate) fn is_test(&self) -> bool {
         self.module
             .iter()
-            .any(|m| m == "tests" || m.ends_with("_tests") || m == "test_support")
+            .any(|m| m == "tests" || m.ends_with("_tests") || m == "fixture" || m == "testing")
     }
 
     /// Whether the file belongs to module `path`, such as `reply::policy`.
