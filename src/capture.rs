@@ -308,7 +308,7 @@ impl Capture {
         let sender_is_lead = lookups.lead_addresses.contains(&m.sender_key);
         let (disposition, reasons) =
             disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, &self.0.ours);
-        // What concerns nobody keeps hashes only (behaviours.md "Identity").
+        // What concerns nobody keeps hashes only (docs/DECISIONS.md "Identity").
         let concerns = !matches!(
             disposition,
             Disposition::Ignored | Disposition::OwnMail | Disposition::Internal

@@ -100,7 +100,7 @@ fn problems(report: &CheckReport, text: &mut String) {
     }
 }
 
-/// The gravest outcome of all accounts (behaviours.md "Exit codes").
+/// The gravest outcome of all accounts (docs/DECISIONS.md "Exit codes").
 fn exit(report: &CheckReport) -> Exit {
     report
         .accounts

@@ -465,7 +465,7 @@ impl Listener {
     }
 
     /// UIDs that the server counts but does not deliver: tried again at the next looks, then
-    /// recorded and passed (pains.md 38).
+    /// recorded and passed.
     async fn vanish(
         &self,
         lease: &Lease,

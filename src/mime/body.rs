@@ -269,7 +269,7 @@ fn read_calendar(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
         .or_else(|| calendar_value(decoded, "METHOD").map(|m| m.to_ascii_uppercase()));
     mail.calendar_method = method.filter(|m| !m.is_empty());
     if mail.text.is_empty() {
-        // Never an empty message (pains.md 35).
+        // Never an empty message.
         let shown = ["SUMMARY", "DTSTART", "LOCATION", "DESCRIPTION"]
             .iter()
             .filter_map(|name| calendar_value(decoded, name))

@@ -31,7 +31,7 @@ pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
 const MAX_HEADERS: usize = 300;
 /// Bytes of all header values that are kept.
 const MAX_HEADER_BYTES: usize = 128 * 1024;
-/// Further than this ahead of its receipt a date is odd (pains.md 44).
+/// Further than this ahead of its receipt a date is odd.
 const FUTURE_TOLERANCE: Duration = Duration::from_secs(10 * 60);
 
 /// A part that is not shown as text: listed, not stored.

@@ -1,5 +1,5 @@
 //! What kind of mail a message is, by itself: the first sign that holds decides
-//! (behaviours.md, decision table). Pure.
+//! (docs/DECISIONS.md, decision table). Pure.
 //!
 //! A bounce is decided before an automatic answer, because Exim marks its bounces
 //! `Auto-Submitted: auto-replied`. Structure (a delivery status, a disposition notification, a
@@ -202,7 +202,7 @@ fn calendar(mail: &Mail) -> Option<&'static str> {
     (!replied).then_some(why)
 }
 
-/// Signs of bulk or machine mail that a person's mail carries too (pains.md 27).
+/// Signs of bulk or machine mail that a person's mail carries too.
 fn weak_signs(mail: &Mail) -> Vec<&'static str> {
     let mut signs = Vec::new();
     let precedence = mail

@@ -49,6 +49,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
             silence: Duration::from_secs(300),
             idle_max: Duration::from_secs(540),
             byte_budget: 1 << 20,
+            login_every: Duration::from_secs(60),
         },
         reply: policy::tests::settings(),
         store: StoreSettings {

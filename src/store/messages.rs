@@ -254,7 +254,7 @@ impl Reader<'_> {
 
 impl Tx<'_> {
     /// Stores a message, or says that it is there already. Never makes a second row for a UID,
-    /// nor a second row that counts for one mail (behaviours.md "Identity").
+    /// nor a second row that counts for one mail (docs/DECISIONS.md "Identity").
     ///
     /// # Errors
     /// What SQLite says.
@@ -399,7 +399,8 @@ impl Tx<'_> {
                     subject = ?14, sent_date = ?15, in_reply_to = ?16, reference_ids = ?17, full_text = ?18, \
                     visible_text = ?19, visible_sure = ?20, attachments = ?21, malformed = ?22, \
                     raw = coalesce(?23, raw) \
-                 WHERE id = ?1 AND campaign_lead_id IS NULL AND disposition IN ('ignored', 'unmatched')",
+                 WHERE id = ?1 AND campaign_lead_id IS NULL \
+                 AND disposition IN ('ignored', 'unmatched', 'bounce', 'auto_reply', 'receipt', 'complaint')",
             )?
             .execute(params![
                 id.0,

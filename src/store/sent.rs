@@ -380,7 +380,7 @@ impl Tx<'_> {
                  SELECT m.id, m.account_id, ?2
                  FROM message_refs r JOIN messages m ON m.id = r.message_id
                  WHERE r.ref_hash = ?1 AND m.campaign_lead_id IS NULL
-                   AND m.disposition IN ('ignored', 'unmatched')
+                   AND m.disposition IN ('ignored', 'unmatched', 'bounce', 'auto_reply', 'receipt', 'complaint')
                  ON CONFLICT (message_id) DO NOTHING",
             )?
             .execute(params![ref_hash, now.0])?)

@@ -1,7 +1,7 @@
 //! The text that the sender newly wrote: what is quoted and what is signature set apart. Pure.
 //!
 //! Our own campaign text lies quoted below an answer; read as the lead's words it would turn a
-//! "no" into a wish for a viewing (pains.md 16). So what is quoted is cut, and where the cut is
+//! "no" into a wish for a viewing. So what is quoted is cut, and where the cut is
 //! unsure, [`Visible::sure`] says so and no automatic mail follows. Lines written between
 //! quoted ones are kept.
 
