@@ -211,6 +211,7 @@ impl Capture {
                 if !tx.adopt_message(id, &row)? {
                     return Ok(false);
                 }
+                tx.reopen_reply_job(id, now)?;
                 Self::follow_up(tx, &row, id, now)?;
                 faultpoint::hit("adopt.before_commit");
                 Ok::<_, StoreError>(row.disposition.counts_as_reply())
@@ -338,6 +339,7 @@ impl Capture {
             source: origin.source,
             disposition,
             nature: m.judged.nature,
+            permanent_bounce: m.judged.permanent_bounce,
             evidence,
             message_key: m.message_key,
             content_digest: m.content_digest,
@@ -373,15 +375,9 @@ impl Capture {
         now: UtcMs,
     ) -> Result<(), StoreError> {
         let old_mail = !matches!(row.source, CaptureSource::Live | CaptureSource::CatchUp);
-        let Some(matched) = &row.matched else {
-            if row.disposition == Disposition::Unmatched {
-                tx.add_digest_item(id, "unmatched", now)?;
-            } else if row.disposition == Disposition::Complaint {
-                tx.insert_reply_job(id, old_mail, now)?;
-            }
-            return Ok(());
-        };
-        if row.disposition.counts_as_reply() {
+        if let Some(matched) = &row.matched
+            && row.disposition.counts_as_reply()
+        {
             let empty = Content::default();
             let content = row.content.as_ref().unwrap_or(&empty);
             let text = if content.visible_text.is_empty() {
@@ -401,13 +397,15 @@ impl Capture {
                 outbox_ref: None,
             })?;
         }
-        // Bounces, vacation notices and complaints have consequences too, but no conversation.
-        if row.disposition.counts_as_reply()
-            || matches!(
-                row.disposition,
-                Disposition::Bounce | Disposition::AutoReply | Disposition::Complaint
-            )
-        {
+        // Bounces, vacation notices and complaints have consequences too, but no conversation;
+        // a delay or a full mailbox says nothing about the address.
+        let has_consequences = match row.disposition {
+            Disposition::Bounce => row.matched.is_some() && row.permanent_bounce != Some(false),
+            Disposition::AutoReply => row.matched.is_some(),
+            Disposition::Complaint | Disposition::Unmatched => true,
+            other => row.matched.is_some() && other.counts_as_reply(),
+        };
+        if has_consequences {
             tx.insert_reply_job(id, old_mail, now)?;
         }
         Ok(())

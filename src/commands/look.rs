@@ -5,8 +5,6 @@ use std::fmt::Write as _;
 use super::{progress, say};
 use crate::app::{App, CheckReport, Outcome, problem};
 use crate::cli::{Exit, ProcessArgs};
-use crate::model::Intent;
-use crate::reply::JobReport;
 
 pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
     let app = app.with_progress(progress("first look"));
@@ -58,7 +56,7 @@ pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit>
         text.push_str("No pending conversations to process.\n");
     } else {
         for job in &report.jobs {
-            writeln!(text, "{}", line(job))?;
+            writeln!(text, "{job}")?;
         }
         writeln!(
             text,
@@ -73,21 +71,6 @@ pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit>
     } else {
         Exit::Failed
     })
-}
-
-/// A processed reply, in the predecessor's form (C9).
-fn line(job: &JobReport) -> String {
-    let name = job.conversation_id.map_or_else(
-        || format!("Reply job {}", job.job_id),
-        |id| format!("Conversation {id}"),
-    );
-    match &job.error {
-        Some(error) => format!("✗ {name}: {error}"),
-        None => {
-            let intent = job.intent.map_or("unknown", Intent::as_str);
-            format!("✓ {name}: {} (intent: {intent})", job.action.as_str())
-        }
-    }
 }
 
 /// A line for each account that could not be looked at.

@@ -35,6 +35,8 @@ pub struct NewMessage {
     pub disposition: Disposition,
     /// What kind of mail it is.
     pub nature: Nature,
+    /// For a bounce: whether the address is gone for good, where that is said.
+    pub permanent_bounce: Option<bool>,
     /// What decided both.
     pub evidence: Vec<String>,
     /// Canonical Message-ID, or `digest:` and a digest of the header.

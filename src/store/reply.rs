@@ -140,6 +140,22 @@ impl Tx<'_> {
             .query_row([message.0], |row| Ok(JobId(row.get(0)?)))?)
     }
 
+    /// Makes the job of a message that was matched late due again, as old mail: it was decided
+    /// before its conversation was known. Its mails stay one of a kind for the job.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn reopen_reply_job(&self, message: MessageRowId, now: UtcMs) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE reply_jobs SET state = 'pending', old_mail = 1, attempts = 0,
+                     next_attempt_at = ?2, done_at = NULL, error = ''
+                 WHERE message_id = ?1 AND state <> 'pending'",
+            )?
+            .execute(params![message.0, now.0])?;
+        Ok(())
+    }
+
     /// Books an attempt of the job that is due longest. `lease` gives the time for an attempt
     /// after so many before it.
     ///
