@@ -62,6 +62,12 @@ impl Replyd {
     /// Starts a command that goes on.
     #[track_caller]
     pub(crate) fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// The same, with further environment variables.
+    #[track_caller]
+    pub(crate) fn start_with(&self, args: &[&str], vars: &[(&str, &str)]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_replyd"))
             .args(args)
             // Settings of the machine's user must not reach a test.
@@ -74,6 +80,7 @@ impl Replyd {
             .env("HOME", self.dir.path())
             .env("REPLYD_CONFIG", self.dir.path().join("replyd.toml"))
             .env("STATE_DIRECTORY", self.dir.path().join("state"))
+            .envs(vars.iter().copied())
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -263,6 +270,12 @@ impl Running {
             took: started.elapsed(),
             lines: std::mem::take(&mut self.seen),
         }
+    }
+
+    /// Everything that it wrote so far.
+    pub(crate) fn drain_output(&mut self) -> String {
+        self.seen.extend(self.lines.try_iter());
+        self.output()
     }
 
     fn output(&self) -> String {
