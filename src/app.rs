@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::sync::OnceCell;
+use tracing::info;
 
 pub use once::{CheckReport, Outcome, problem};
 
@@ -22,7 +24,7 @@ use crate::reply::ReplyActor;
 use crate::reply::templates::Templates;
 use crate::smtp::{Console, Mailer};
 use crate::status::Board;
-use crate::store::Store;
+use crate::store::{ReaderPresence, Store, StoreError};
 use crate::time;
 use crate::tls::TlsRoots;
 use crate::wake::Doorbell;
@@ -43,6 +45,8 @@ pub struct App {
     /// One for each account; ringing makes its listener look at once.
     look_bells: Vec<Doorbell>,
     progress: Option<Progress>,
+    /// Held from the first listener on.
+    readers: OnceCell<ReaderPresence>,
 }
 
 impl App {
@@ -93,6 +97,7 @@ impl App {
             outbox_bell,
             look_bells,
             progress: None,
+            readers: OnceCell::new(),
         })
     }
 
@@ -136,6 +141,19 @@ impl App {
     }
 
     async fn listeners(&self) -> anyhow::Result<Vec<Listener>> {
+        self.readers
+            .get_or_try_init(|| async {
+                let (presence, given_back) = self.store.join_readers().await?;
+                if given_back > 0 {
+                    info!(
+                        accounts = given_back,
+                        "an ended process left accounts behind: taken over at once"
+                    );
+                }
+                Ok::<_, StoreError>(presence)
+            })
+            .await
+            .context("Join those who read mailboxes")?;
         let shared = self.shared();
         let mut listeners = Vec::new();
         for (account, bell) in self.settings.accounts.iter().zip(&self.look_bells) {

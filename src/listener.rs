@@ -40,6 +40,8 @@ const REFUSED_FIRST: Duration = Duration::from_secs(60);
 const REFUSALS: u32 = 3;
 /// While another process reads the account: look again this often.
 const HELD_WAIT: Duration = Duration::from_secs(15);
+/// But never more often than this.
+const HELD_LEAST: Duration = Duration::from_millis(200);
 /// Closing a session when the process stops.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -404,7 +406,7 @@ impl Listener {
             Ended::NotBefore(at) => return at.since(now),
             Ended::Held => {
                 info!(account, "another process reads this account");
-                return HELD_WAIT;
+                return self.held_wait(now).await;
             }
             Ended::Store(StoreError::LeaseLost(_)) => {
                 info!(account, "another process took this account over");
@@ -446,6 +448,21 @@ impl Listener {
             error!(account, "could not record the account's state: {e:#}");
         }
         wait
+    }
+
+    /// How long to leave the account to the process that reads it: not longer than its lease
+    /// runs, so that its death costs no more than that.
+    async fn held_wait(&self, now: UtcMs) -> Duration {
+        let id = self.id;
+        let row = self.shared.store.read(move |r| r.account(id)).await;
+        match row {
+            Ok(row) => row.lease_until.since(now).clamp(HELD_LEAST, HELD_WAIT),
+            Err(e) => {
+                let e: StoreError = e;
+                error!(account = %self.account.name, "could not read who holds the account: {e:#}");
+                HELD_WAIT
+            }
+        }
     }
 
     /// Books when the server may be tried again; `--once` obeys it too, as it lies in the store.

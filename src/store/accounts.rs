@@ -224,6 +224,21 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Gives back all accounts. The caller knows that nobody else lives
+    /// ([`super::Store::join_readers`]). How many were held.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn give_back_accounts(&self) -> Result<usize, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "UPDATE accounts SET lease_owner = NULL, lease_until = 0 \
+                 WHERE lease_owner IS NOT NULL",
+            )?
+            .execute([])?)
+    }
+
     /// Gives an account back.
     ///
     /// # Errors
