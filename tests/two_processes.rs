@@ -1,0 +1,227 @@
+//! Two processes of the real binary on one database (invariant I5): whichever of them does a
+//! step, there is one row and one answer for each reply.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests fail the test with a sentence; times are printed"
+)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::PATIENCE;
+use common::bin::{Finished, Running};
+use common::desk::{Count, Desk, count, settled, stop};
+
+/// The second process must read the mailbox so long after the death of the first.
+const TAKEOVER: Duration = Duration::from_secs(60);
+
+#[track_caller]
+fn wait_settled(running: &mut Running, replies: usize) {
+    running.wait_for_rows("every reply to be settled", |rows| settled(rows, replies));
+}
+
+/// Ends well, or with "not now" when the other process had the account.
+#[track_caller]
+fn assert_done_or_not_now(finished: &Finished) {
+    let code = finished.status.code();
+    assert!(
+        matches!(code, Some(0 | 75)),
+        "{}\n{}",
+        finished.status,
+        finished.output()
+    );
+    assert!(
+        !finished.output().contains("\"level\":\"ERROR\""),
+        "{}",
+        finished.output()
+    );
+}
+
+#[test]
+fn the_second_run_waits_and_takes_over_when_the_first_is_killed() {
+    let desk = Desk::known(24);
+    let mut first = desk.replyd.start(&["run"]);
+    desk.listen(&mut first);
+    let mut second = desk.replyd.start(&["run"]);
+    second.wait_for_event("the second to find the account held", |event| {
+        event["message"] == "another process reads this account"
+    });
+
+    // Both answer what the first one hears.
+    desk.deliver_all(0..12);
+    wait_settled(&mut second, 12);
+    assert_eq!(count(&desk, 12, true), Count::default());
+    assert_eq!(desk.sandbox.idling(common::scenario::DESK), 1);
+
+    let killed = Instant::now();
+    first.kill();
+    desk.deliver_all(12..24);
+    wait_settled(&mut second, 24);
+    let took = killed.elapsed();
+    println!("taken over and all answered {took:?} after the kill");
+    assert!(took < TAKEOVER, "taken over after {took:?}");
+    assert_eq!(count(&desk, 24, true), Count::default());
+    stop(second);
+}
+
+#[test]
+fn when_the_first_run_stops_in_order_the_second_takes_over() {
+    let desk = Desk::known(4);
+    let mut first = desk.replyd.start(&["run"]);
+    desk.listen(&mut first);
+    let mut second = desk.replyd.start(&["run"]);
+    second.wait_for_event("the second to find the account held", |event| {
+        event["message"] == "another process reads this account"
+    });
+    stop(first);
+    desk.deliver_all(0..4);
+    wait_settled(&mut second, 4);
+    assert_eq!(count(&desk, 4, true), Count::default());
+    stop(second);
+}
+
+#[test]
+fn two_passes_at_once_store_and_answer_each_reply_once() {
+    const ROUND: usize = 12;
+    let desk = Desk::known(3 * ROUND);
+    desk.replyd.ok(&["run", "--once"]);
+    for round in 1..=3 {
+        desk.deliver_all((round - 1) * ROUND..round * ROUND);
+        let both = [
+            desk.replyd.start(&["run", "--once"]),
+            desk.replyd.start(&["run", "--once"]),
+        ];
+        for running in both {
+            assert_done_or_not_now(&running.finish());
+        }
+    }
+    // Whatever one of them left to the other.
+    desk.replyd.ok(&["run", "--once"]);
+    let rows = desk.replyd.rows();
+    assert_eq!(settled(&rows, 3 * ROUND), Some(()));
+    assert_eq!(count(&desk, 3 * ROUND, true), Count::default());
+}
+
+#[test]
+fn two_first_starts_at_once_make_one_database_and_one_digest() {
+    let desk = Desk::new(8);
+    for n in 0..8 {
+        desk.deliver(n, Duration::from_secs(3600));
+    }
+    let both = [
+        desk.replyd.start(&["run", "--once"]),
+        desk.replyd.start(&["run", "--once"]),
+    ];
+    for running in both {
+        assert_done_or_not_now(&running.finish());
+    }
+    desk.import();
+    let both = [
+        desk.replyd.start(&["run", "--once"]),
+        desk.replyd.start(&["run", "--once"]),
+    ];
+    for running in both {
+        assert_done_or_not_now(&running.finish());
+    }
+    desk.replyd.ok(&["run", "--once"]);
+    let rows = desk.replyd.rows();
+    assert_eq!(settled(&rows, 8), Some(()));
+    assert_eq!(rows.count("messages"), 8);
+    assert_eq!(rows.count("accounts"), 1);
+    assert_eq!(rows.count("outbox WHERE kind = 'sales_digest'"), 1);
+    assert_eq!(count(&desk, 8, false), Count::default());
+}
+
+#[test]
+fn checks_beside_a_run_take_nothing_in_twice() {
+    const ROUND: usize = 6;
+    let desk = Desk::known(4 * ROUND);
+    let mut running = desk.replyd.start(&["run"]);
+    desk.listen(&mut running);
+    for round in 0..4 {
+        desk.deliver_all(round * ROUND..(round + 1) * ROUND);
+        let check = desk.replyd.start(&["check", "--days", "2"]);
+        assert_done_or_not_now(&check.finish());
+        // The listener keeps its connection: the check has one of its own.
+        assert_eq!(desk.sandbox.idling(common::scenario::DESK), 1);
+    }
+    wait_settled(&mut running, 4 * ROUND);
+    assert_eq!(count(&desk, 4 * ROUND, true), Count::default());
+    let again = desk.replyd.ok(&["check", "--days", "2"]);
+    assert!(
+        again.stdout().contains("Processed: 0"),
+        "{}",
+        again.stdout()
+    );
+    stop(running);
+}
+
+#[test]
+fn two_times_process_at_once_answer_each_pending_reply_once() {
+    const REPLIES: usize = 24;
+    let desk = Desk::known(REPLIES);
+    desk.replyd.ok(&["run", "--once"]);
+    desk.deliver_all(0..REPLIES);
+    // Dies with all replies stored and none answered.
+    let dead = desk
+        .replyd
+        .start_with(
+            &["run", "--once"],
+            &[("REPLYD_CRASH_AT", "capture.committed")],
+        )
+        .finish();
+    assert!(!dead.status.success());
+    let rows = desk.replyd.rows();
+    let pending = rows.count("reply_jobs WHERE state = 'pending'");
+    assert_eq!(usize::try_from(pending), Ok(REPLIES));
+
+    let both = [
+        desk.replyd.start(&["process"]),
+        desk.replyd.start(&["process"]),
+    ];
+    for running in both {
+        let finished = running.finish();
+        finished.assert_code(0);
+    }
+    desk.replyd.ok(&["process"]);
+    assert_eq!(settled(&rows, REPLIES), Some(()));
+    assert_eq!(count(&desk, REPLIES, true), Count::default());
+
+    // Deciding again, twice at once, sends nothing more.
+    let sent = desk.sandbox.submissions().len();
+    let both = [
+        desk.replyd.start(&["process", "--force"]),
+        desk.replyd.start(&["process", "--force"]),
+    ];
+    for running in both {
+        running.finish().assert_code(0);
+    }
+    desk.replyd.ok(&["process"]);
+    assert_eq!(settled(&rows, REPLIES), Some(()));
+    assert_eq!(count(&desk, REPLIES, true), Count::default());
+    assert_eq!(desk.sandbox.submissions().len(), sent);
+}
+
+#[test]
+fn process_beside_a_run_answers_each_reply_once() {
+    let desk = Desk::known(24);
+    let mut running = desk.replyd.start(&["run"]);
+    desk.listen(&mut running);
+    for round in 0..4 {
+        desk.deliver_all(round * 6..(round + 1) * 6);
+        desk.replyd.start(&["process"]).finish().assert_code(0);
+    }
+    wait_settled(&mut running, 24);
+    assert_eq!(count(&desk, 24, true), Count::default());
+    stop(running);
+}
+
+/// Used by the harness's deadline only.
+#[test]
+fn the_takeover_is_shorter_than_the_patience_of_the_harness() {
+    assert!(TAKEOVER < PATIENCE);
+}
