@@ -205,10 +205,11 @@ fn read_reports(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
             _ => {}
         }
     }
-    let own = mail.message_id.clone();
+    // Lotus Domino gives its report the Message-ID of the mail that it returns; so only an id
+    // that is merely quoted must differ from the message's own.
+    quoted.retain(|id| mail.message_id.as_ref() != Some(id));
     for id in nested.into_iter().chain(returned).chain(quoted) {
-        let known = own.as_ref() == Some(&id) || mail.embedded_ids.contains(&id);
-        if !known && mail.embedded_ids.len() < MAX_EMBEDDED {
+        if !mail.embedded_ids.contains(&id) && mail.embedded_ids.len() < MAX_EMBEDDED {
             mail.embedded_ids.push(id);
         }
     }

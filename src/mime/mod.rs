@@ -246,7 +246,12 @@ fn skip_envelope(raw: &[u8]) -> &[u8] {
         let end = header::line_end(raw, 0);
         let (line, rest) = raw.split_at(end);
         let content = line.trim_ascii();
-        let mbox = content.starts_with(b"From ") || content.starts_with(b">From ");
+        let mbox = content
+            .strip_prefix(b">")
+            .unwrap_or(content)
+            .strip_prefix(b"From ")
+            // `From : ann@x.example` is a field with a blank before its colon.
+            .is_some_and(|rest| !rest.trim_ascii_start().starts_with(b":"));
         if line.is_empty() || !(content.is_empty() || mbox) {
             return raw;
         }
@@ -320,7 +325,11 @@ fn with_header(mut mail: Mail, tree: &tree::Tree<'_>) -> Mail {
         // What is neither an address nor the null sender says nothing.
         (inner.is_empty() == value.contains("<>") && inner.len() <= 1000).then(|| inner.to_owned())
     });
-    mail.subject = block.first("subject").map(header::text).unwrap_or_default();
+    let charset = tree.parts.iter().find_map(|p| p.charset.as_deref());
+    let subject = block.first("subject");
+    mail.subject = subject
+        .map(|s| header::text_in(s, charset))
+        .unwrap_or_default();
     mail.date = block.first("date").and_then(header::date);
     if mail.date.is_none() {
         let word = match block.first("date") {

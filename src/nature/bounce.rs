@@ -64,6 +64,20 @@ pub(super) fn by_structure(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
     Some((describe(mail), why))
 }
 
+/// A reject in the form of a disposition notification (RFC 5429 §2.1.1, as Dovecot sends it):
+/// from a mail system, about a mail that it threw away.
+pub(super) fn by_rejection(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
+    let disposition = mail.disposition.as_deref()?.to_ascii_lowercase();
+    let by_machine = disposition.contains("automatic-action") && disposition.contains("deleted");
+    if !by_machine || !is_daemon(mail) {
+        return None;
+    }
+    Some((
+        describe(mail),
+        vec!["rejected by the mail system".to_owned()],
+    ))
+}
+
 pub(super) fn by_wording(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
     let text = own_words(&mail.text);
     let signs = [
@@ -78,6 +92,11 @@ pub(super) fn by_wording(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
             2,
             phrases::FAILURE.is_in(text),
             "text of a delivery failure",
+        ),
+        (
+            1,
+            phrases::NAMES_RECIPIENT.is_in(text),
+            "names the failed recipient",
         ),
         (1, returns_mail(mail), "returned mail"),
         (1, phrases::STATUS_CODE.is_in(text), "status code"),
@@ -305,15 +324,18 @@ fn address_dead(status: Option<&str>, diagnostics: &str, text: &str) -> Option<b
         match (subject, detail) {
             // Bad mailbox, bad domain, bad syntax, moved, null MX (RFC 7505).
             (Some("1"), Some("1" | "2" | "3" | "6" | "10")) => return Some(gone || !stays),
-            (Some("2" | "3" | "7"), _) if !gone => return Some(false),
+            // What is wrong is the sender's address.
+            (Some("1"), Some("7" | "8")) => return Some(false),
+            (Some("2" | "3" | "7"), _) if !gone || stays => return Some(false),
             _ => {}
         }
     }
-    match (gone, stays) {
-        (true, _) => Some(true),
-        (false, true) => Some(false),
-        (false, false) => None,
+    if gone {
+        return Some(true);
     }
+    // Something is known of the failure, and nothing of it says that the address is gone.
+    let known = stays || status.is_some() || phrases::REPLY_CODE.is_in(words);
+    known.then_some(false)
 }
 
 /// The failed addresses: from the status fields, else X-Failed-Recipients, else the text.

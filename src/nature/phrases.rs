@@ -74,11 +74,11 @@ patterns! {
         r"|rückläufer|nicht zustellbar|no se puede entregar|no se pudo entregar|devuelto|correo devuelto|error de entrega|entrega fallida|mensaje no entregado"
         r"|non recapitabile|mancato recapito|messaggio non recapitato|impossibile recapitare|não foi possível entregar|não entregue|falha na entrega|erro de entrega"
         r"|niet bezorgd|onbestelbaar|kan niet worden bezorgd|kan inte levereras|kunde inte levereras|olevererbart|det gick inte att leverera"
-        r"|kan ikke leveres|nie można dostarczyć|niedostarczalne|non remis|недоставленное|не доставлено|ваше сообщение не доставлено|配信不能|メールを配送できません|エラーメール|退信"
+        r"|kan ikke leveres|nie można dostarczyć|niedostarczalne|non remis|недоставленное|не доставлено|ваше сообщение не доставлено|配信不能|メールを配送できません|エラーメール|退信|邮件传输失败|投递失败|无法投递|无法送达"
         r")";
     /// `: non remis` and the like at the end, as Exchange writes it.
     BOUNCE_SUBJECT_END =
-        r"(?:: ?non remis|: ?unzustellbar|could not be delivered\.?|undeliverable|user unknown!?|delivery failure)\s*$";
+        r"(?:: ?non remis|\(delivery failed\)|: ?unzustellbar|could not be delivered\.?|undeliverable|user unknown!?|delivery failure)\s*$";
     /// Sentences of failure reports.
     FAILURE =
         r"could ?n[o']t be delivered|cannot be delivered|can't be delivered|was not delivered|not been delivered|were not delivered|has failed permanently|failed permanently"
@@ -89,6 +89,9 @@ patterns! {
         r"|konnte nicht (?:zugestellt|ausgeliefert|weitergeleitet)|nicht zustellbar|unzustellbar|nicht zugestellt|n'a pas pu être|non remis|pas été remis|impossible de remettre"
         r"|no (?:se )?(?:ha |pudo |puede )?(?:podido )?(?:ser )?entrega|no ha llegado|non è stato (?:possibile )?(?:recapit|consegn)|impossibile (?:recapitare|consegnare)|não (?:foi|pôde) (?:possível )?(?:ser )?entreg"
         r"|kon niet worden (?:afgeleverd|bezorgd)|niet (?:afgeleverd|bezorgd)|kunde inte levereras|nie (?:mogła|może|można) (?:zostać )?dostarcz|не (?:было )?(?:может быть )?доставлено|配信できません|配送できません|送信できません";
+    /// A sentence that names the recipient whom a mail did not reach.
+    NAMES_RECIPIENT =
+        r"(?:could not be|cannot be|was not|not been|unable to be|pas pu [eê]tre|nicht|no pudo ser|non è stato) (?:delivered|delivr[eé]|zugestellt|entregado|recapitato|consegnato) (?:to |a |à |an |al )?[^@]{0,120}[a-z0-9._+=-]{1,64}@[a-z0-9-]";
     /// The address does not exist any more, or never did.
     ADDRESS_GONE =
         r"user (?:is )?(?:unknown|not found|doesn'?t exist|does not exist|not known|invalid)|unknown (?:user|recipient|address|account|local)|no such (?:user|recipient|mailbox|address|person|account)|(?:user|mailbox|account|address|recipient|email)\S* (?:<?\S{1,100}>? )?(?:does ?n[o']t|doesn.t|not) exist"
@@ -99,7 +102,7 @@ patterns! {
         r"mailbox (?:is )?(?:full|exceeded|over|size)|over ?-?quota|quota (?:exceeded|is)|exceed\w* .{0,40}quota|insufficient (?:system )?(?:storage|space)|storage .{0,30}exceeded|spam|blocked|black-?list|blocklist|denied|policy|reputation|greylist|too (?:large|many|big)|try again|temporar|timed? ?out|timeout|connection refused|deferred|suspend|inactive|disabled|virus|spf|dmarc|dkim|not permitted|refused|rejected for|authentication|size limit|loop|hop count|rate limit|unsolicited|content|voll\b";
     /// Not failed yet.
     DELAYED =
-        r"delivery status notification ?[(:] ?(?:delay|warning)|delayed mail|message delayed|message .{0,40}delayed|has not (?:yet )?been delivered|not yet been delivered|still being retried|will (?:continue|keep) (?:to )?(?:try|be tried|trying|attempting)|(?:attempts to|tries to) deliver .{0,40}will continue|do(?:es)? not need to (?:resend|re-send|take)|no action is required|warning message only|warning only|this is a warning|(?:delivery|message) (?:is|has been) delayed|delivery incomplete|temporary problem delivering|will be retried|retried for|could not send message for past \d+ hours?|mail delivery warning|will retry|delivery delayed|wird weiter versucht|verzögert";
+        r"delivery status notification ?[(:] ?(?:delay|warning)|delayed mail|message delayed|message .{0,40}delayed|has not yet been delivered|not yet been delivered|not been delivered yet|still being retried|(?:attempts|tries) will continue|will (?:continue|keep) (?:to )?(?:try|be tried|trying|attempting)|(?:attempts to|tries to) deliver .{0,40}will continue|do(?:es)? not need to (?:resend|re-send|take)|no action is required|warning message only|warning only|this is a warning|(?:delivery|message) (?:is|has been) delayed|delivery incomplete|temporary problem delivering|will be retried|retried for|could not send message for past \d+ hours?|mail delivery warning|will retry|delivery delayed|wird weiter versucht|verzögert";
     /// It did fail in the end, though it was delayed before.
     GAVE_UP =
         r"giving up|given up|gave up|returning (?:the )?(?:message|mail)|returned to sender|failed permanently|has failed|permanent (?:fatal )?error|permanently|fatal errors|retry time(?:out)? exceeded|could not be delivered to one|failure\)|undeliverable|undelivered mail returned|too long|expired|cannot send message for \d+ days|delivery (?:attempts )?(?:has |have )?failed|notification: failed|retry timeout";
