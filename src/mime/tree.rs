@@ -1,10 +1,10 @@
 //! The parts of a message (RFC 2046), found in one pass over the lines, without recursion.
 //!
-//! mail-parser's own walk is not used: it drops a chain of nested `message/rfc822` parts
-//! recursively, so that a mail of 1 MiB ends the process by a stack overflow, which no
-//! `catch_unwind` holds; it decodes text with a wrong charset label lossily; and it does not say
-//! which part a cut message was cut in. Its readers of single header fields and its decoders
-//! are used throughout.
+//! mail-parser's own walk is not used. It drops a chain of nested `message/rfc822` parts
+//! recursively: measured with 0.11.9, 36,000 of them (1 MiB of mail) overflow a stack of 2 MiB,
+//! the size of tokio's, and end the process, which no `catch_unwind` holds. It decodes text with
+//! a wrong charset label lossily, and it does not say which part a cut message was cut in. Its
+//! readers of single header fields and its decoders are used throughout.
 
 use std::ops::Range;
 
@@ -300,11 +300,12 @@ impl<'a> Walk<'a> {
     }
 
     fn close_leaf(&mut self, end: usize, closed: bool) {
-        if let Some(part) = self.tree.parts.last_mut() {
-            if part.body.end == usize::MAX && part.message_header.is_none() {
-                part.body.end = end.max(part.body.start);
-                part.closed = closed;
-            }
+        if let Some(part) = self.tree.parts.last_mut()
+            && part.body.end == usize::MAX
+            && part.message_header.is_none()
+        {
+            part.body.end = end.max(part.body.start);
+            part.closed = closed;
         }
     }
 

@@ -133,7 +133,7 @@ pub(super) fn is_quoted(line: &str) -> bool {
 
 /// The signature mark of RFC 3676 §4.3; its blank is often lost.
 pub(super) fn is_signature_mark(line: &str) -> bool {
-    matches!(line.trim_end(), "--" | "—" | "- --" | "-- " | "---" | "__") && line.len() <= 5
+    matches!(line.trim_end(), "--" | "—" | "- --" | "__") && line.len() <= 5
 }
 
 /// `Sent from my iPhone` and its kin.
@@ -154,45 +154,64 @@ pub(super) fn is_separator(line: &str) -> bool {
         && matches(&SEPARATOR, line)
 }
 
-/// A field of a header block.
-fn is_field(line: &str) -> bool {
-    line.len() <= 2000
-        && line.contains([':', '：'])
-        && (matches(&FIELD_FROM, line) || matches(&FIELD_OTHER, line))
+/// What a line is to a header block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Field {
+    from: bool,
+    other: bool,
+    blank: bool,
+    address: bool,
+    /// It holds what a mail's header holds: an address, a time of day, a subject.
+    mail_like: bool,
+    /// A whole block on one line.
+    whole: bool,
+}
+
+/// Reads a line as a field of a header block.
+pub(super) fn field(line: &str) -> Field {
+    let mut field = Field {
+        blank: line.trim().is_empty(),
+        ..Field::default()
+    };
+    if field.blank || line.len() > 2000 || !line.contains([':', '：']) {
+        return field;
+    }
+    field.from = matches(&FIELD_FROM, line);
+    field.other = !field.from && matches(&FIELD_OTHER, line);
+    if field.from || field.other {
+        field.address = line.contains('@');
+        field.mail_like =
+            field.address || matches(&FIELD_SUBJECT, line) || matches(&TIME_OF_DAY, line);
+        field.whole = field.from && field.address && matches(&FIELDS_ON_ONE_LINE, line);
+    }
+    field
 }
 
 /// Whether a quoted header block starts here: one From and at least two other fields with
 /// little else between them, or two fields in a row that hold an address.
-pub(super) fn is_header_block(lines: &[&str]) -> bool {
-    let Some(first) = lines.first() else {
+pub(super) fn is_header_block(fields: &[Field]) -> bool {
+    let Some(first) = fields.first() else {
         return false;
     };
-    if !is_field(first) {
-        return false;
-    }
-    if matches(&FIELD_FROM, first) && matches(&FIELDS_ON_ONE_LINE, first) {
+    if first.whole {
         return true;
+    }
+    if !first.from && !first.other {
+        return false;
     }
     let (mut from, mut other, mut strange) = (0, 0, 0);
     // People write "From: London, To: Paris" too: an address, a time or a subject must be there.
     let (mut address, mut mail_like) = (false, false);
-    for line in lines.iter().take(BLOCK_WINDOW) {
-        if line.trim().is_empty() {
-            continue;
+    for field in fields.iter().take(BLOCK_WINDOW).filter(|f| !f.blank) {
+        from += u32::from(field.from);
+        other += u32::from(field.other);
+        // A folded value, or the text that follows the block.
+        strange += u32::from(!field.from && !field.other);
+        if strange > 2 {
+            break;
         }
-        if line.len() <= 2000 && matches(&FIELD_FROM, line) {
-            from += 1;
-        } else if is_field(line) {
-            other += 1;
-        } else {
-            // A folded value, or the text that follows the block.
-            strange += 1;
-            if strange > 2 {
-                break;
-            }
-        }
-        address |= line.contains('@');
-        mail_like |= address || matches(&FIELD_SUBJECT, line) || matches(&TIME_OF_DAY, line);
+        address |= field.address;
+        mail_like |= field.mail_like;
         if from >= 1 && other >= 2 && mail_like || address && from + other >= 2 && strange == 0 {
             return true;
         }
@@ -288,6 +307,11 @@ fn ends_attribution(joined: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn is_block(lines: &[&str]) -> bool {
+        let fields: Vec<Field> = lines.iter().map(|l| field(l)).collect();
+        is_header_block(&fields)
+    }
+
     #[test]
     fn every_pattern_compiles() {
         for pattern in [
@@ -372,44 +396,33 @@ mod tests {
 
     #[test]
     fn header_blocks_and_separators_are_known() {
-        assert!(is_header_block(&[
+        assert!(is_block(&[
             "From: Ann",
             "Sent: Friday",
             "To: Ben",
             "Subject: x"
         ]));
-        assert!(is_header_block(&[
+        assert!(is_block(&[
             "*Von:* Ann",
             "",
             "*Gesendet:* Freitag, 10:00",
             "*An:* Ben"
         ]));
-        assert!(!is_header_block(&[
-            "From: London",
-            "To: Paris",
-            "Date: 3 May"
-        ]));
-        assert!(is_header_block(&[
+        assert!(!is_block(&["From: London", "To: Paris", "Date: 3 May"]));
+        assert!(is_block(&[
             "De : Ann",
             "Envoyé : vendredi",
             "À : Ben",
             "Objet : x"
         ]));
-        assert!(is_header_block(&[
-            "Date: Friday 10:00",
-            "From: Ann",
-            "To: Ben"
-        ]));
-        assert!(!is_header_block(&[
+        assert!(is_block(&["Date: Friday 10:00", "From: Ann", "To: Ben"]));
+        assert!(!is_block(&[
             "From: Monday on I am free",
             "I like it",
             "a lot",
             "Date: any"
         ]));
-        assert!(!is_header_block(&[
-            "To: the point",
-            "Date: Friday suits me"
-        ]));
+        assert!(!is_block(&["To: the point", "Date: Friday suits me"]));
         for line in [
             "-----Original Message-----",
             "-------- Original-Nachricht --------",

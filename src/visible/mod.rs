@@ -8,7 +8,7 @@
 mod marks;
 
 /// More lines than this are looked at as one block of new text.
-const MAX_LINES: usize = 50_000;
+const MAX_LINES: usize = 20_000;
 /// Longer "signatures" are text.
 const MAX_SIGNATURE_LINES: usize = 25;
 
@@ -87,6 +87,7 @@ fn whole(text: &str, quoted: &str) -> Visible {
 /// Marks what is quoted. Returns whether a tail was cut that no line marks as quoted: then it
 /// may hold words of the sender.
 fn cut_quotes(lines: &[&str], kinds: &mut [Kind]) -> bool {
+    let fields: Vec<marks::Field> = lines.iter().map(|l| marks::field(l)).collect();
     let mut i = 0;
     while let Some(line) = lines.get(i) {
         let rest = lines.get(i..).unwrap_or_default();
@@ -95,7 +96,8 @@ fn cut_quotes(lines: &[&str], kinds: &mut [Kind]) -> bool {
             continue;
         }
         // A header block ends the new text: what follows is the older mail.
-        if marks::is_separator(line) || marks::is_header_block(rest) {
+        if marks::is_separator(line) || marks::is_header_block(fields.get(i..).unwrap_or_default())
+        {
             mark(kinds, i, lines.len(), Kind::Quoted);
             return false;
         }
@@ -181,7 +183,9 @@ fn cut_signatures(lines: &[&str], kinds: &mut [Kind]) {
 fn signature_start(lines: &[&str], start: usize, end: usize) -> Option<usize> {
     let filled = |from: usize| {
         let rest = lines.get(from..end).unwrap_or_default();
-        rest.iter().filter(|l| !l.trim().is_empty()).count()
+        let filled = rest.iter().filter(|l| !l.trim().is_empty());
+        // As far as it matters: a text of nothing but marks would take quadratic time.
+        filled.take(MAX_SIGNATURE_LINES + 1).count()
     };
     (start..end).find(|i| {
         let Some(line) = lines.get(*i) else {
