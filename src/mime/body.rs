@@ -2,7 +2,7 @@
 
 use super::report::{self, MAX_EMBEDDED};
 use super::tree::{self, Encoding, Part, Tree};
-use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, header, html, text};
+use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, head, header, html, text};
 use crate::msgid::MsgId;
 
 /// Attachments that are listed.
@@ -169,7 +169,7 @@ fn read_reports(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
         if let Some(block) = &part.message_header {
             nested.extend(block.first("message-id").and_then(id_of));
             if mail.embedded_headers.is_empty() {
-                mail.embedded_headers = super::decoded_fields(block, &mut Vec::new());
+                mail.embedded_headers = head::decoded_fields(block, &mut Vec::new());
             }
             continue;
         }
@@ -216,7 +216,7 @@ fn read_reports(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
 }
 
 fn id_of(value: &[u8]) -> Option<MsgId> {
-    super::id_list(value).into_iter().next()
+    head::id_list(value).into_iter().next()
 }
 
 fn read_report(mail: &mut Mail, raw: &[u8], part: &Part<'_>, ids: &mut Vec<MsgId>) {
@@ -253,7 +253,7 @@ fn read_returned_header(mail: &mut Mail, bytes: &[u8], ids: &mut Vec<MsgId>) {
     let block = header::Block::read(bytes, 0, |_| false);
     ids.extend(block.first("message-id").and_then(id_of));
     if mail.embedded_headers.is_empty() {
-        mail.embedded_headers = super::decoded_fields(&block, &mut Vec::new());
+        mail.embedded_headers = head::decoded_fields(&block, &mut Vec::new());
     }
 }
 
