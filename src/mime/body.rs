@@ -112,7 +112,7 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
             .map(|(_, t, _)| t)
             .filter(|t| !t.is_empty()),
     );
-    mail.text = texts.join("\n\n");
+    mail.text = text::prefix(&texts.join("\n\n"), MAX_TEXT_BYTES).to_owned();
     mail.html_only = html_seen && !plain_seen;
     if mail.text.is_empty() {
         use_what_is_left(mail, raw, tree, &mut used, room);

@@ -56,9 +56,10 @@ pub(super) fn by_structure(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
     if mail.header("x-failed-recipients").is_some() {
         why.push("X-Failed-Recipients".to_owned());
     }
-    // A person may forward a report, with its parts, as an attachment or a re-sent mail.
-    let forwarded = is_forward(&mail.subject) && !is_daemon(mail) && !null_sender(mail);
-    if why.is_empty() || forwarded {
+    // A person may forward a report, or answer with its parts attached.
+    let is_report = super::report_type_is(mail, "delivery-status");
+    let by_person = is_forward(&mail.subject) || !is_report && !mail.in_reply_to.is_empty();
+    if why.is_empty() || by_person && !is_daemon(mail) && !null_sender(mail) {
         return None;
     }
     Some((describe(mail), why))
@@ -108,8 +109,12 @@ pub(super) fn by_wording(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
     let machine = is_daemon(mail) || null_sender(mail) || marked_automatic(mail);
     let subject_only =
         subject_says(&mail.subject) && mail.in_reply_to.is_empty() && points > ENOUGH;
-    let vacation = phrases::AUTO_SUBJECT.is_in(&mail.subject);
-    if points < ENOUGH || !(machine || subject_only) || vacation {
+    // A vacation notice has the null sender too, and may say that nothing is delivered.
+    let reports = is_daemon(mail)
+        || subject_says(&mail.subject)
+        || returns_mail(mail) && phrases::FAILURE.is_in(text);
+    let vacation = super::automatic::subject_says(&mail.subject);
+    if points < ENOUGH || !reports || !(machine || subject_only) || vacation {
         return None;
     }
     let why = signs

@@ -143,6 +143,9 @@ fn people_who_write_about_bounces_are_people() {
         "From: ann@x.example\nSubject: Delivery error\n\nThe parcel delivery failed twice, can you call me?\n",
         "From: ann@x.example\nSubject: original as attachment\nContent-Type: multipart/mixed; boundary=b\n\n\
          --b\n\nlook at this\n--b\nContent-Type: message/rfc822\n\nFrom: MAILER-DAEMON@x\nSubject: failure notice\n\n550\n--b--",
+        "From: ann@x.example\nSubject: Re: Offer\nIn-Reply-To: <a@b>\nContent-Type: multipart/mixed; boundary=b\n\n\
+         --b\n\nI got this\n--b\nContent-Type: message/delivery-status\n\n\
+         Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; a@x.example\nAction: failed\nStatus: 5.1.1\n\n--b--",
     ] {
         assert_eq!(judged(raw).nature, Nature::Human, "{raw}");
     }
@@ -244,6 +247,32 @@ fn an_absence_subject_with_an_absence_text_is_automatic() {
          I am out of the office until Monday, but yes, please call me then.",
     );
     assert_eq!(human.nature, Nature::Human);
+}
+
+#[test]
+fn words_of_absence_in_the_subject_that_is_answered_suppress_nobody() {
+    for subject in [
+        "Re: Casa de vacaciones en Mallorca",
+        "AW: Ihr Haus im Urlaub",
+        "Antw: Op vakantie in Zeeland",
+        "RE : Maison en congé",
+        "Re: Out-of-office space in Berlin",
+        "Re: Thank you for your request",
+        "Homes to fall in love with, on vacation and all year",
+    ] {
+        let head = format!("From: ann@x.example\nIn-Reply-To: <s@me>\nSubject: {subject}");
+        assert_eq!(nature(&head), Nature::Human, "{subject}");
+    }
+}
+
+#[test]
+fn a_vacation_notice_that_speaks_of_delivery_is_no_bounce() {
+    let j = judged(
+        "Return-Path: <>\nFrom: ann@x.example\nSubject: Re: Offer\n\n\
+         I left the company. Your message was not delivered; use the following address: b@x.example. \
+         No action is required.",
+    );
+    assert_eq!((j.nature, j.weak_signs), (Nature::Bulk, true));
 }
 
 #[test]
