@@ -223,11 +223,6 @@ pub fn content_digest_input(mail: &Mail) -> String {
     push_words(&mut input, &mail.subject);
     input.push('\n');
     push_words(&mut input, &mail.text);
-    // Two mails with the same words may differ in what is attached.
-    for a in &mail.attachments {
-        input.push_str("\n+");
-        push_words(&mut input, &a.name);
-    }
     input
 }
 
