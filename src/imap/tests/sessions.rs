@@ -99,6 +99,18 @@ async fn no_and_bad_to_fetch_are_errors_and_leave_the_session_usable() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_fetch_never_looks_like_the_end_of_one() {
+    let (mut s, mut server) = session();
+    let (fetch, ()) = tokio::join!(s.fetch(1, None, FetchWhat::Prefix), async {
+        server.answer("UID FETCH", "{} NO no\r\n").await;
+    });
+    let mut fetch = fetch.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(fetch.next().await, Err(ImapError::No { .. })));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn throttling_is_told_with_the_time_that_the_server_asks_for() {
     let reply = b"{} NO Request is throttled. Suggested Backoff Time: 1234 milliseconds\r\n";
     let (got, _) = fetch_with(reply).await;
