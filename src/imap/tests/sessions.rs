@@ -400,3 +400,53 @@ async fn a_command_given_while_idling_leaves_idle_first() {
     got.unwrap();
     assert!(!s.is_idling());
 }
+
+#[tokio::test(start_paused = true)]
+async fn done_is_not_sent_before_the_plus() {
+    let (mut s, mut server) = session();
+    let (got, ()) = tokio::join!(
+        async {
+            s.enter_idle().await.unwrap();
+            s.noop().await
+        },
+        async {
+            server.expect("IDLE").await;
+            let early = tokio::time::timeout(Duration::from_secs(5), server.line());
+            assert!(early.await.is_err());
+            server.say("+ idling\r\n").await;
+            server.answer("DONE", "R1 OK done\r\n").await;
+            server.answer("NOOP", "{} OK\r\n").await;
+        }
+    );
+    got.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn hints_about_the_mailbox_before_do_not_outlive_examine() {
+    let (mut s, mut server) = session();
+    let client = async {
+        s.noop().await.unwrap();
+        s.examine("Junk").await.unwrap();
+    };
+    tokio::join!(client, async {
+        server.answer("NOOP", "* 5 EXISTS\r\n{} OK\r\n").await;
+        server.answer("EXAMINE", SELECTED).await;
+    });
+    assert_eq!(s.take_hint(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_a_line_that_is_not_whole_yet_are_progress() {
+    let (mut s, mut server) = session();
+    let line = "* 1 FETCH (UID 40 BODY[] \"x\")\r\n";
+    let (got, ()) = tokio::join!(all(&mut s, 40, FetchWhat::Prefix), async {
+        let tag = server.expect("UID FETCH").await;
+        for piece in line.as_bytes().chunks(8) {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            server.say(piece).await;
+        }
+        server.say(format!("{tag} OK\r\n")).await;
+    });
+    assert_eq!(got.unwrap().len(), 1);
+    assert!(s.bytes_received() > 30);
+}
