@@ -19,6 +19,7 @@ mod leads;
 mod messages;
 mod migrate;
 mod outbox;
+mod poison;
 mod reply;
 mod sent;
 mod thread;
@@ -45,6 +46,7 @@ pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
     Settlement, SmtpPause, Verdict,
 };
+pub use poison::Poison;
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use sent::{Change, NewSent, SentUpsert};
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
