@@ -100,6 +100,7 @@ CREATE TABLE sent_messages (
     outbox_ref       INTEGER REFERENCES outbox (id)
 ) STRICT;
 CREATE INDEX sent_messages_by_campaign_lead ON sent_messages (campaign_lead_id, sent_at);
+CREATE UNIQUE INDEX sent_messages_by_outbox ON sent_messages (outbox_ref) WHERE outbox_ref IS NOT NULL;
 
 -- Every Message-ID by which a mail to a lead may be referred to. Ids of sales notices are
 -- never here: they stand in `outbox` alone, so they cannot be keys for leads.
@@ -203,6 +204,7 @@ CREATE INDEX messages_by_key ON messages (account_id, message_key);
 CREATE INDEX messages_by_sender ON messages (sender_hash) WHERE sender_hash <> '';
 CREATE INDEX messages_by_campaign_lead ON messages (campaign_lead_id, id) WHERE campaign_lead_id IS NOT NULL;
 CREATE INDEX messages_raw_expiry ON messages (stored_at) WHERE raw IS NOT NULL;
+CREATE INDEX messages_by_disposition ON messages (disposition);   -- for counts: the table itself holds raw mails
 
 -- Keyed hashes of the ids that a message without a lead refers to: a later import finds it here.
 CREATE TABLE message_refs (
@@ -210,6 +212,7 @@ CREATE TABLE message_refs (
     message_id INTEGER NOT NULL REFERENCES messages (id),
     PRIMARY KEY (ref_hash, message_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX message_refs_by_message ON message_refs (message_id);
 
 -- Messages that an import made matchable: the account's listener fetches them again by UID.
 CREATE TABLE refetch (
@@ -240,6 +243,7 @@ CREATE TABLE reply_jobs (
     error           TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX reply_jobs_due ON reply_jobs (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX reply_jobs_failed ON reply_jobs (id) WHERE state = 'failed';
 
 CREATE TABLE drafts (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -263,7 +267,8 @@ CREATE TABLE digest_items (
     outbox_ref INTEGER REFERENCES outbox (id),                -- the digest that told it
     UNIQUE (message_id, reason)
 ) STRICT;
-CREATE INDEX digest_items_open ON digest_items (created_at) WHERE outbox_ref IS NULL;
+CREATE INDEX digest_items_open ON digest_items (message_id) WHERE outbox_ref IS NULL;
+CREATE INDEX digest_items_by_outbox ON digest_items (outbox_ref) WHERE outbox_ref IS NOT NULL;
 
 -- Each mail that leaves has its row and its Message-ID first (invariant I3).
 -- queued -> sending (attempt booked) -> sent | deferred | rejected | unknown | cancelled.
@@ -297,7 +302,9 @@ CREATE TABLE outbox (
     UNIQUE (job_id, kind, round)
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE state IN ('queued', 'deferred', 'sending');
+CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelled');
 CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;
+CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
 

@@ -1,1 +1,192 @@
-//! (being written)
+//! Composition root: opens the store, builds the tasks, owns the stop token. Every mode (run,
+//! once, check, process, demo) is built here from the same parts.
+
+mod once;
+mod tasks;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+pub use once::{CheckReport, Outcome, problem};
+
+use crate::capture::Capture;
+use crate::config::{AccountSettings, Settings};
+use crate::imap::ByteBudget;
+use crate::keys::Keys;
+use crate::listener::{Listener, Progress, Shared};
+use crate::model::AccountId;
+use crate::outbox::OutboxWorker;
+use crate::reply::ReplyActor;
+use crate::reply::templates::Templates;
+use crate::smtp::{Console, Mailer};
+use crate::status::Board;
+use crate::store::Store;
+use crate::time;
+use crate::tls::TlsRoots;
+use crate::wake::Doorbell;
+
+/// The parts of a running replyd.
+#[derive(Debug)]
+pub struct App {
+    settings: Arc<Settings>,
+    store: Store,
+    keys: Arc<Keys>,
+    actor: ReplyActor,
+    board: Board,
+    budget: ByteBudget,
+    roots: TlsRoots,
+    owner: String,
+    reply_bell: Doorbell,
+    outbox_bell: Doorbell,
+    /// One for each account; ringing makes its listener look at once.
+    look_bells: Vec<Doorbell>,
+    progress: Option<Progress>,
+}
+
+impl App {
+    /// Opens keys, templates and store. No socket is opened here.
+    ///
+    /// # Errors
+    /// A clear sentence of what cannot be opened and what to do.
+    pub async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let state_dir = settings.state_dir.clone();
+        let credential = settings.keys_credential.clone();
+        let keys = tokio::task::spawn_blocking(move || {
+            Keys::load_or_create(&state_dir, credential.as_deref())
+        })
+        .await
+        .context("Load keys")?
+        .context("Load the keys of Message-IDs")?;
+        let templates = Templates::load(settings.reply.templates_dir.as_deref())
+            .context("Load mail templates")?;
+        let store = Store::open(settings.database.clone())
+            .await
+            .with_context(|| format!("Open database {}", settings.database.display()))?;
+        let budget = ByteBudget::new(settings.listen.byte_budget);
+        let settings = Arc::new(settings);
+        let keys = Arc::new(keys);
+        let outbox_bell = Doorbell::default();
+        let actor = ReplyActor::new(
+            store.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&keys),
+            templates,
+            outbox_bell.clone(),
+        );
+        let look_bells = settings
+            .accounts
+            .iter()
+            .map(|_| Doorbell::default())
+            .collect();
+        Ok(Self {
+            settings,
+            store,
+            keys,
+            actor,
+            board: Board::default(),
+            budget,
+            roots: TlsRoots::default(),
+            owner: owner(),
+            reply_bell: Doorbell::default(),
+            outbox_bell,
+            look_bells,
+            progress: None,
+        })
+    }
+
+    /// Reports long work to `progress`.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Option<Progress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The store, for commands and reports.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The keys, for imports.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// The settings in effect.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn shared(&self) -> Shared {
+        Shared {
+            settings: Arc::clone(&self.settings),
+            store: self.store.clone(),
+            capture: Capture::new(self.store.clone(), Arc::clone(&self.keys), &self.settings),
+            budget: self.budget.clone(),
+            roots: self.roots.clone(),
+            owner: self.owner.clone(),
+            board: self.board.clone(),
+            reply_bell: self.reply_bell.clone(),
+            progress: self.progress.clone(),
+        }
+    }
+
+    async fn listeners(&self) -> anyhow::Result<Vec<Listener>> {
+        let shared = self.shared();
+        let mut listeners = Vec::new();
+        for (account, bell) in self.settings.accounts.iter().zip(&self.look_bells) {
+            let listener = Listener::new(shared.clone(), account.clone(), bell.clone())
+                .await
+                .with_context(|| format!("Prepare account {}", account.name))?;
+            listeners.push(listener);
+        }
+        Ok(listeners)
+    }
+
+    /// The accounts with their rows, made on first mention.
+    async fn accounts(&self) -> anyhow::Result<Vec<(AccountId, AccountSettings)>> {
+        let names: Vec<String> = self
+            .settings
+            .accounts
+            .iter()
+            .map(|a| a.name.clone())
+            .collect();
+        let ids = self
+            .store
+            .write(move |tx| {
+                names
+                    .iter()
+                    .map(|name| tx.ensure_account(name, time::now()).map(|row| row.id))
+                    .collect::<Result<Vec<_>, crate::store::StoreError>>()
+            })
+            .await
+            .context("Prepare accounts")?;
+        Ok(ids
+            .into_iter()
+            .zip(self.settings.accounts.iter().cloned())
+            .collect())
+    }
+
+    async fn outbox(&self) -> anyhow::Result<OutboxWorker> {
+        let console = Console::new(Box::new(std::io::stdout()));
+        let mut mailers = HashMap::new();
+        for (id, account) in self.accounts().await? {
+            mailers.insert(id, Mailer::new(&account.smtp, &self.roots, &console));
+        }
+        Ok(OutboxWorker::new(
+            self.store.clone(),
+            mailers,
+            Arc::clone(&self.keys),
+            self.settings.redirect_to.clone(),
+        ))
+    }
+}
+
+/// A name for this process in leases: unique, and telling for people.
+fn owner() -> String {
+    format!("pid {} ({:08x})", std::process::id(), fastrand::u32(..))
+}

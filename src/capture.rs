@@ -1,1 +1,522 @@
-//! (being written)
+//! From fetched bytes to rows: parse, judge, match and store, one transaction a batch.
+//!
+//! The transaction holds everything that follows from a message: its row with one disposition,
+//! the match, the conversation, the reply job, and the cursor (invariant I1). It looks the
+//! parents up inside itself, so an import that commits before it is seen, and one that commits
+//! after it finds the stored references.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use crate::config::{KeepRaw, Settings};
+use crate::disposition;
+use crate::faultpoint;
+use crate::keys::Keys;
+use crate::matcher::{self, Lookup, Search};
+use crate::mime::{self, Mail};
+use crate::model::{
+    AccountId, CaptureSource, Disposition, Epoch, Lease, MessageRowId, SentRef, address_key,
+};
+use crate::msgid::MsgId;
+use crate::nature::{self, Judged, Ours};
+use crate::store::{
+    Content, Lookups, Matched, NewConversation, NewMessage, Speaker, Store, StoreError, Stored, Tx,
+};
+use crate::time::{self, UtcMs};
+use crate::visible::{self, Visible};
+
+/// Up to this size a batch is parsed where it is; above, off the async threads.
+const PARSE_INLINE_BYTES: usize = 32 * 1024;
+/// zstd's own default: measured 3 is half the time of 6 for a few per cent in size.
+const ZSTD_LEVEL: i32 = 3;
+/// A stored raw mail never unpacks to more (header and text prefix are fetched, not the rest).
+const RAW_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// A message as it came from the server.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Its UID.
+    pub uid: u32,
+    /// The server's INTERNALDATE; none if it sent nonsense: the time of the fetch counts.
+    pub internal_date: Option<UtcMs>,
+    /// RFC822.SIZE in bytes.
+    pub size: u32,
+    /// The first bytes of the mail, all of them when it is small.
+    pub bytes: Vec<u8>,
+    /// When EXISTS was seen.
+    pub announced_at: Option<UtcMs>,
+    /// When its bytes were here.
+    pub fetched_at: UtcMs,
+}
+
+/// Where a batch comes from and how far it moves the cursor.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Whose mailbox.
+    pub account_id: AccountId,
+    /// Which epoch.
+    pub epoch: Epoch,
+    /// The lease under which it is read; none for a `check` beside a running listener, which
+    /// only adds rows behind the cursor.
+    pub lease: Option<Lease>,
+    /// How it came.
+    pub source: CaptureSource,
+    /// The cursor after this batch; none leaves it.
+    pub cursor_uid: Option<u32>,
+}
+
+/// What a check did, in the predecessor's words (M9), and more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Messages that got a row in this check.
+    pub processed: u64,
+    /// Replies among them.
+    pub new_replies: u64,
+    /// Without In-Reply-To and References, and not matched.
+    pub skipped_no_reply_header: u64,
+    /// With such headers, but answering nothing known.
+    pub skipped_no_match: u64,
+    /// The same mail again, in another folder or epoch.
+    pub duplicates: u64,
+    /// What went wrong; the first ten.
+    pub errors: Vec<String>,
+}
+
+impl Report {
+    /// Adds another report to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.processed = self.processed.saturating_add(other.processed);
+        self.new_replies = self.new_replies.saturating_add(other.new_replies);
+        self.skipped_no_reply_header = self
+            .skipped_no_reply_header
+            .saturating_add(other.skipped_no_reply_header);
+        self.skipped_no_match = self.skipped_no_match.saturating_add(other.skipped_no_match);
+        self.duplicates = self.duplicates.saturating_add(other.duplicates);
+        for e in &other.errors {
+            self.error(e.clone());
+        }
+    }
+
+    /// Notes what went wrong; the first ten are kept.
+    pub fn error(&mut self, what: String) {
+        if self.errors.len() < 10 {
+            self.errors.push(what);
+        }
+    }
+}
+
+/// Parses, matches and stores; shared by every listener.
+#[derive(Clone, Debug)]
+pub struct Capture(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    store: Store,
+    keys: Arc<Keys>,
+    ours: Ours,
+    keep_raw: KeepRaw,
+}
+
+/// A message understood, before anything is known of its parent.
+struct Understood {
+    arrived: Arrived,
+    mail: Mail,
+    judged: Judged,
+    visible: Visible,
+    ids: Vec<MsgId>,
+    sender_key: String,
+    message_key: String,
+    content_digest: String,
+    raw: Option<Vec<u8>>,
+}
+
+impl Capture {
+    /// Builds it from the settings.
+    #[must_use]
+    pub fn new(store: Store, keys: Arc<Keys>, settings: &Settings) -> Self {
+        Self(Arc::new(Parts {
+            store,
+            keys,
+            ours: ours(settings),
+            keep_raw: settings.store.keep_raw,
+        }))
+    }
+
+    /// Stores a batch in one transaction; the returned report is what was committed.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when another process reads the account now; otherwise what
+    /// the store says. Nothing was written then.
+    pub async fn commit(&self, origin: Origin, batch: Vec<Arrived>) -> Result<Report, StoreError> {
+        let understood = self.understand(batch).await?;
+        let this = self.clone();
+        let report = self
+            .0
+            .store
+            .write(move |tx| {
+                if let Some(lease) = &origin.lease {
+                    tx.check_lease(lease)?;
+                }
+                let lookups = this.look_up(tx, &understood)?;
+                let now = time::now();
+                let mut report = Report::default();
+                for message in understood {
+                    this.take_in(tx, &origin, message, &lookups, &mut report, now)?;
+                }
+                if let Some(cursor) = origin.cursor_uid {
+                    tx.advance_cursor(origin.epoch.id, cursor)?;
+                }
+                faultpoint::hit("capture.before_commit");
+                Ok::<_, StoreError>(report)
+            })
+            .await?;
+        faultpoint::hit("capture.committed");
+        Ok(report)
+    }
+
+    /// Matches a stored message anew after an import; `bytes` are the mail. Says whether it
+    /// became a reply.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn adopt(
+        &self,
+        id: MessageRowId,
+        origin: Origin,
+        arrived: Arrived,
+    ) -> Result<bool, StoreError> {
+        let mut understood = self.understand(vec![arrived]).await?;
+        let this = self.clone();
+        self.0
+            .store
+            .write(move |tx| {
+                let now = time::now();
+                if let Some(lease) = &origin.lease {
+                    tx.check_lease(lease)?;
+                }
+                let lookups = this.look_up(tx, &understood)?;
+                tx.end_refetch(id, false)?;
+                let Some(message) = understood.pop() else {
+                    return Ok(false);
+                };
+                let row = this.judge(&origin, message, &lookups);
+                if row.matched.is_none() && row.disposition != Disposition::Unmatched {
+                    return Ok(false);
+                }
+                if !tx.adopt_message(id, &row)? {
+                    return Ok(false);
+                }
+                tx.reopen_reply_job(id, now)?;
+                Self::follow_up(tx, &row, id, now)?;
+                Ok(row.disposition.counts_as_reply())
+            })
+            .await
+    }
+
+    /// The raw mail of a row that kept it.
+    #[must_use]
+    pub fn unpack(raw: &[u8]) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let decoder = zstd::stream::read::Decoder::new(raw).ok()?;
+        decoder.take(RAW_LIMIT).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    async fn understand(&self, batch: Vec<Arrived>) -> Result<Vec<Understood>, StoreError> {
+        let bytes: usize = batch.iter().map(|a| a.bytes.len()).sum();
+        if bytes <= PARSE_INLINE_BYTES {
+            return Ok(batch.into_iter().map(|a| self.0.understand(a)).collect());
+        }
+        let parts = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || {
+            batch.into_iter().map(|a| parts.understand(a)).collect()
+        })
+        .await
+        .map_err(|e| StoreError::Panicked(e.to_string()))
+    }
+
+    /// What the matcher and the table may ask, for the whole batch.
+    fn look_up(&self, tx: &Tx<'_>, batch: &[Understood]) -> Result<Lookups, StoreError> {
+        let ids: HashSet<String> = batch
+            .iter()
+            .flat_map(|u| u.ids.iter().map(|id| id.as_str().to_owned()))
+            .collect();
+        let senders: HashSet<String> = batch
+            .iter()
+            .filter(|u| !u.sender_key.is_empty())
+            .map(|u| u.sender_key.clone())
+            .collect();
+        let ids: Vec<String> = ids.into_iter().collect();
+        let senders: Vec<String> = senders.into_iter().collect();
+        tx.lookups(&ids, &senders)
+    }
+
+    fn take_in(
+        &self,
+        tx: &Tx<'_>,
+        origin: &Origin,
+        message: Understood,
+        lookups: &Lookups,
+        report: &mut Report,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        let refers = !message.mail.in_reply_to.is_empty() || !message.mail.references.is_empty();
+        let row = self.judge(origin, message, lookups);
+        match tx.insert_message(&row, now)? {
+            Stored::KnownUid(_) => return Ok(()),
+            Stored::SameMail(_) => {
+                report.duplicates = report.duplicates.saturating_add(1);
+            }
+            Stored::New { id, duplicate_id } => {
+                if duplicate_id {
+                    warn!(
+                        message = id.0,
+                        "a Message-ID came again with other content: stored, never answered"
+                    );
+                }
+                Self::follow_up(tx, &row, id, now)?;
+                if row.disposition.counts_as_reply() {
+                    report.new_replies = report.new_replies.saturating_add(1);
+                } else if row.matched.is_none() {
+                    let counter = if refers {
+                        &mut report.skipped_no_match
+                    } else {
+                        &mut report.skipped_no_reply_header
+                    };
+                    *counter = counter.saturating_add(1);
+                }
+                info!(
+                    message = id.0,
+                    uid = row.uid,
+                    disposition = row.disposition.as_str(),
+                    nature = row.nature.as_str(),
+                    campaign_lead = row.matched.as_ref().map(|m| m.campaign_lead_id.0),
+                    source = row.source.as_str(),
+                    "captured"
+                );
+            }
+        }
+        report.processed = report.processed.saturating_add(1);
+        Ok(())
+    }
+
+    /// Decides what becomes of a message: the decision table over what the store knows.
+    fn judge(&self, origin: &Origin, m: Understood, lookups: &Lookups) -> NewMessage {
+        let search: Search = matcher::search(&m.mail, &m.judged, &Known(lookups));
+        let sender_is_lead = lookups.lead_addresses.contains(&m.sender_key);
+        let (disposition, reasons) =
+            disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, &self.0.ours);
+        // What concerns nobody keeps hashes only (docs/DECISIONS.md "Identity").
+        let concerns = !matches!(
+            disposition,
+            Disposition::Ignored | Disposition::OwnMail | Disposition::Internal
+        );
+        let keep_raw = match self.0.keep_raw {
+            KeepRaw::All => true,
+            KeepRaw::Leads => concerns && (search.found.is_some() || sender_is_lead),
+            KeepRaw::None => false,
+        };
+        let mut evidence = m.judged.evidence.clone();
+        evidence.extend(reasons);
+        evidence.extend(search.looked_at.iter().filter(|_| concerns).cloned());
+        let fetched = u32::try_from(m.arrived.bytes.len()).unwrap_or(u32::MAX);
+        NewMessage {
+            account_id: origin.account_id,
+            mailbox_id: origin.epoch.mailbox_id,
+            uid_validity: origin.epoch.uid_validity,
+            uid: m.arrived.uid,
+            internal_date: m.arrived.internal_date.unwrap_or(m.arrived.fetched_at),
+            size_bytes: m.arrived.size,
+            skipped_bytes: m.arrived.size.saturating_sub(fetched),
+            source: origin.source,
+            disposition,
+            nature: m.judged.nature,
+            permanent_bounce: m.judged.permanent_bounce,
+            evidence,
+            message_key: m.message_key,
+            content_digest: m.content_digest,
+            sender_hash: if m.sender_key.is_empty() {
+                String::new()
+            } else {
+                self.0.keys.hash(&m.sender_key)
+            },
+            ref_hashes: m
+                .ids
+                .iter()
+                .map(|id| self.0.keys.hash(id.as_str()))
+                .collect(),
+            matched: search.found.map(|found| Matched {
+                campaign_lead_id: found.sent.campaign_lead_id,
+                sent_id: found.sent.sent_id,
+                method: found.method,
+                confidence: found.confidence,
+                sender_verified: found.sender_verified,
+            }),
+            content: concerns.then(|| content(&m.mail, m.visible)),
+            raw: if keep_raw { m.raw } else { None },
+            announced_at: m.arrived.announced_at,
+            fetched_at: m.arrived.fetched_at,
+        }
+    }
+
+    /// What follows from a new message, in the same transaction.
+    fn follow_up(
+        tx: &Tx<'_>,
+        row: &NewMessage,
+        id: MessageRowId,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        let old_mail = !matches!(row.source, CaptureSource::Live | CaptureSource::CatchUp);
+        if let Some(matched) = &row.matched
+            && row.disposition.counts_as_reply()
+        {
+            let empty = Content::default();
+            let content = row.content.as_ref().unwrap_or(&empty);
+            let text = if content.visible_text.is_empty() {
+                &content.full_text
+            } else {
+                &content.visible_text
+            };
+            tx.insert_conversation(&NewConversation {
+                campaign_lead_id: matched.campaign_lead_id,
+                sender: Speaker::Customer,
+                message: text,
+                agent_tool_used: "",
+                email_message_id: &row.message_key,
+                email_in_reply_to: &content.in_reply_to,
+                created_at: now,
+                message_ref: Some(id),
+                outbox_ref: None,
+            })?;
+        }
+        // Bounces, vacation notices and complaints have consequences too, but no conversation;
+        // a delay or a full mailbox says nothing about the address.
+        let has_consequences = match row.disposition {
+            Disposition::Bounce => row.matched.is_some() && row.permanent_bounce != Some(false),
+            Disposition::AutoReply => row.matched.is_some(),
+            Disposition::Complaint | Disposition::Unmatched => true,
+            other => row.matched.is_some() && other.counts_as_reply(),
+        };
+        if has_consequences {
+            tx.insert_reply_job(id, old_mail, now)?;
+        }
+        Ok(())
+    }
+}
+
+impl Parts {
+    fn understand(&self, arrived: Arrived) -> Understood {
+        let mail = mime::parse(&arrived.bytes);
+        let judged = nature::judge(&mail, &self.ours, &self.keys);
+        let visible = visible::split(&mail.text);
+        let ids = matcher::ids_to_look_up(&mail);
+        let sender_key = mail
+            .from
+            .as_ref()
+            .map(|a| address_key(&a.addr))
+            .unwrap_or_default();
+        // Without a Message-ID the header without its trace fields names the mail, so that the
+        // same mail at the next poll or in another folder is the same.
+        let message_key = mail.message_id.as_ref().map_or_else(
+            || {
+                format!(
+                    "digest:{}",
+                    self.keys
+                        .hash(&String::from_utf8_lossy(&mail.header_digest_input))
+                )
+            },
+            |id| id.as_str().to_owned(),
+        );
+        let content_digest = self.keys.hash(&mime::content_digest_input(&mail));
+        let raw = if self.keep_raw == KeepRaw::None {
+            None
+        } else {
+            zstd::bulk::compress(&arrived.bytes, ZSTD_LEVEL).ok()
+        };
+        Understood {
+            arrived,
+            mail,
+            judged,
+            visible,
+            ids,
+            sender_key,
+            message_key,
+            content_digest,
+            raw,
+        }
+    }
+}
+
+/// The answers for a batch, as the matcher asks for them.
+struct Known<'a>(&'a Lookups);
+
+impl Lookup for Known<'_> {
+    fn sent(&self, id: &MsgId) -> Option<SentRef> {
+        self.0.sent.get(id.as_str()).cloned()
+    }
+    fn is_notice(&self, id: &MsgId) -> bool {
+        self.0.notices.contains(id.as_str())
+    }
+    fn leads_with(&self, address_key: &str) -> bool {
+        self.0.lead_addresses.contains(address_key)
+    }
+}
+
+fn content(mail: &Mail, visible: Visible) -> Content {
+    let addresses = |list: &[crate::model::Address]| {
+        list.iter()
+            .map(|a| a.addr.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let ids = |list: &[MsgId]| list.iter().map(MsgId::as_str).collect::<Vec<_>>().join(" ");
+    Content {
+        from_address: mail
+            .from
+            .as_ref()
+            .map(|a| a.addr.clone())
+            .unwrap_or_default(),
+        from_name: mail
+            .from
+            .as_ref()
+            .map(|a| a.name.clone())
+            .unwrap_or_default(),
+        to_addresses: addresses(&mail.to),
+        subject: mail.subject.clone(),
+        sent_date: mail.date,
+        in_reply_to: ids(&mail.in_reply_to),
+        reference_ids: ids(&mail.references),
+        full_text: mail.text.clone(),
+        visible_text: visible.new_text,
+        visible_sure: visible.sure,
+        attachments: serde_json::to_string(&mail.attachments).unwrap_or_default(),
+        malformed: serde_json::to_string(&mail.malformed).unwrap_or_default(),
+    }
+}
+
+/// The addresses that are ours, the sales' and the operator's.
+fn ours(settings: &Settings) -> Ours {
+    let keys = |list: &[String]| -> HashSet<String> {
+        list.iter()
+            .map(|a| address_key(a))
+            .filter(|k| !k.is_empty())
+            .collect()
+    };
+    let mut addresses = HashSet::new();
+    for account in &settings.accounts {
+        addresses.insert(account.address.clone());
+        addresses.insert(account.smtp.envelope_from.clone());
+        addresses.extend(account.aliases.iter().cloned());
+    }
+    let addresses: HashSet<String> = keys(&addresses.into_iter().collect::<Vec<_>>());
+    let mut sales = keys(&settings.reply.sales_addresses);
+    sales.extend(keys(std::slice::from_ref(&settings.reply.sales_email)));
+    Ours {
+        addresses,
+        sales,
+        operators: keys(&settings.reply.operator_addresses),
+    }
+}

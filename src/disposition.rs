@@ -1,4 +1,4 @@
-//! What becomes of a captured message: the decision table of behaviours.md, first hit wins.
+//! What becomes of a captured message: the decision table of docs/DECISIONS.md, first hit wins.
 //! Pure. Never [`Disposition::OptOut`]: the reply actor sets it when it has read the text.
 
 use crate::matcher::Search;
@@ -71,7 +71,7 @@ fn first_hit(
             Disposition::ReplyUnverified,
             "matched, but the sender is not the lead",
         ),
-        // Also with weak signs: they stop an answer, never the capture (pains.md 27).
+        // Also with weak signs: they stop an answer, never the capture.
         None if sender_is_lead => (
             Disposition::Unmatched,
             "from a lead, but answers nothing known",

@@ -3,7 +3,10 @@ pub mod app;
 pub mod campaign;
 pub mod capture;
 pub mod cli;
+pub mod commands;
 pub mod config;
+#[cfg(feature = "demo")]
+mod demo;
 pub mod disposition;
 pub mod faultpoint;
 pub mod imap;

@@ -153,7 +153,7 @@ words! {
 }
 
 impl Disposition {
-    /// Whether the message counts as a reply of the lead (behaviours.md, decision table).
+    /// Whether the message counts as a reply of the lead (docs/DECISIONS.md, decision table).
     #[must_use]
     pub fn counts_as_reply(self) -> bool {
         matches!(
@@ -374,7 +374,7 @@ impl Address {
 }
 
 /// The key by which addresses compare: domain lowered and IDNA mapped, local part lowered
-/// (behaviours.md "Identity"). Empty when there is no `@` with something on both sides.
+/// (docs/DECISIONS.md "Identity"). Empty when there is no `@` with something on both sides.
 #[must_use]
 pub fn address_key(addr: &str) -> String {
     let addr = addr.trim().trim_start_matches('<').trim_end_matches('>');

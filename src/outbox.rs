@@ -1,4 +1,4 @@
-//! The outbox worker: claim due mails, hand them to the mailer, record the outcome (design.md
+//! The outbox worker: claim due mails, hand them to the mailer, record the outcome (docs/ARCHITECTURE.md
 //! steps 10 to 12).
 //!
 //! The table is the queue and the bell only a bell (invariant I4): the worker looks, then sleeps

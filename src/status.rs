@@ -1,1 +1,268 @@
-//! (being written)
+//! One snapshot for /health, the page and `replyd status`; and the board on which listeners
+//! note what they know of their account right now.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::Settings;
+use crate::model::{AccountId, AccountState, MailboxId};
+use crate::store::{AccountRow, OutboxStatus, Store, StoreError};
+use crate::time::{self, UtcMs};
+
+/// What the listeners of this process know right now; clones share it. Holds no fact that is
+/// not also in the store or read anew at the next look.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<Notes>>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    verified: HashMap<AccountId, UtcMs>,
+    pushed: HashMap<AccountId, UtcMs>,
+    states: HashMap<AccountId, (AccountState, String)>,
+    gaps: HashMap<MailboxId, (u32, u8)>,
+}
+
+impl Board {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        // A panic while holding it leaves plain data behind: go on with it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A selected mailbox of the account answered OK at `at`.
+    pub fn verified(&self, account: AccountId, at: UtcMs) {
+        self.notes().verified.insert(account, at);
+    }
+
+    /// When the account was last verified by this process.
+    #[must_use]
+    pub fn verified_at(&self, account: AccountId) -> Option<UtcMs> {
+        self.notes().verified.get(&account).copied()
+    }
+
+    /// The server pushed news at `at`, which verifies the account as well.
+    pub fn pushed(&self, account: AccountId, at: UtcMs) {
+        let mut notes = self.notes();
+        notes.pushed.insert(account, at);
+        notes.verified.insert(account, at);
+    }
+
+    /// Notes state and reason; says whether they differ from what was noted before, so that
+    /// the store is written only then.
+    pub fn changes(&self, account: AccountId, state: AccountState, reason: &str) -> bool {
+        let new = (state, reason.to_owned());
+        self.notes().states.insert(account, new.clone()).as_ref() != Some(&new)
+    }
+
+    /// Notes that UIDs from `from` on were announced but did not come, or (none) that all came.
+    /// Says how many looks in a row found the same gap.
+    pub fn gap(&self, mailbox: MailboxId, from: Option<u32>) -> u8 {
+        let mut notes = self.notes();
+        let Some(from) = from else {
+            notes.gaps.remove(&mailbox);
+            return 0;
+        };
+        let entry = notes.gaps.entry(mailbox).or_insert((from, 0));
+        if entry.0 == from {
+            entry.1 = entry.1.saturating_add(1);
+        } else {
+            *entry = (from, 1);
+        }
+        entry.1
+    }
+}
+
+/// How one account is.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountStatus {
+    /// Its name.
+    pub name: String,
+    /// What holds now: a recorded `live` that was not verified for three intervals is `down`.
+    pub state: AccountState,
+    /// Why, in words.
+    pub reason: String,
+    /// Since when.
+    pub since: UtcMs,
+    /// Last tagged OK from a selected mailbox.
+    pub verified_at: Option<UtcMs>,
+    /// How long ago, in seconds.
+    pub verified_age_s: Option<u64>,
+    /// No connection before, when it waits.
+    pub next_try_at: Option<UtcMs>,
+    /// Which process reads it now.
+    pub read_by: Option<String>,
+}
+
+/// Everything that `replyd status` shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub at: UtcMs,
+    /// Every outgoing mail goes here instead, if set.
+    pub redirect_to: Option<String>,
+    /// The accounts.
+    pub accounts: Vec<AccountStatus>,
+    /// Messages by disposition.
+    pub messages: Vec<(String, u64)>,
+    /// Replies that wait for the actor.
+    pub replies_pending: u32,
+    /// Replies that could not be processed.
+    pub replies_failed: u32,
+    /// Drafts that wait for a person.
+    pub drafts_open: u32,
+    /// Replies that wait for the next digest.
+    pub digest_open: u32,
+    /// The mails that leave.
+    pub outbox: OutboxStatus,
+}
+
+impl Snapshot {
+    /// Reads it from the store; works beside a running process and without one.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn take(store: &Store, settings: &Settings) -> Result<Self, StoreError> {
+        let at = time::now();
+        let fresh = settings.listen.interval.saturating_mul(3);
+        let redirect_to = settings.redirect_to.clone();
+        store
+            .read(move |r| {
+                let replies = r.reply_counts()?;
+                Ok(Self {
+                    at,
+                    redirect_to,
+                    accounts: r
+                        .accounts()?
+                        .into_iter()
+                        .map(|a| account(a, at, fresh))
+                        .collect(),
+                    messages: r.disposition_counts()?,
+                    replies_pending: replies.pending,
+                    replies_failed: replies.failed,
+                    drafts_open: replies.drafts_open,
+                    digest_open: replies.digest_open,
+                    outbox: r.outbox_status(at, OUTBOX_LINES)?,
+                })
+            })
+            .await
+    }
+
+    /// Whether something waits that only a person can mend or settle.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.accounts
+            .iter()
+            .any(|a| a.state == AccountState::NeedsSignIn)
+            || self
+                .outbox
+                .paused
+                .iter()
+                .any(|p| p.state == AccountState::NeedsSignIn)
+            || !self.outbox.unknown.is_empty()
+            || self.drafts_open > 0
+            || self.replies_failed > 0
+    }
+}
+
+/// Mails listed by name in a snapshot.
+const OUTBOX_LINES: u32 = 20;
+
+fn account(a: AccountRow, now: UtcMs, fresh: Duration) -> AccountStatus {
+    let age = a.verified_at.map(|at| now.since(at));
+    let stale = a.state == AccountState::Live && age.is_none_or(|age| age > fresh);
+    let held = a.lease_until > now;
+    AccountStatus {
+        name: a.name,
+        state: if stale { AccountState::Down } else { a.state },
+        reason: match (stale, held) {
+            (true, true) => "not verified for three intervals".into(),
+            (true, false) => "no replyd reads it now: start the service".into(),
+            (false, _) => a.state_reason,
+        },
+        since: a.state_since,
+        verified_at: a.verified_at,
+        verified_age_s: age.map(|age| age.as_secs()),
+        next_try_at: Some(a.next_attempt_at).filter(|at| *at > now),
+        read_by: a.lease_owner.filter(|_| held),
+    }
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(to) = &self.redirect_to {
+            writeln!(f, "REDIRECT: every outgoing mail goes to {to}")?;
+        }
+        for a in &self.accounts {
+            let verified = a.verified_age_s.map_or_else(
+                || "never verified".to_owned(),
+                |s| format!("verified {s} s ago"),
+            );
+            writeln!(f, "{:<20} {:<14} {verified}: {}", a.name, a.state, a.reason)?;
+            if let Some(at) = a.next_try_at {
+                writeln!(f, "{:<20} next try at {}", "", at.rfc3339())?;
+            }
+        }
+        if self.accounts.is_empty() {
+            writeln!(f, "No account was ever read.")?;
+        }
+        let counts: Vec<String> = self
+            .messages
+            .iter()
+            .map(|(d, n)| format!("{d} {n}"))
+            .collect();
+        writeln!(
+            f,
+            "messages: {}",
+            if counts.is_empty() {
+                "none".into()
+            } else {
+                counts.join(", ")
+            }
+        )?;
+        writeln!(
+            f,
+            "replies: {} pending, {} failed, {} drafts for a person, {} for the next digest",
+            self.replies_pending, self.replies_failed, self.drafts_open, self.digest_open
+        )?;
+        let depth: Vec<String> = self
+            .outbox
+            .depth
+            .iter()
+            .map(|(state, n)| format!("{state} {n}"))
+            .collect();
+        writeln!(
+            f,
+            "outbox: {}",
+            if depth.is_empty() {
+                "empty".into()
+            } else {
+                depth.join(", ")
+            }
+        )?;
+        for p in &self.outbox.paused {
+            writeln!(
+                f,
+                "  mails of account {} wait: {} ({})",
+                p.account_id, p.reason, p.state
+            )?;
+        }
+        for m in &self.outbox.unknown {
+            writeln!(
+                f,
+                "  mail {} ({}, {}) may or may not have arrived: replyd outbox settle {} --as sent|resend|cancel",
+                m.id, m.kind, m.subject, m.id
+            )?;
+        }
+        for m in &self.outbox.rejected {
+            writeln!(
+                f,
+                "  mail {} ({}) was refused: {}",
+                m.id, m.kind, m.smtp_text
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,5 +1,30 @@
 //! Settings: file, then `.env`, then environment, then flags, validated into types that need
 //! no further check (docs/CONFIGURATION.md lists every key).
+//!
+//! | file | duty |
+//! | --- | --- |
+//! | `keys` | the table of all keys: path, type, unit, default, environment name |
+//! | `sources`, `dotenv`, `file` | find and read replyd.toml and `.env` |
+//! | `layers`, `old_names` | lay the sources over each other; the predecessor's names |
+//! | `values`, `nearest` | from text or TOML to one checked value; guesses at typing errors |
+//! | `resolve`, `servers`, `secrets`, `accounts`, `load` | from checked values to [`Settings`] |
+//! | `report` | `replyd config check` and docs/CONFIGURATION.md |
+
+mod accounts;
+mod dotenv;
+mod file;
+pub mod keys;
+mod layers;
+mod load;
+mod nearest;
+mod old_names;
+mod problem;
+mod report;
+mod resolve;
+mod secrets;
+mod servers;
+mod sources;
+mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +33,12 @@ use secrecy::SecretString;
 
 use crate::model::CampaignMode;
 
+pub use load::{Loaded, Need};
+pub use problem::{ConfigError, Note, Origin, Problem};
+pub use report::{config_check, reference};
+pub use resolve::Effective;
+pub use sources::{Environment, Flags, Sources};
+
 /// Everything a mode of the program needs to know, already validated.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -15,6 +46,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// The SQLite file.
     pub database: PathBuf,
+    /// A systemd credential with the keys of Message-IDs; none: they lie in the state folder.
+    pub keys_credential: Option<PathBuf>,
     /// The mailboxes that are watched; at least one for modes that look at mail.
     pub accounts: Vec<AccountSettings>,
     /// How and when to look.
@@ -138,6 +171,8 @@ pub struct ListenSettings {
     pub idle_max: Duration,
     /// Bytes of mail in flight over all accounts (default 64 MiB).
     pub byte_budget: usize,
+    /// One sign-in in this time for each account, burst 2 (default 60 s).
+    pub login_every: Duration,
 }
 
 /// Who is told, and what is answered.

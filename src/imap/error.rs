@@ -32,6 +32,8 @@ pub enum Step {
     Examine,
     /// UID FETCH.
     Fetch,
+    /// UID SEARCH.
+    Search,
     /// STATUS.
     Status,
     /// NOOP.
@@ -61,6 +63,7 @@ impl Step {
             Self::Id => "ID",
             Self::Examine => "EXAMINE",
             Self::Fetch => "FETCH",
+            Self::Search => "SEARCH",
             Self::Status => "STATUS",
             Self::Noop => "NOOP",
             Self::Idle => "IDLE",
@@ -111,7 +114,7 @@ pub enum ImapError {
         /// Its text.
         text: String,
     },
-    /// The server cannot serve us now ([UNAVAILABLE], [INUSE], [LIMIT]).
+    /// The server cannot serve us now (codes UNAVAILABLE, INUSE, LIMIT).
     #[error("Server is not available during {step} [{code}]: {text}")]
     Unavailable {
         /// When.

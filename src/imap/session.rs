@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_imap::imap_proto::{MailboxDatum, Response, ResponseCode, StatusAttribute};
+use chrono::DateTime;
 use tokio::time::Instant;
 
 use super::capabilities::Capabilities;
@@ -16,6 +17,7 @@ use super::idle::Idle;
 use super::limits::{COMMAND, LOGOUT};
 use super::quote::mailbox;
 use super::wire::{Tagged, Wire};
+use crate::time::UtcMs;
 
 /// What EXAMINE says of a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +149,26 @@ impl Session {
         });
         reply.await?;
         Ok(found)
+    }
+
+    /// The UIDs of the open mailbox whose INTERNALDATE is not before the day of `since` (UTC),
+    /// as the server counts days: SINCE disregards time and zone (RFC 3501 §6.4.4), so ask for a
+    /// day more than you need and filter. For a window of days, not for a whole mailbox: the
+    /// answer is one line, and a line is parsed anew at each read.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn search_since(&mut self, since: UtcMs) -> Result<Vec<u32>, ImapError> {
+        let day = DateTime::from_timestamp_millis(since.0).unwrap_or_default();
+        let text = format!("UID SEARCH SINCE {}", day.format("%-d-%b-%Y"));
+        let mut uids = Vec::new();
+        let reply = self.command(Step::Search, &text, COMMAND, true, |r| {
+            if let Response::MailboxData(MailboxDatum::Search(found)) = r {
+                uids.extend_from_slice(found);
+            }
+        });
+        reply.await?;
+        Ok(uids)
     }
 
     /// Lets the server say what is new; see [`Session::take_hint`].

@@ -1,6 +1,378 @@
-//! (being written)
+//! The auto-reply actor: claims a reply, reads its intent, decides, and queues what follows.
+//!
+//! ```text
+//! claim (attempt booked, committed) -> read, classify -> ONE transaction: facts and brakes,
+//! decide, compose, enqueue answer + notice, rows, job done -> ring the outbox
+//! ```
+//! A crash anywhere leaves either a booked job, which comes back by itself, or the whole step
+//! (invariants I3, I5). Nothing here talks to the network.
 
 pub mod classify;
 pub mod compose;
+mod digest;
+mod fold;
 pub mod policy;
+mod rules;
+mod step;
 pub mod templates;
+mod texts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::faultpoint;
+use crate::keys::Keys;
+use crate::model::{ConversationId, GoalType, Intent, JobId};
+use crate::retry::REPLY_JOB;
+use crate::store::{ClaimedJob, Store, StoreError};
+use crate::time::{self, UtcMs};
+use crate::wake::{Doorbell, Woken};
+
+use step::StepError;
+use templates::Templates;
+
+/// A job that fails this often (for two hours and more) is given up and shown.
+const MAX_ATTEMPTS: u32 = 20;
+/// The loop looks at least this often, whatever rings.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// And at most this often when something is due that another process holds.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
+/// After an error of the store.
+const ERROR_SLEEP: Duration = Duration::from_secs(5);
+
+/// What the predecessor reported of a handled reply (A12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionTaken {
+    /// Sales are told, by a notice of its own.
+    NotifiedSales,
+    /// Only the lead gets a mail.
+    SentReply,
+    /// No mail: a draft, a line of the digest, or nothing.
+    Skipped,
+    /// It could not be handled; see the report's error.
+    Error,
+}
+
+impl ActionTaken {
+    /// The predecessor's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotifiedSales => "notified_sales",
+            Self::SentReply => "sent_reply",
+            Self::Skipped => "skipped",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What became of one job.
+#[derive(Clone, Debug)]
+pub struct JobReport {
+    /// The job.
+    pub job_id: JobId,
+    /// The reply's line of its conversation; none for unmatched mail.
+    pub conversation_id: Option<ConversationId>,
+    /// What was done, in the predecessor's words.
+    pub action: ActionTaken,
+    /// What was decided: `acknowledge`, `answer`, `suppress`, `person` or `nothing`.
+    pub gate: &'static str,
+    /// The class; none when it could not be read.
+    pub intent: Option<Intent>,
+    /// Its confidence.
+    pub confidence: f64,
+    /// The step, with a goal only.
+    pub goal_type: Option<GoalType>,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// What went wrong. The job is tried again, or failed and shown.
+    pub error: Option<String>,
+    /// Whether mails were queued: the outbox has work.
+    pub queued: bool,
+}
+
+/// The line that `process` prints.
+impl std::fmt::Display for JobReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mark = if self.error.is_none() { "✓" } else { "✗" };
+        match self.conversation_id {
+            Some(id) => write!(f, "{mark} Conversation {id}: ")?,
+            None => write!(f, "{mark} Reply job {}: ", self.job_id)?,
+        }
+        write!(f, "{}", self.action.as_str())?;
+        match (&self.error, self.intent) {
+            (Some(error), _) => write!(f, " ({error})"),
+            (None, Some(intent)) => write!(f, " (intent: {intent})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// What the steps share.
+#[derive(Debug)]
+struct Parts {
+    settings: Arc<Settings>,
+    keys: Arc<Keys>,
+    templates: Templates,
+}
+
+/// The actor. One a process; two processes on one database are safe.
+#[derive(Clone, Debug)]
+pub struct ReplyActor {
+    store: Store,
+    parts: Arc<Parts>,
+    outbox: Doorbell,
+}
+
+impl ReplyActor {
+    /// An actor that rings `outbox` after it has queued mails.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        settings: Arc<Settings>,
+        keys: Arc<Keys>,
+        templates: Templates,
+        outbox: Doorbell,
+    ) -> Self {
+        Self {
+            store,
+            parts: Arc::new(Parts {
+                settings,
+                keys,
+                templates,
+            }),
+            outbox,
+        }
+    }
+
+    /// Handles the job that is due longest; `None` when nothing is due. A job that goes wrong is
+    /// a report with an error, and does not stand in the way of the next.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn handle_one(&self, now: UtcMs) -> anyhow::Result<Option<JobReport>> {
+        let claimed = self
+            .store
+            .write(move |tx| tx.claim_reply_job(now, |n| REPLY_JOB.wait(n)))
+            .await
+            .context("Claim a reply job")?;
+        let Some(job) = claimed else {
+            return Ok(None);
+        };
+        faultpoint::hit("reply.claimed");
+        self.work(job, now, false).await.map(Some)
+    }
+
+    /// Handles this job now, also one that failed or was done (`process --force`). It never
+    /// sends a second automatic mail for the same reply unless `resend`.
+    ///
+    /// # Errors
+    /// As [`ReplyActor::handle_one`].
+    pub async fn process(&self, id: JobId, resend: bool, now: UtcMs) -> anyhow::Result<JobReport> {
+        let job = self
+            .store
+            .write(move |tx| tx.claim_this_job(id, now, |n| REPLY_JOB.wait(n)))
+            .await
+            .with_context(|| format!("Claim reply job {id}"))?;
+        self.work(job, now, resend).await
+    }
+
+    /// Sends the digest to sales if one is due (see [`digest`]); `flush`: a burst is over, do
+    /// not wait for its quiet time. Whether one was queued.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or the digest cannot be built.
+    pub async fn send_due_digest(&self, now: UtcMs, flush: bool) -> anyhow::Result<bool> {
+        let due = self
+            .store
+            .read(move |r| digest::is_due(r, now, flush))
+            .await
+            .context("Look for a due digest")?;
+        if !due {
+            return Ok(false);
+        }
+        let random = random_parts().context("Make a Message-ID")?;
+        let parts = Arc::clone(&self.parts);
+        let queued = self
+            .store
+            .write(move |tx| digest::queue(tx, &parts, random[0], now))
+            .await
+            .context("Queue the digest")?;
+        if queued {
+            self.outbox.ring();
+        }
+        Ok(queued)
+    }
+
+    /// Handles jobs and digests until `stop`.
+    ///
+    /// # Errors
+    /// When the database is of no use (damaged, or of a newer version): nothing here can mend
+    /// that. Other errors are logged and tried again.
+    pub async fn run(&self, stop: CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
+        // The rules take some 0.2 s to compile: not while the first lead waits.
+        drop(tokio::task::spawn_blocking(classify::warm_up));
+        loop {
+            let sleep = match self.all_due(&stop).await {
+                Ok(sleep) => sleep,
+                Err(error) if is_hopeless(&error) => return Err(error),
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "reply actor: store failed");
+                    ERROR_SLEEP
+                }
+            };
+            if bell.sleep(sleep, &stop).await == Woken::Stopped {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Handles what is due; how long then to sleep.
+    async fn all_due(&self, stop: &CancellationToken) -> anyhow::Result<Duration> {
+        while !stop.is_cancelled() && self.handle_one(time::now()).await?.is_some() {}
+        self.send_due_digest(time::now(), false).await?;
+        let due = self
+            .store
+            .read(|r| r.next_reply_due())
+            .await
+            .context("Look for the next reply job")?;
+        let wait = due.map_or(LONGEST_SLEEP, |due| due.since(time::now()));
+        Ok(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+    }
+
+    async fn work(&self, job: ClaimedJob, now: UtcMs, resend: bool) -> anyhow::Result<JobReport> {
+        let error = if job.attempts > MAX_ATTEMPTS && !resend {
+            StepError::GivenUp(job.attempts)
+        } else {
+            match self.attempt(job, now, resend).await {
+                Ok(report) => {
+                    tracing::info!(
+                        job = job.id.0,
+                        intent = report.intent.map_or("", Intent::as_str),
+                        confidence = report.confidence,
+                        gate = report.gate,
+                        action = report.action.as_str(),
+                        reasons = ?report.reasons,
+                        "reply handled"
+                    );
+                    if report.queued {
+                        self.outbox.ring();
+                    }
+                    return Ok(report);
+                }
+                Err(error) => error,
+            }
+        };
+        self.record_failure(job, error, now).await
+    }
+
+    /// Reads and classifies, then decides and writes in one transaction.
+    async fn attempt(
+        &self,
+        job: ClaimedJob,
+        now: UtcMs,
+        resend: bool,
+    ) -> Result<JobReport, StepError> {
+        // On a blocking thread: reading the text takes microseconds, the first time 0.2 s.
+        let verdict = self
+            .store
+            .read(move |r| -> Result<_, StepError> { step::read(&r.job_context(job.id)?) })
+            .await?;
+        let random = random_parts()?;
+        let parts = Arc::clone(&self.parts);
+        let report = self
+            .store
+            .write(move |tx| -> Result<_, StepError> {
+                let step = step::Step {
+                    parts: &parts,
+                    job,
+                    verdict: &verdict,
+                    resend,
+                    random,
+                    now,
+                };
+                let report = step.settle(tx)?;
+                faultpoint::hit("reply.before_commit");
+                Ok(report)
+            })
+            .await?;
+        faultpoint::hit("reply.committed");
+        Ok(report)
+    }
+
+    /// Keeps a job that may succeed later, ends one that cannot.
+    async fn record_failure(
+        &self,
+        job: ClaimedJob,
+        error: StepError,
+        now: UtcMs,
+    ) -> anyhow::Result<JobReport> {
+        let text = error.to_string();
+        let stale = matches!(error, StepError::Store(StoreError::Stale(_)));
+        let again = error.is_transient();
+        tracing::warn!(
+            job = job.id.0,
+            attempt = job.attempts,
+            again,
+            error = text,
+            "reply not handled"
+        );
+        if !stale {
+            let note = text.clone();
+            let recorded = self
+                .store
+                .write(move |tx| {
+                    if again {
+                        tx.note_job_error(&job, &note)
+                    } else {
+                        tx.fail_job(&job, &note, now)
+                    }
+                })
+                .await;
+            match recorded {
+                // Somebody else has it by now, and will say how it ends.
+                Ok(()) | Err(StoreError::Stale(_)) => {}
+                // It stays booked; the store's own trouble is the caller's to hear of.
+                Err(e) => {
+                    return Err(e).with_context(|| format!("Record failure of job {}", job.id));
+                }
+            }
+        }
+        Ok(JobReport {
+            job_id: job.id,
+            conversation_id: None,
+            action: ActionTaken::Error,
+            gate: "nothing",
+            intent: None,
+            confidence: 0.0,
+            goal_type: None,
+            reasons: Vec::new(),
+            error: Some(text),
+            queued: false,
+        })
+    }
+}
+
+/// Random parts for the Message-IDs of one step.
+fn random_parts() -> Result<[[u8; 16]; 2], StepError> {
+    let mut parts = [[0; 16]; 2];
+    for part in &mut parts {
+        getrandom::fill(part).map_err(|e| StepError::Random(e.to_string()))?;
+    }
+    Ok(parts)
+}
+
+fn is_hopeless(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<StoreError>(),
+        Some(StoreError::Corrupt(_) | StoreError::NewerSchema { .. })
+    )
+}
+
+#[cfg(test)]
+#[path = "actor_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! One message over a connection, knowing how far it got (design.md steps 11 and 12).
+//! One message over a connection, knowing how far it got (docs/ARCHITECTURE.md, steps 11 and 12).
 //!
 //! lettre speaks the protocol; MAIL, RCPT and DATA are driven by hand over our own transport
 //! (`wire`), so that it is known whether the body was handed over. An outcome is data: a

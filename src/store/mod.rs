@@ -8,13 +8,21 @@
 //! when its future is dropped: so each write is idempotent or guarded by the state it expects.
 
 mod accounts;
+mod conversations;
+mod desk;
+mod digest;
+mod drafts;
 mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod leads;
 mod messages;
 mod migrate;
 mod outbox;
 mod reply;
 mod sent;
+mod thread;
+mod trace;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -25,12 +33,22 @@ use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+pub use accounts::{AccountRow, LoginPermit};
+pub use conversations::{NewConversation, Speaker};
+pub use desk::DraftItem;
+pub use digest::{DigestItem, DigestWaiting};
+pub use drafts::NewDraft;
 pub use error::StoreError;
+pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
+pub use messages::{Content, Lookups, Matched, NewMessage, Refetch, Stored};
 pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
     Settlement, SmtpPause, Verdict,
 };
+pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use sent::{Change, NewSent, SentUpsert};
+pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
+pub use trace::Trace;
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -146,6 +146,79 @@ impl Tx<'_> {
         })
     }
 
+    /// As [`Tx::upsert_sent`] for a mail that something else sent; its text also becomes the
+    /// agent's line of the conversation, so that people read the thread both ways.
+    ///
+    /// # Errors
+    /// As [`Tx::insert_sent`].
+    pub fn import_sent(
+        &self,
+        s: &NewSent,
+        ref_hashes: &[String],
+        now: UtcMs,
+    ) -> Result<SentUpsert, StoreError> {
+        let done = self.upsert_sent(s, ref_hashes, now)?;
+        let own_id = s.ids.first().map_or("", |(id_key, _)| id_key.as_str());
+        if s.body.is_empty() || done.change == Change::Unchanged {
+            return Ok(done);
+        }
+        let line: Option<(i64, bool)> = self
+            .conn
+            .prepare_cached(
+                "SELECT id, outbox_ref IS NOT NULL FROM conversations
+                 WHERE campaign_lead_id = ?1 AND sender = 'agent' AND email_message_id = ?2",
+            )?
+            .query_row(params![s.campaign_lead_id.0, own_id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        match line {
+            Some((_, true)) => {}
+            Some((id, false)) => {
+                self.conn
+                    .prepare_cached(
+                        "UPDATE conversations SET message = ?2, created_at = ?3 WHERE id = ?1",
+                    )?
+                    .execute(params![id, s.body, s.sent_at.0])?;
+            }
+            None => {
+                self.conn
+                    .prepare_cached(
+                        "INSERT INTO conversations (campaign_lead_id, sender, message,
+                             agent_tool_used, email_message_id, created_at)
+                         VALUES (?1, 'agent', ?2, 'message_generation', ?3, ?4)",
+                    )?
+                    .execute(params![s.campaign_lead_id.0, s.body, own_id, s.sent_at.0])?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Runs `f` whole or not at all inside the open transaction: when it fails, what it wrote is
+    /// undone and the transaction goes on.
+    ///
+    /// # Errors
+    /// What `f` returns, or what SQLite says.
+    pub fn whole<T>(
+        &self,
+        f: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.conn.execute_batch("SAVEPOINT whole")?;
+        let error = match f(self) {
+            Ok(done) => {
+                self.conn.execute_batch("RELEASE whole")?;
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        let undone = self.conn.execute_batch("ROLLBACK TO whole; RELEASE whole");
+        match (undone, &error) {
+            // What was written still stands: the caller must not go on as after a bad row.
+            (Err(undo), StoreError::Invalid(_) | StoreError::NotFound(_)) => Err(undo.into()),
+            _ => Err(error),
+        }
+    }
+
     /// Adds one more id by which a sent mail may be referred to (a provider's, a taught one),
     /// and puts stored messages that refer to it into `refetch`. `false`, and nothing written,
     /// when the id is known already (of this mail or another) or is a sales notice's: an alias
@@ -307,7 +380,7 @@ impl Tx<'_> {
                  SELECT m.id, m.account_id, ?2
                  FROM message_refs r JOIN messages m ON m.id = r.message_id
                  WHERE r.ref_hash = ?1 AND m.campaign_lead_id IS NULL
-                   AND m.disposition IN ('ignored', 'unmatched')
+                   AND m.disposition IN ('ignored', 'unmatched', 'bounce', 'auto_reply', 'receipt', 'complaint')
                  ON CONFLICT (message_id) DO NOTHING",
             )?
             .execute(params![ref_hash, now.0])?)

@@ -116,7 +116,7 @@ impl Reader<'_> {
         let mut depth = Vec::new();
         let mut counts = self.conn.prepare_cached(
             "SELECT state, count(*) FROM outbox
-             WHERE state IN ('queued', 'deferred', 'sending', 'unknown', 'rejected')
+             WHERE state NOT IN ('sent', 'cancelled')
              GROUP BY state ORDER BY state",
         )?;
         let mut rows = counts.query([])?;
@@ -150,7 +150,8 @@ impl Reader<'_> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
                     smtp_code, smtp_text, created_at, handed_over_at
-             FROM outbox WHERE state = ?1 ORDER BY id DESC LIMIT ?2",
+             FROM outbox WHERE state = ?1 AND state NOT IN ('sent', 'cancelled')
+             ORDER BY id DESC LIMIT ?2",
         )?;
         let mut rows = statement.query(params![state.as_str(), limit])?;
         while let Some(row) = rows.next()? {

@@ -1,0 +1,201 @@
+//! `run --once`, `check` and `process`: one pass with the same parts as `run`.
+
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use super::App;
+use crate::capture::Report;
+use crate::listener::Ended;
+use crate::reply::JobReport;
+use crate::store::StoreError;
+use crate::time::{self, UtcMs};
+
+/// How one account's look ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Looked at.
+    Done(Report),
+    /// A server could not be reached, or is not to be tried yet.
+    NotNow {
+        /// Why.
+        why: String,
+        /// When it may be tried again, if that is known.
+        next_try: Option<UtcMs>,
+    },
+    /// A person must mend the sign-in.
+    NeedsSignIn(String),
+    /// Another process reads the account and verified it lately: nothing to do.
+    HeldElsewhere,
+    /// The store or a task failed.
+    Failed(String),
+}
+
+/// What a pass did, account by account.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    /// Name and outcome.
+    pub accounts: Vec<(String, Outcome)>,
+    /// All reports added up.
+    pub total: Report,
+    /// Replies processed by the actor, with their report lines.
+    pub jobs: Vec<JobReport>,
+    /// Reply jobs that failed.
+    pub job_errors: u64,
+}
+
+impl CheckReport {
+    fn note(&mut self, job: JobReport) {
+        if job.error.is_some() {
+            self.job_errors = self.job_errors.saturating_add(1);
+        }
+        self.jobs.push(job);
+    }
+}
+
+impl App {
+    /// One pass of every account, then reply and outbox until nothing is due. With
+    /// `check_days` every UID of that window is looked at again, also behind the cursor.
+    ///
+    /// # Errors
+    /// When the pass cannot begin; what an account met is in the report.
+    pub async fn once(&self, check_days: Option<u32>) -> anyhow::Result<CheckReport> {
+        let mut tasks = JoinSet::new();
+        for listener in self.listeners().await? {
+            tasks.spawn(async move {
+                let result = listener.once(check_days).await;
+                (listener.name().to_owned(), listener.id(), result)
+            });
+        }
+        let mut report = CheckReport::default();
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok((name, id, result)) => {
+                    let outcome = match result {
+                        Ok(done) => {
+                            report.total.add(&done);
+                            Outcome::Done(done)
+                        }
+                        Err(ended) => self.outcome(id, &ended).await,
+                    };
+                    if let Some(problem) = problem(&outcome) {
+                        report.total.error(format!("{name}: {problem}"));
+                    }
+                    report.accounts.push((name, outcome));
+                }
+                Err(join) => {
+                    report.total.error(format!("A listener failed: {join}"));
+                    report.accounts.push((
+                        "?".into(),
+                        Outcome::Failed(format!("A listener failed: {join}")),
+                    ));
+                }
+            }
+        }
+        report.accounts.sort_by(|a, b| a.0.cmp(&b.0));
+        self.work_off(&mut report).await?;
+        Ok(report)
+    }
+
+    /// Reply jobs that are due, then the digest and the outbox.
+    ///
+    /// # Errors
+    /// What the store says.
+    async fn work_off(&self, report: &mut CheckReport) -> anyhow::Result<()> {
+        while let Some(job) = self.actor.handle_one(time::now()).await? {
+            report.note(job);
+        }
+        self.finish_pass().await
+    }
+
+    /// Reply jobs that wait, and with `force` those that were processed already, at most
+    /// `limit`; then the digest and the outbox. Nothing is sent twice for one reply unless
+    /// `resend` is given.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn process(
+        &self,
+        limit: u32,
+        force: bool,
+        resend: bool,
+    ) -> anyhow::Result<CheckReport> {
+        let mut report = CheckReport::default();
+        let jobs = self
+            .store
+            .read(move |r| r.pending_replies(limit, force))
+            .await
+            .map_err(|e: StoreError| e)?;
+        for id in jobs {
+            match self.actor.process(id, resend, time::now()).await {
+                Ok(job) => report.note(job),
+                Err(e) => {
+                    report.job_errors = report.job_errors.saturating_add(1);
+                    warn!(job = id.0, "reply job: {e:#}");
+                }
+            }
+        }
+        self.finish_pass().await?;
+        Ok(report)
+    }
+
+    /// Digest and outbox, until nothing is due.
+    async fn finish_pass(&self) -> anyhow::Result<()> {
+        self.actor.send_due_digest(time::now(), true).await?;
+        let outbox = self.outbox().await?;
+        while outbox.handle_one(time::now()).await?.is_some() {}
+        outbox.close().await;
+        Ok(())
+    }
+
+    /// What an ended look means to whoever called.
+    async fn outcome(&self, id: crate::model::AccountId, ended: &Ended) -> Outcome {
+        let row = self
+            .store
+            .read(move |r| r.account(id))
+            .await
+            .map_err(|e: StoreError| e);
+        let next_try = row
+            .as_ref()
+            .ok()
+            .map(|r| r.next_attempt_at)
+            .filter(|at| *at > time::now());
+        match ended {
+            Ended::Held => {
+                let fresh = self.settings.listen.interval.saturating_mul(3);
+                let verified = row.ok().and_then(|r| r.verified_at);
+                if verified.is_some_and(|at| time::now().since(at) <= fresh) {
+                    Outcome::HeldElsewhere
+                } else {
+                    Outcome::NotNow {
+                        why: ended.to_string(),
+                        next_try: None,
+                    }
+                }
+            }
+            Ended::NotBefore(at) => Outcome::NotNow {
+                why: "Not to be tried yet".into(),
+                next_try: Some(*at),
+            },
+            e if e.needs_sign_in() => Outcome::NeedsSignIn(e.to_string()),
+            Ended::Imap(e) => Outcome::NotNow {
+                why: e.to_string(),
+                next_try,
+            },
+            Ended::Store(e) => Outcome::Failed(e.to_string()),
+        }
+    }
+}
+
+/// What went wrong, in words; none when the account was looked at.
+#[must_use]
+pub fn problem(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Done(_) | Outcome::HeldElsewhere => None,
+        Outcome::NotNow { why, next_try } => Some(match next_try {
+            Some(at) => format!("{why}; next try at {}", at.rfc3339()),
+            None => why.clone(),
+        }),
+        Outcome::NeedsSignIn(why) => Some(format!("{why}: mend user and password in the settings")),
+        Outcome::Failed(why) => Some(why.clone()),
+    }
+}

@@ -1,0 +1,261 @@
+//! `run`: all tasks under one stop token. Listeners are restarted when they end; when the
+//! store, the outbox, the reply actor or the supervisor ends, the process ends with an error
+//! and systemd restarts it.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::App;
+use crate::listener::{LEASE, Listener};
+use crate::retry;
+use crate::store::StoreError;
+use crate::time;
+
+/// Everything must have ended this long after a stop.
+const SHUTDOWN: Duration = Duration::from_secs(9);
+/// While stopping: say what is still waited for.
+const SHUTDOWN_SAY: Duration = Duration::from_secs(3);
+/// Raw mails beyond their retention are dropped this often, in small steps.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+/// One step of it.
+const EXPIRE_ROWS: u32 = 200;
+
+/// How a task ended: its name, and why.
+type Ended = (String, anyhow::Result<()>);
+
+impl App {
+    /// Runs until `stop` fires: first look at once, then push and poll.
+    ///
+    /// # Errors
+    /// When a part that must not end has ended.
+    pub async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let listen = &self.settings.listen;
+        info!(
+            interval_s = listen.interval.as_secs(),
+            days = listen.days,
+            accounts = self.settings.accounts.len(),
+            "Starting periodic email reply checker (interval: {}s, days: {})",
+            listen.interval.as_secs(),
+            listen.days
+        );
+        if let Some(to) = &self.settings.redirect_to {
+            let domain = to.rsplit_once('@').map_or("?", |(_, d)| d);
+            warn!(
+                domain,
+                "REDIRECT: every outgoing mail goes to one address instead of its recipient"
+            );
+        }
+        let mut tasks: JoinSet<Ended> = JoinSet::new();
+        let mut names: Vec<String> = Vec::new();
+        let mut spawn = |name: &str, task: futures_task::Task| {
+            names.push(name.to_owned());
+            let name = name.to_owned();
+            tasks.spawn(async move { (name, task.await) });
+        };
+
+        let actor = self.actor.clone();
+        let (token, bell) = (stop.clone(), self.reply_bell.clone());
+        spawn(
+            "reply actor",
+            Box::pin(async move { actor.run(token, bell).await }),
+        );
+        let outbox = self.outbox().await?;
+        let (token, bell) = (stop.clone(), self.outbox_bell.clone());
+        spawn(
+            "outbox",
+            Box::pin(async move { outbox.run(token, bell).await }),
+        );
+        let (store, owner, token) = (self.store.clone(), self.owner.clone(), stop.clone());
+        spawn(
+            "lease keeper",
+            Box::pin(async move { keep_leases(store, owner, token).await }),
+        );
+        let (store, retention, token) = (
+            self.store.clone(),
+            self.settings.store.raw_retention,
+            stop.clone(),
+        );
+        spawn(
+            "housekeeping",
+            Box::pin(async move { keep_house(store, retention, token).await }),
+        );
+        for listener in self.listeners().await? {
+            let token = stop.clone();
+            let name = format!("account {}", listener.name());
+            spawn(
+                &name,
+                Box::pin(async move { supervise(listener, token).await }),
+            );
+        }
+        notify(&[sd_notify::NotifyState::Ready]);
+
+        let mut failed = None;
+        // Biased: a task that ended because of the stop has not ended too early.
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            Some(ended) = tasks.join_next() => {
+                failed = Some(premature(ended, &mut names));
+                stop.cancel();
+            }
+        }
+        notify(&[sd_notify::NotifyState::Stopping]);
+        drain(tasks, names).await;
+        info!("Stopped periodic checking");
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// A task as `run` holds it.
+mod futures_task {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    pub(super) type Task = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+}
+
+/// A task that ended before the stop: always an error.
+fn premature(
+    ended: Result<Ended, tokio::task::JoinError>,
+    names: &mut Vec<String>,
+) -> anyhow::Error {
+    match ended {
+        Ok((name, result)) => {
+            names.retain(|n| *n != name);
+            match result {
+                Ok(()) => anyhow!("The {name} ended by itself"),
+                Err(e) => e.context(format!("The {name} ended")),
+            }
+        }
+        Err(join) => anyhow!("A task failed: {join}"),
+    }
+}
+
+/// Waits for all tasks, naming what it still waits for, then aborts and awaits the rest.
+async fn drain(mut tasks: JoinSet<Ended>, mut names: Vec<String>) {
+    let deadline = Instant::now() + SHUTDOWN;
+    let mut say = Instant::now() + SHUTDOWN_SAY;
+    while !tasks.is_empty() {
+        match tokio::time::timeout_at(say.min(deadline), tasks.join_next()).await {
+            Ok(Some(Ok((name, result)))) => {
+                names.retain(|n| *n != name);
+                if let Err(e) = result {
+                    error!("The {name} ended with an error: {e:#}");
+                }
+            }
+            Ok(Some(Err(join))) => error!("A task failed while stopping: {join}"),
+            Ok(None) => break,
+            Err(_) if Instant::now() < deadline => {
+                info!("stopping, still waiting for: {}", names.join(", "));
+                say = Instant::now() + SHUTDOWN_SAY;
+            }
+            Err(_) => {
+                warn!("stopping without: {}", names.join(", "));
+                tasks.shutdown().await;
+            }
+        }
+    }
+}
+
+/// Keeps an account's listener alive: what ends or panics is restarted with growing pauses.
+async fn supervise(listener: Listener, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = std::sync::Arc::new(listener);
+    let mut deaths = 0_u32;
+    while !stop.is_cancelled() {
+        let (running, token) = (std::sync::Arc::clone(&listener), stop.clone());
+        let ended = tokio::spawn(async move { running.run(&token).await }).await;
+        if stop.is_cancelled() {
+            break;
+        }
+        let wait = retry::RECONNECT.wait(deaths).max(Duration::from_secs(1));
+        deaths = deaths.saturating_add(1);
+        match ended {
+            Ok(Ok(())) => error!(
+                account = listener.name(),
+                "the listener ended by itself: restarting"
+            ),
+            Ok(Err(e)) => error!(
+                account = listener.name(),
+                "the listener ended, restarting: {e:#}"
+            ),
+            Err(join) => error!(
+                account = listener.name(),
+                "the listener failed, restarting: {join}"
+            ),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Renews all leases of this process at once, and tells systemd that the store is alive.
+async fn keep_leases(
+    store: crate::store::Store,
+    owner: String,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        let name = owner.clone();
+        match store
+            .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
+            .await
+        {
+            Ok(()) => notify(&[sd_notify::NotifyState::Watchdog]),
+            Err(e) => {
+                let e: StoreError = e;
+                error!("could not renew the leases: {e:#}");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LEASE / 3) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Drops raw mails beyond their retention, a few at a time.
+async fn keep_house(
+    store: crate::store::Store,
+    retention: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        let before = time::now().minus(retention);
+        let dropped: usize = store
+            .write(move |tx| tx.expire_raw(before, EXPIRE_ROWS))
+            .await
+            .map_err(|e: StoreError| e)
+            .context("Drop old raw mails")
+            .unwrap_or_else(|e| {
+                warn!("{e:#}");
+                0
+            });
+        let wait = if dropped > 0 {
+            debug!(dropped, "raw mails beyond their retention");
+            Duration::from_secs(1)
+        } else {
+            HOUSEKEEPING
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Tells systemd; without it nothing happens.
+pub(super) fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(e) = sd_notify::notify(false, state) {
+        debug!("could not notify systemd: {e}");
+    }
+}

@@ -1,0 +1,288 @@
+//! Commands and flags as types. The comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  replyd                                  listen and answer until stopped
+  replyd --once --days 1                  look once and exit, for cron
+  replyd --config /etc/replyd/replyd.toml status --json
+  replyd config check                     show what is in effect, and what is wrong
+
+Exit codes:
+  0   every account was looked at
+  2   an account needs sign-in; for `status`: a person is needed
+  64  bad settings or flags
+  75  a server could not be reached, or is not to be tried yet
+  1   anything else
+
+Passwords are never flags: see docs/CONFIGURATION.md.";
+
+/// Listens to mailboxes, stores each reply once, answers it or hands it to people.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "replyd", version, after_help = TOP_EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// Where settings come from, and what holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The flags of `run`, accepted without the word too.
+    #[command(flatten, next_help_heading = "Options of run")]
+    pub run: RunArgs,
+    /// What to do; nothing: `run`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags that every command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Settings file [default: $REPLYD_CONFIG, ./replyd.toml, /etc/replyd/replyd.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// File of environment variables [default: .env beside replyd.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// SQLite file [default: $STATE_DIRECTORY/replyd.db, $XDG_STATE_HOME/replyd/replyd.db]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+    /// Look of the log: text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// Send every outgoing mail to this address instead (for trials; shown in log and status)
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub redirect_to: Option<String>,
+}
+
+/// Flags of `run`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunArgs {
+    /// Period of the fallback poll in seconds; IDLE wakes it in between [default: 60]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub interval: Option<String>,
+    /// How many days of 24 hours the first run looks back [default: 1]
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
+    pub days: Option<String>,
+    /// Look at every account once, work off what is due, and exit
+    #[arg(long)]
+    pub once: bool,
+}
+
+impl RunArgs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.interval.is_none() && self.days.is_none() && !self.once
+    }
+
+    /// The flags before the word `run` and those after it; the later ones win.
+    pub(super) fn over(self, earlier: Self) -> Self {
+        Self {
+            interval: self.interval.or(earlier.interval),
+            days: self.days.or(earlier.days),
+            once: self.once || earlier.once,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Listen to every account and answer, until Ctrl+C or SIGTERM (the default)
+    #[command(after_help = "Examples:\n  \
+        replyd run --interval 300\n  \
+        * * * * * replyd run --once --days 1      (a crontab line)")]
+    Run(RunArgs),
+    /// Look through the last days again, also at what was looked at before, and report
+    #[command(after_help = "Examples:\n  replyd check\n  replyd check --days 30")]
+    Check(CheckArgs),
+    /// Work off pending replies and due mails without looking at a mailbox
+    #[command(after_help = "Examples:\n  \
+        replyd process --limit 50\n  \
+        replyd process --force            decide again, send nothing twice\n  \
+        replyd process --force --resend   may send a second mail for the same reply")]
+    Process(ProcessArgs),
+    /// Show accounts, counters and what waits for a person
+    #[command(after_help = "Examples:\n  replyd status\n  replyd status --json")]
+    Status(StatusArgs),
+    /// Leads: import
+    #[command(subcommand)]
+    Leads(LeadsCommand),
+    /// Mails sent to leads by other programs: import, add
+    #[command(subcommand)]
+    Sent(SentCommand),
+    /// Mails that leave: list, settle
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Answers that wait for a person: list, show
+    #[command(subcommand)]
+    Drafts(DraftsCommand),
+    /// Settings: check, reference
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Show the whole flow on an embedded mail server, with sample leads
+    #[cfg(feature = "demo")]
+    #[command(after_help = "Examples:\n  replyd demo\n  replyd demo --exit    end by itself")]
+    Demo(DemoArgs),
+    /// Print shell completions
+    #[command(after_help = "Example:\n  replyd completions bash > /etc/bash_completion.d/replyd")]
+    Completions(CompletionsArgs),
+}
+
+/// Flags of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// How many days of 24 hours to look back
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = days_range())]
+    pub days: u32,
+}
+
+fn days_range() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=3650)
+}
+
+/// Flags of `process`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ProcessArgs {
+    /// At most this many replies
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Decide again on replies that were processed already
+    #[arg(long)]
+    pub force: bool,
+    /// With --force: allow a second automatic mail for the same reply
+    #[arg(long, requires = "force")]
+    pub resend: bool,
+}
+
+/// Flags of `status`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct StatusArgs {
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `leads …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum LeadsCommand {
+    /// Take in leads from a CSV file; again is an update
+    #[command(
+        after_help = "Columns: lead_id, name, email, country_code, phone, project_name, \
+        unit_type, budget_min, budget_max, status …\nA bad row is reported with its line; the \
+        others go in.\n\nExample:\n  replyd leads import leads.csv"
+    )]
+    Import {
+        /// The CSV file, with a header line
+        file: PathBuf,
+        /// Put the leads into this campaign, unless their row names another
+        #[arg(long, value_name = "NAME")]
+        campaign: Option<String>,
+    },
+}
+
+/// `sent …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum SentCommand {
+    /// Take in mails that another program sent, from a CSV file
+    #[command(
+        after_help = "Columns: message_id, lead_id, campaign, date, subject\n\n\
+        Example:\n  replyd sent import sent.csv"
+    )]
+    Import {
+        /// The CSV file, with a header line
+        file: PathBuf,
+    },
+    /// Take in one mail that another program sent
+    #[command(after_help = "Example:\n  \
+        replyd sent add --message-id '<1234@example.com>' --lead L-17 --campaign Spring \\\n      \
+        --date 2026-03-01T09:00:00Z")]
+    Add(SentAddArgs),
+}
+
+/// Flags of `sent add`.
+#[derive(Args, Clone, Debug)]
+pub struct SentAddArgs {
+    /// Its Message-ID, with or without angle brackets
+    #[arg(long, value_name = "ID")]
+    pub message_id: String,
+    /// The lead it went to: lead_id of the import
+    #[arg(long, value_name = "LEAD_ID")]
+    pub lead: String,
+    /// The campaign's name
+    #[arg(long, value_name = "NAME")]
+    pub campaign: String,
+    /// When it was sent, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub date: Option<String>,
+    /// Its subject
+    #[arg(long, value_name = "TEXT")]
+    pub subject: Option<String>,
+}
+
+/// `outbox …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum OutboxCommand {
+    /// List mails whose fate a person has to settle, and those still on their way
+    List,
+    /// Say what became of a mail that was handed over without an answer
+    #[command(after_help = "Example:\n  replyd outbox settle 17 --as sent")]
+    Settle {
+        /// Number of the mail, as `outbox list` shows it
+        id: i64,
+        /// sent: it arrived; resend: send it again; cancel: give it up
+        #[arg(long = "as", value_enum)]
+        verdict: SettleAs,
+    },
+}
+
+/// A person's word on a mail of unknown fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SettleAs {
+    /// It arrived.
+    Sent,
+    /// Send it again: the lead may get it twice.
+    Resend,
+    /// Give it up.
+    Cancel,
+}
+
+/// `drafts …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum DraftsCommand {
+    /// List answers that wait for a person
+    List,
+    /// Show one with the reply that it answers
+    Show {
+        /// Number of the draft, as `drafts list` shows it
+        id: i64,
+    },
+}
+
+/// `config …`
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show what is in effect and where each value comes from, or everything that is wrong
+    #[command(after_help = "Opens no connection and no database.\n\n\
+        Example:\n  replyd --config replyd.toml config check")]
+    Check,
+    /// Print the reference of all settings (docs/CONFIGURATION.md)
+    Reference,
+}
+
+/// Flags of `demo`.
+#[cfg(feature = "demo")]
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DemoArgs {
+    /// End when every sample was handled; exit 1 when one was not handled as it should
+    #[arg(long)]
+    pub exit: bool,
+}
+
+/// Flags of `completions`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,120 @@
+//! `outbox list|settle` and `drafts list|show`: what waits for a person.
+
+use std::fmt::Write as _;
+
+use anyhow::bail;
+
+use super::say;
+use crate::app::App;
+use crate::cli::{DraftsCommand, Exit, OutboxCommand, SettleAs};
+use crate::model::{DraftId, OutboxId, OutboxState};
+use crate::store::{OutboxItem, Settlement, StoreError};
+use crate::time;
+
+/// Lines of one list.
+const LIMIT: u32 = 200;
+
+pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result<Exit> {
+    match command {
+        OutboxCommand::List => {
+            let mut text = String::new();
+            for state in [
+                OutboxState::Unknown,
+                OutboxState::Rejected,
+                OutboxState::Deferred,
+                OutboxState::Sending,
+                OutboxState::Queued,
+            ] {
+                let items: Vec<OutboxItem> = app
+                    .store()
+                    .read(move |r| r.outbox_in(state, LIMIT))
+                    .await
+                    .map_err(|e: StoreError| e)?;
+                for mail in items {
+                    writeln!(
+                        text,
+                        "{:>6}  {:<9} {:<20} to {}  queued {}  attempts {}  {}",
+                        mail.id.0,
+                        mail.state,
+                        mail.kind,
+                        mail.envelope_to,
+                        mail.created_at.rfc3339(),
+                        mail.attempts,
+                        mail.smtp_text
+                    )?;
+                }
+            }
+            if text.is_empty() {
+                text.push_str("Nothing waits, and nothing needs a person.\n");
+            }
+            say(&text)?;
+            Ok(Exit::Done)
+        }
+        OutboxCommand::Settle { id, verdict } => {
+            let id = OutboxId(*id);
+            let settlement = match verdict {
+                SettleAs::Sent => Settlement::Sent,
+                SettleAs::Resend => Settlement::Resend,
+                SettleAs::Cancel => Settlement::Cancel,
+            };
+            let state: OutboxState = app
+                .store()
+                .write(move |tx| tx.settle_unknown(id, settlement, time::now()))
+                .await
+                .map_err(|e: StoreError| e)?;
+            say(&format!("Mail {id} is {state} now\n"))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result<Exit> {
+    match command {
+        DraftsCommand::List => {
+            let drafts = app
+                .store()
+                .read(|r| r.open_drafts(LIMIT))
+                .await
+                .map_err(|e: StoreError| e)?;
+            let mut text = String::new();
+            for d in drafts {
+                writeln!(
+                    text,
+                    "{:>6}  {}  {} {} <{}>  {}",
+                    d.id.0,
+                    d.created_at.rfc3339(),
+                    d.lead_id,
+                    d.lead_name,
+                    d.lead_email,
+                    d.reason
+                )?;
+            }
+            if text.is_empty() {
+                text.push_str("No draft waits.\n");
+            }
+            say(&text)?;
+            Ok(Exit::Done)
+        }
+        DraftsCommand::Show { id } => {
+            let id = DraftId(*id);
+            let found = app
+                .store()
+                .read(move |r| r.draft(id))
+                .await
+                .map_err(|e: StoreError| e)?;
+            let Some(d) = found else {
+                bail!("Draft {id} not found: `replyd drafts list` shows what waits");
+            };
+            let quoted = d
+                .reply
+                .lines()
+                .map(|l| format!("> {l}\n"))
+                .collect::<String>();
+            say(&format!(
+                "Lead:     {} {} <{}>\nCampaign: {}\nWhy:      {}\nSubject:  {}\n\n{quoted}\n{}\n",
+                d.lead_id, d.lead_name, d.lead_email, d.campaign, d.reason, d.subject, d.body
+            ))?;
+            Ok(Exit::Done)
+        }
+    }
+}

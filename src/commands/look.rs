@@ -1,0 +1,99 @@
+//! `run --once`, `check` and `process`: one pass, its report, its exit code.
+
+use std::fmt::Write as _;
+
+use super::{progress, say};
+use crate::app::{App, CheckReport, Outcome, problem};
+use crate::cli::{Exit, ProcessArgs};
+
+pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
+    let app = app.with_progress(progress("first look"));
+    say(&format!(
+        "Checking for email replies from the last {} days...\n",
+        app.settings().listen.days
+    ))?;
+    let report = app.once(None).await?;
+    let mut text = String::new();
+    problems(&report, &mut text);
+    writeln!(
+        text,
+        "Processed {} emails, found {} new replies",
+        report.total.processed, report.total.new_replies
+    )?;
+    say(&text)?;
+    Ok(exit(&report))
+}
+
+pub(super) async fn check(app: App, days: u32) -> anyhow::Result<Exit> {
+    let app = app.with_progress(progress("check"));
+    say(&format!(
+        "Checking for email replies from the last {days} days...\n"
+    ))?;
+    let report = app.once(Some(days)).await?;
+    let mut text = String::new();
+    let total = &report.total;
+    writeln!(text, "Processed: {}", total.processed)?;
+    writeln!(text, "New replies found: {}", total.new_replies)?;
+    writeln!(
+        text,
+        "Skipped (no reply header): {}",
+        total.skipped_no_reply_header
+    )?;
+    writeln!(text, "Skipped (no match found): {}", total.skipped_no_match)?;
+    writeln!(text, "Skipped (same mail again): {}", total.duplicates)?;
+    writeln!(text, "Errors: {}", total.errors.len())?;
+    for error in &total.errors {
+        writeln!(text, "  {error}")?;
+    }
+    say(&text)?;
+    Ok(exit(&report))
+}
+
+pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit> {
+    let report = app.process(args.limit, args.force, args.resend).await?;
+    let mut text = String::new();
+    if report.jobs.is_empty() && report.job_errors == 0 {
+        text.push_str("No pending conversations to process.\n");
+    } else {
+        for job in &report.jobs {
+            writeln!(text, "{job}")?;
+        }
+        writeln!(
+            text,
+            "Completed: {} processed, {} errors",
+            report.jobs.len(),
+            report.job_errors
+        )?;
+    }
+    say(&text)?;
+    Ok(if report.job_errors == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// A line for each account that could not be looked at.
+fn problems(report: &CheckReport, text: &mut String) {
+    for (account, outcome) in &report.accounts {
+        if let Some(problem) = problem(outcome) {
+            // Writing to a String cannot fail.
+            writeln!(text, "Error: {account}: {problem}").unwrap_or_default();
+        }
+    }
+}
+
+/// The gravest outcome of all accounts (docs/DECISIONS.md "Exit codes").
+fn exit(report: &CheckReport) -> Exit {
+    report
+        .accounts
+        .iter()
+        .fold(Exit::Done, |worst, (_, outcome)| {
+            worst.worse(match outcome {
+                Outcome::Done(_) | Outcome::HeldElsewhere => Exit::Done,
+                Outcome::NotNow { .. } => Exit::TryLater,
+                Outcome::NeedsSignIn(_) => Exit::NeedsPerson,
+                Outcome::Failed(_) => Exit::Failed,
+            })
+        })
+}

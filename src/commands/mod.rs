@@ -1,0 +1,178 @@
+//! What each command does: from the command line to the parts of `app`, and back to words and
+//! an exit code.
+
+mod desk;
+mod import;
+mod look;
+mod show;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::app::App;
+use crate::cli::{self, Cli, Command, ConfigCommand, Exit};
+use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
+use crate::listener::Progress;
+use crate::telemetry;
+
+/// Runs the command; errors are told on stderr.
+pub fn dispatch(cli: &Cli) -> Exit {
+    let told = match &cli.command {
+        Some(Command::Completions(args)) => {
+            cli::completions(args.shell, &mut io::stdout());
+            Ok(Exit::Done)
+        }
+        Some(Command::Config(ConfigCommand::Reference)) => {
+            say(&config::reference()).map(|()| Exit::Done)
+        }
+        Some(Command::Config(ConfigCommand::Check)) => {
+            config::config_check(&load(cli, Need::Mail), &mut io::stdout(), &mut io::stderr())
+                .context("Write the report")
+        }
+        #[cfg(feature = "demo")]
+        Some(Command::Demo(args)) => runtime().and_then(|rt| rt.block_on(crate::demo::run(*args))),
+        _ => with_settings(cli),
+    };
+    told.unwrap_or_else(|e| {
+        complain(&format!("replyd: {e:#}"));
+        Exit::Failed
+    })
+}
+
+fn load(cli: &Cli, need: Need) -> Result<Loaded, config::ConfigError> {
+    Settings::load(
+        &Sources {
+            env: Environment::of_process(),
+            flags: cli.flags(),
+        },
+        need,
+    )
+}
+
+/// Commands that need settings, a store, and the runtime.
+fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
+    let need = match cli.command {
+        None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
+        _ => Need::Store,
+    };
+    let loaded = match load(cli, need) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            complain(&format!("{problems}"));
+            return Ok(problems.exit());
+        }
+    };
+    telemetry::init(&loaded.settings.log)?;
+    for note in &loaded.notes {
+        if note.warning {
+            warn!("{}", note.text);
+        } else {
+            info!("{}", note.text);
+        }
+    }
+    runtime()?.block_on(async {
+        let app = App::open(loaded.settings).await?;
+        match &cli.command {
+            None | Some(Command::Run(_)) if cli.run.once => look::once(app).await,
+            None | Some(Command::Run(_)) => run(app).await,
+            Some(Command::Check(args)) => look::check(app, args.days).await,
+            Some(Command::Process(args)) => look::process(app, *args).await,
+            Some(Command::Status(args)) => show::status(&app, args.json).await,
+            Some(Command::Leads(command)) => import::leads(&app, command).await,
+            Some(Command::Sent(command)) => import::sent(&app, command).await,
+            Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
+            Some(Command::Drafts(command)) => desk::drafts(&app, command).await,
+            Some(_) => Ok(Exit::Usage),
+        }
+    })
+}
+
+/// Listens until Ctrl+C or SIGTERM; a second signal ends the process at once.
+async fn run(app: App) -> anyhow::Result<Exit> {
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    if io::stderr().is_terminal() {
+        info!("Press Ctrl+C to stop");
+    }
+    match app.run(&stop).await {
+        Ok(()) => Ok(Exit::Done),
+        Err(e) => {
+            error!("replyd ends: {e:#}");
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// SIGINT and SIGTERM stop in order; the second one at once.
+pub(crate) fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("Listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("Listen for SIGTERM")?;
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if again {
+                #[expect(clippy::exit, reason = "a second signal means: now, whatever waits")]
+                std::process::exit(130);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("Start the runtime")
+}
+
+/// Prints on stdout; a closed pipe (`| head`) is not an error.
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    match io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush())
+    {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("Write to stdout"),
+    }
+}
+
+/// Prints a line on stderr; there is nothing left to do when that fails.
+pub(crate) fn complain(text: &str) {
+    writeln!(io::stderr(), "{text}").unwrap_or_default();
+}
+
+/// A bar on a terminal for long work; nothing when the output goes elsewhere.
+pub(crate) fn progress(what: &'static str) -> Option<Progress> {
+    if !io::stderr().is_terminal() {
+        return None;
+    }
+    let bar = bar(what);
+    Some(Progress(Arc::new(move |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        if done >= total {
+            bar.finish_and_clear();
+        }
+    })))
+}
+
+/// The look of every progress bar.
+pub(crate) fn bar(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    // The template is a constant; if it were wrong the default bar is shown.
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta}") {
+        bar.set_style(style);
+    }
+    bar.with_prefix(what)
+}

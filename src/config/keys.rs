@@ -1,0 +1,364 @@
+//! The table of all settings: the one place from which the loader, the check for unknown
+//! names and docs/CONFIGURATION.md take path, environment name, type, unit and default.
+
+/// What a value must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One line of text; may be empty.
+    Text,
+    /// Host name or IP address, without scheme and port.
+    Host,
+    /// A mail address.
+    Address,
+    /// Several mail addresses.
+    Addresses,
+    /// Names of mailboxes.
+    Mailboxes,
+    /// A file or folder; relative to the file that names it.
+    Path,
+    /// Name of a file in `$CREDENTIALS_DIRECTORY`.
+    CredentialName,
+    /// A secret.
+    Secret,
+    /// true or false.
+    Bool,
+    /// A whole number.
+    Integer {
+        /// Least allowed.
+        min: u64,
+        /// Greatest allowed.
+        max: u64,
+    },
+    /// Seconds, or text with a unit.
+    Duration {
+        /// Least allowed, in seconds.
+        min_s: u64,
+        /// Greatest allowed, in seconds.
+        max_s: u64,
+    },
+    /// Bytes, or text with a unit.
+    Bytes {
+        /// Least allowed.
+        min: u64,
+        /// Greatest allowed.
+        max: u64,
+    },
+    /// A number from 0 to 1.
+    Fraction,
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A filter of the tracing crate.
+    Filter,
+}
+
+/// What holds when nobody sets the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// This text, read like a value from the environment.
+    Is(&'static str),
+    /// Found by this rule.
+    Rule(&'static str),
+    /// Nothing: an error where the value is needed.
+    Required,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Its place in replyd.toml, for example `listen.interval`; `accounts.…` is a key of each
+    /// `[[accounts]]` table.
+    pub path: &'static str,
+    /// Type and unit.
+    pub kind: Kind,
+    /// What holds when nobody sets it.
+    pub default: Default,
+    /// Environment name; for `accounts.…` what follows `REPLYD_ACCOUNT_<NAME>_`.
+    pub env: &'static str,
+    /// Its flag.
+    pub flag: Option<&'static str>,
+    /// The predecessor's environment names that set it.
+    pub old: &'static [&'static str],
+    /// One sentence for the reference.
+    pub help: &'static str,
+}
+
+impl Key {
+    /// Whether it stands in an `[[accounts]]` table.
+    #[must_use]
+    pub fn of_account(&self) -> bool {
+        self.path.starts_with("accounts.")
+    }
+
+    /// The table it stands in, `listen` for `listen.interval`.
+    #[must_use]
+    pub fn table(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(table, _)| table)
+    }
+
+    /// Its name in that table.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.path
+            .rsplit_once('.')
+            .map_or(self.path, |(_, name)| name)
+    }
+}
+
+macro_rules! keys {
+    ($($id:ident: $path:expr, $kind:expr, $default:expr, $env:expr, $flag:expr, $old:expr, $help:expr;)+) => {
+        $(pub(super) static $id: Key = Key {
+            path: $path, kind: $kind, default: $default, env: $env, flag: $flag, old: $old, help: $help,
+        };)+
+        /// Every setting, in the order of the reference.
+        pub static ALL: &[&Key] = &[$(&$id),+];
+    };
+}
+
+use self::Default::{Is, Required, Rule};
+use self::Kind::{
+    Address, Addresses, Bool, Bytes, CredentialName, Duration, Filter, Fraction, Host, Integer,
+    Mailboxes, Path, Secret, Text, Words,
+};
+
+const MODES: Kind = Words(&["off", "draft", "auto-ack", "auto"]);
+const SECURITY: Kind = Words(&["tls", "starttls", "plain"]);
+const IMAP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2"]);
+const SMTP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "none"]);
+const PORT: Kind = Integer { min: 1, max: 65535 };
+const DAY_S: u64 = 86_400;
+const MIB: u64 = 1 << 20;
+
+keys! {
+    ACCOUNT_NAME: "accounts.name", Text, Rule("`address`"), "NAME", None, &[],
+        "Unique name of the account, shown in states and logs; part of its environment names. Set it in replyd.toml only.";
+    ACCOUNT_ADDRESS: "accounts.address", Address, Rule("`user`, when that is an address"), "ADDRESS", None, &["DEFAULT_FROM_EMAIL"],
+        "From of its mails. May be written `Name <address>`.";
+    ACCOUNT_FROM_NAME: "accounts.from_name", Text, Rule("the name in `address`, else the campaign's sender name"), "FROM_NAME", None, &["DEFAULT_FROM_EMAIL"],
+        "Display name of From.";
+    ACCOUNT_ALIASES: "accounts.aliases", Addresses, Rule("none; the users of IMAP and SMTP count as aliases when they are addresses"), "ALIASES", None, &[],
+        "Further addresses that are ours: mail from them is never taken for a reply.";
+    ACCOUNT_MAILBOXES: "accounts.mailboxes", Mailboxes, Is("INBOX"), "MAILBOXES", None, &["IMAP_MAILBOX"],
+        "The watched mailboxes; the first is the one that idles.";
+    ACCOUNT_USER: "accounts.user", Text, Rule("`address`"), "USER", None, &[],
+        "User name for both servers.";
+    ACCOUNT_PASSWORD: "accounts.password", Secret, Rule("see \"Secrets\""), "PASSWORD", None, &[],
+        "Password for both servers.";
+    ACCOUNT_PASSWORD_FILE: "accounts.password_file", Path, Rule("none"), "PASSWORD_FILE", None, &[],
+        "File that holds that password.";
+    ACCOUNT_PASSWORD_CREDENTIAL: "accounts.password_credential", CredentialName, Rule("see \"Secrets\""), "PASSWORD_CREDENTIAL", None, &[],
+        "systemd credential that holds that password.";
+    ACCOUNT_TOKEN_FILE: "accounts.token_file", Path, Rule("none"), "TOKEN_FILE", None, &[],
+        "File with an OAuth2 access token for both servers, read anew at each sign-in.";
+    ACCOUNT_TOKEN_CREDENTIAL: "accounts.token_credential", CredentialName, Rule("see \"Secrets\""), "TOKEN_CREDENTIAL", None, &[],
+        "systemd credential with such a token.";
+
+    IMAP_HOST: "accounts.imap.host", Host, Rule("`imap.host`; with the predecessor's names `imap.gmail.com`"), "IMAP_HOST", None, &["IMAP_HOST"],
+        "Server on which the mail is read.";
+    IMAP_PORT: "accounts.imap.port", PORT, Rule("`imap.port`, else 993 with tls, 143 otherwise"), "IMAP_PORT", None, &["IMAP_PORT"],
+        "Its port.";
+    IMAP_SECURITY: "accounts.imap.security", SECURITY, Rule("`imap.security`, else tls"), "IMAP_SECURITY", None, &["IMAP_USE_SSL"],
+        "Protection of the connection; plain only to loopback.";
+    IMAP_AUTH_KEY: "accounts.imap.auth", IMAP_AUTH, Rule("`imap.auth`, else auto"), "IMAP_AUTH", None, &[],
+        "How to sign in; auto: XOAUTH2 with a token, else PLAIN where offered, else LOGIN.";
+    IMAP_CA_FILE: "accounts.imap.ca_file", Path, Rule("`imap.ca_file`, else none"), "IMAP_CA_FILE", None, &[],
+        "PEM file of further trusted certificates, besides the system's store.";
+    IMAP_USER: "accounts.imap.user", Text, Rule("`user`"), "IMAP_USER", None, &["IMAP_USER"],
+        "User name there.";
+    IMAP_PASSWORD: "accounts.imap.password", Secret, Rule("the account's secret"), "IMAP_PASSWORD", None, &["IMAP_PASSWORD"],
+        "Password there.";
+    IMAP_PASSWORD_FILE: "accounts.imap.password_file", Path, Rule("the account's secret"), "IMAP_PASSWORD_FILE", None, &[],
+        "File that holds it.";
+    IMAP_PASSWORD_CREDENTIAL: "accounts.imap.password_credential", CredentialName, Rule("the account's secret"), "IMAP_PASSWORD_CREDENTIAL", None, &[],
+        "systemd credential that holds it.";
+    IMAP_TOKEN_FILE: "accounts.imap.token_file", Path, Rule("the account's secret"), "IMAP_TOKEN_FILE", None, &[],
+        "File with an OAuth2 access token.";
+    IMAP_TOKEN_CREDENTIAL: "accounts.imap.token_credential", CredentialName, Rule("the account's secret"), "IMAP_TOKEN_CREDENTIAL", None, &[],
+        "systemd credential with such a token.";
+
+    SMTP_CONSOLE: "accounts.smtp.console", Bool, Rule("`smtp.console`, else false"), "SMTP_CONSOLE", None, &["EMAIL_BACKEND"],
+        "Print mails instead of sending them.";
+    SMTP_HOST: "accounts.smtp.host", Host, Rule("`smtp.host`; with the predecessor's names `smtp.gmail.com`"), "SMTP_HOST", None, &["EMAIL_HOST"],
+        "Server that takes the mails.";
+    SMTP_PORT: "accounts.smtp.port", PORT, Rule("`smtp.port`, else 587 with starttls, 465 with tls, 25 with plain"), "SMTP_PORT", None, &["EMAIL_PORT"],
+        "Its port.";
+    SMTP_SECURITY: "accounts.smtp.security", SECURITY, Rule("`smtp.security`, else starttls"), "SMTP_SECURITY", None, &["EMAIL_USE_TLS", "EMAIL_USE_SSL"],
+        "Protection of the connection; plain only to loopback.";
+    SMTP_AUTH_KEY: "accounts.smtp.auth", SMTP_AUTH, Rule("`smtp.auth`, else auto"), "SMTP_AUTH", None, &[],
+        "How to sign in; none: not at all.";
+    SMTP_CA_FILE: "accounts.smtp.ca_file", Path, Rule("`smtp.ca_file`, else none"), "SMTP_CA_FILE", None, &[],
+        "PEM file of further trusted certificates, besides the system's store.";
+    SMTP_ENVELOPE_FROM: "accounts.smtp.envelope_from", Address, Rule("`address`"), "SMTP_ENVELOPE_FROM", None, &[],
+        "Envelope sender: it must lead to a watched mailbox, or bounces are not seen.";
+    SMTP_HELLO_NAME: "accounts.smtp.hello_name", Host, Rule("`smtp.hello_name`, else the machine's name"), "SMTP_HELLO_NAME", None, &[],
+        "The name given in EHLO.";
+    SMTP_USER: "accounts.smtp.user", Text, Rule("`smtp.user`, else `user`"), "SMTP_USER", None, &["EMAIL_HOST_USER"],
+        "User name there.";
+    SMTP_PASSWORD: "accounts.smtp.password", Secret, Rule("`smtp.password` …, else the account's secret"), "SMTP_PASSWORD", None, &["EMAIL_HOST_PASSWORD"],
+        "Password there.";
+    SMTP_PASSWORD_FILE: "accounts.smtp.password_file", Path, Rule("as above"), "SMTP_PASSWORD_FILE", None, &[],
+        "File that holds it.";
+    SMTP_PASSWORD_CREDENTIAL: "accounts.smtp.password_credential", CredentialName, Rule("as above"), "SMTP_PASSWORD_CREDENTIAL", None, &[],
+        "systemd credential that holds it.";
+    SMTP_TOKEN_FILE: "accounts.smtp.token_file", Path, Rule("as above"), "SMTP_TOKEN_FILE", None, &[],
+        "File with an OAuth2 access token.";
+    SMTP_TOKEN_CREDENTIAL: "accounts.smtp.token_credential", CredentialName, Rule("as above"), "SMTP_TOKEN_CREDENTIAL", None, &[],
+        "systemd credential with such a token.";
+
+    ALL_IMAP_HOST: "imap.host", Host, Required, "REPLYD_IMAP_HOST", None, &[],
+        "Server of every account that names none.";
+    ALL_IMAP_PORT: "imap.port", PORT, Rule("993 with tls, 143 otherwise"), "REPLYD_IMAP_PORT", None, &[],
+        "Its port.";
+    ALL_IMAP_SECURITY: "imap.security", SECURITY, Is("tls"), "REPLYD_IMAP_SECURITY", None, &[],
+        "Protection of the connection; plain only to loopback.";
+    ALL_IMAP_AUTH: "imap.auth", IMAP_AUTH, Is("auto"), "REPLYD_IMAP_AUTH", None, &[],
+        "How to sign in.";
+    ALL_IMAP_CA_FILE: "imap.ca_file", Path, Rule("none"), "REPLYD_IMAP_CA_FILE", None, &[],
+        "PEM file of further trusted certificates.";
+
+    ALL_SMTP_CONSOLE: "smtp.console", Bool, Is("false"), "REPLYD_SMTP_CONSOLE", None, &["EMAIL_BACKEND"],
+        "Print mails of every account instead of sending them.";
+    ALL_SMTP_HOST: "smtp.host", Host, Required, "REPLYD_SMTP_HOST", None, &[],
+        "Server of every account that names none.";
+    ALL_SMTP_PORT: "smtp.port", PORT, Rule("587 with starttls, 465 with tls, 25 with plain"), "REPLYD_SMTP_PORT", None, &[],
+        "Its port.";
+    ALL_SMTP_SECURITY: "smtp.security", SECURITY, Is("starttls"), "REPLYD_SMTP_SECURITY", None, &[],
+        "Protection of the connection; plain only to loopback.";
+    ALL_SMTP_AUTH: "smtp.auth", SMTP_AUTH, Is("auto"), "REPLYD_SMTP_AUTH", None, &[],
+        "How to sign in; none: not at all.";
+    ALL_SMTP_CA_FILE: "smtp.ca_file", Path, Rule("none"), "REPLYD_SMTP_CA_FILE", None, &[],
+        "PEM file of further trusted certificates.";
+    ALL_SMTP_HELLO_NAME: "smtp.hello_name", Host, Rule("the machine's name"), "REPLYD_SMTP_HELLO_NAME", None, &[],
+        "The name given in EHLO.";
+    ALL_SMTP_USER: "smtp.user", Text, Rule("each account's `user`"), "REPLYD_SMTP_USER", None, &[],
+        "User name there; it is then never used with an account's own secret.";
+    ALL_SMTP_PASSWORD: "smtp.password", Secret, Rule("none"), "REPLYD_SMTP_PASSWORD", None, &[],
+        "Password there.";
+    ALL_SMTP_PASSWORD_FILE: "smtp.password_file", Path, Rule("none"), "REPLYD_SMTP_PASSWORD_FILE", None, &[],
+        "File that holds it.";
+    ALL_SMTP_PASSWORD_CREDENTIAL: "smtp.password_credential", CredentialName, Rule("none"), "REPLYD_SMTP_PASSWORD_CREDENTIAL", None, &[],
+        "systemd credential that holds it.";
+    ALL_SMTP_TOKEN_FILE: "smtp.token_file", Path, Rule("none"), "REPLYD_SMTP_TOKEN_FILE", None, &[],
+        "File with an OAuth2 access token.";
+    ALL_SMTP_TOKEN_CREDENTIAL: "smtp.token_credential", CredentialName, Rule("none"), "REPLYD_SMTP_TOKEN_CREDENTIAL", None, &[],
+        "systemd credential with such a token.";
+
+    INTERVAL: "listen.interval", Duration { min_s: 1, max_s: DAY_S }, Is("60s"), "REPLYD_INTERVAL", Some("--interval"), &[],
+        "Period of the fallback poll; IDLE wakes it in between, and no IDLE is older than it.";
+    DAYS: "listen.days", Integer { min: 1, max: 3650 }, Is("1"), "REPLYD_DAYS", Some("--days"), &[],
+        "How far the first run looks back, in days of exactly 24 hours.";
+    SILENCE: "listen.silence", Duration { min_s: 1, max_s: 1740 }, Is("5m"), "REPLYD_SILENCE", None, &[],
+        "After so long without a byte from the server the connection is probed.";
+    IDLE_MAX: "listen.idle_max", Duration { min_s: 1, max_s: 540 }, Is("9m"), "REPLYD_IDLE_MAX", None, &[],
+        "No IDLE is older; `listen.interval` in effect when that is shorter.";
+    BYTE_BUDGET: "listen.byte_budget", Bytes { min: 2 * MIB, max: 4096 * MIB }, Is("64 MiB"), "REPLYD_BYTE_BUDGET", None, &[],
+        "Mail in flight over all accounts.";
+    LOGIN_EVERY: "listen.login_every", Duration { min_s: 0, max_s: 3600 }, Is("60s"), "REPLYD_LOGIN_EVERY", None, &[],
+        "At most one sign-in in this time for each account, two in a row; 0s only for a server of your own.";
+
+    MODE: "reply.mode", MODES, Is("auto"), "REPLYD_MODE", None, &[],
+        "How far automatic mails go in campaigns that name no mode: off nothing, draft all answers wait for a person, auto-ack acknowledgements only, auto answers too.";
+    SALES_EMAIL: "reply.sales_email", Address, Rule("address of the first account"), "REPLYD_SALES_EMAIL", None, &["SALES_TEAM_EMAIL"],
+        "Where sales notices go.";
+    SALES_ADDRESSES: "reply.sales_addresses", Addresses, Rule("none"), "REPLYD_SALES_ADDRESSES", None, &[],
+        "Further addresses of sales people: their mail is internal.";
+    OPERATOR_ADDRESSES: "reply.operator_addresses", Addresses, Rule("none"), "REPLYD_OPERATOR_ADDRESSES", None, &[],
+        "Addresses of the operator: their mail is internal.";
+    GOAL_THRESHOLD: "reply.goal_threshold", Fraction, Is("0.7"), "REPLYD_GOAL_THRESHOLD", None, &[],
+        "Confidence below which nothing is acknowledged.";
+    ANSWER_MAX_AGE: "reply.answer_max_age", Duration { min_s: 60, max_s: 30 * DAY_S }, Is("24h"), "REPLYD_ANSWER_MAX_AGE", None, &[],
+        "Age of a reply beyond which it is never answered automatically.";
+    OPTOUT_CONFIRMATION: "reply.optout_confirmation", Bool, Is("false"), "REPLYD_OPTOUT_CONFIRMATION", None, &[],
+        "Whether an opt-out gets one plain confirmation.";
+    SALES_NOTICES_PER_HOUR: "reply.sales_notices_per_hour", Integer { min: 0, max: 10_000 }, Is("60"), "REPLYD_SALES_NOTICES_PER_HOUR", None, &[],
+        "Sales notices an hour before they become a digest.";
+    AUTOMATIC_PER_DAY: "reply.automatic_per_day", Integer { min: 0, max: 100_000 }, Is("200"), "REPLYD_AUTOMATIC_PER_DAY", None, &[],
+        "Automatic mails a day of one account; 0 sends none.";
+    TEMPLATES_DIR: "reply.templates_dir", Path, Rule("the texts in the program"), "REPLYD_TEMPLATES_DIR", None, &[],
+        "Folder with replaced templates.";
+
+    DATABASE: "store.database", Path, Rule("`$STATE_DIRECTORY/replyd.db`, else `$XDG_STATE_HOME/replyd/replyd.db`, else `~/.local/state/replyd/replyd.db`"), "REPLYD_DATABASE", Some("--database"), &[],
+        "The SQLite file; keys lie in the same folder.";
+    KEEP_RAW: "store.keep_raw", Words(&["leads", "all", "none"]), Is("leads"), "REPLYD_KEEP_RAW", None, &[],
+        "Which raw mails are kept: those that concern a lead, all, or none.";
+    RAW_RETENTION: "store.raw_retention", Duration { min_s: 3600, max_s: 3650 * DAY_S }, Is("30d"), "REPLYD_RAW_RETENTION", None, &[],
+        "How long raw mails are kept.";
+
+    LOG_FORMAT: "log.format", Words(&["text", "json"]), Is("text"), "REPLYD_LOG_FORMAT", Some("--log-format"), &[],
+        "Look of the log: text, or one JSON object a line.";
+    LOG_FILTER: "log.filter", Filter, Is("info"), "REPLYD_LOG_FILTER", None, &[],
+        "What is logged, for example info or replyd=debug.";
+}
+
+/// The predecessor's names that belong to one account.
+pub(super) const OLD_ACCOUNT_NAMES: &[&str] = &[
+    "IMAP_HOST",
+    "IMAP_PORT",
+    "IMAP_USE_SSL",
+    "IMAP_USER",
+    "IMAP_PASSWORD",
+    "IMAP_MAILBOX",
+    "EMAIL_HOST",
+    "EMAIL_PORT",
+    "EMAIL_USE_TLS",
+    "EMAIL_USE_SSL",
+    "EMAIL_HOST_USER",
+    "EMAIL_HOST_PASSWORD",
+    "DEFAULT_FROM_EMAIL",
+];
+
+/// The predecessor's names that hold whatever the accounts are.
+pub(super) const OLD_GLOBAL_NAMES: &[&str] = &["SALES_TEAM_EMAIL", "EMAIL_BACKEND"];
+
+/// The predecessor's names that no longer do anything, with the reason.
+pub(super) const DROPPED_NAMES: &[(&str, &str)] = &[
+    (
+        "TEST_EMAIL",
+        "it has no effect: mail goes to its recipients (a trial: `--redirect-to ADDRESS`)",
+    ),
+    (
+        "EMAIL_SSL_DISABLE_VERIFY",
+        "it has no effect: certificates are always verified (an own authority: `ca_file`)",
+    ),
+];
+
+/// Environment names that are read, but are no settings.
+pub(super) const PLACE_NAMES: &[&str] = &["REPLYD_CONFIG"];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn paths_and_environment_names_are_unique() {
+        let mut paths = HashSet::new();
+        let mut names = HashSet::new();
+        for key in ALL {
+            assert!(paths.insert(key.path), "{}", key.path);
+            let prefix = if key.of_account() {
+                "REPLYD_ACCOUNT_X_"
+            } else {
+                ""
+            };
+            let name = format!("{prefix}{}", key.env);
+            assert!(name.starts_with("REPLYD_"), "{name}");
+            assert!(names.insert(name), "{}", key.env);
+        }
+    }
+
+    #[test]
+    fn each_of_the_predecessors_names_sets_a_key() {
+        for old in OLD_ACCOUNT_NAMES.iter().chain(OLD_GLOBAL_NAMES) {
+            assert!(ALL.iter().any(|k| k.old.contains(old)), "{old}");
+        }
+        for key in ALL {
+            for old in key.old {
+                assert!(
+                    OLD_ACCOUNT_NAMES.contains(old) || OLD_GLOBAL_NAMES.contains(old),
+                    "{old}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! When sales get a digest, and that they get it once.
+
+use super::*;
+
+#[tokio::test]
+async fn a_first_start_sends_nothing_to_leads_and_one_digest_to_sales() {
+    let f = Fixture::new();
+    for id in 1..=7 {
+        f.capture(
+            id,
+            &Captured {
+                source: "first_run",
+                old_mail: true,
+                internal_date: NOW - id * DAY,
+                ..Captured::default()
+            },
+        );
+    }
+    f.capture(
+        8,
+        &Captured {
+            disposition: "unmatched",
+            campaign_lead: None,
+            sent: None,
+            source: "first_run",
+            old_mail: true,
+            ..Captured::default()
+        },
+    );
+    let a = actor(&f);
+    assert!(!a.send_due_digest(AT, true).await.unwrap());
+    while a.handle_one(AT).await.unwrap().is_some() {
+        if f.number("SELECT count(*) FROM reply_jobs WHERE state = 'pending'") > 0 {
+            assert!(
+                !a.send_due_digest(AT, true).await.unwrap(),
+                "the burst is not over"
+            );
+        }
+    }
+    assert_eq!(f.number("SELECT count(*) FROM outbox"), 0);
+    assert!(a.send_due_digest(AT, true).await.unwrap());
+    assert!(!a.send_due_digest(AT, true).await.unwrap(), "once");
+    assert!(
+        !a.send_due_digest(UtcMs(NOW + 40 * DAY), false)
+            .await
+            .unwrap()
+    );
+    assert_eq!(f.list(KINDS), "sales_digest");
+    assert_eq!(f.text("SELECT subject FROM outbox"), "8 replies to look at");
+    let body = f.text("SELECT body FROM outbox");
+    assert!(
+        body.contains("Ann Lee <ann@lead.example>, Riverside"),
+        "{body}"
+    );
+    assert!(body.contains("person: 7."), "{body}");
+    assert_eq!(f.number("SELECT count(*) FROM drafts"), 7);
+    assert_eq!(
+        f.number("SELECT count(*) FROM digest_items WHERE outbox_ref IS NULL"),
+        0
+    );
+}
+
+#[tokio::test]
+async fn without_a_flush_the_digest_waits_for_quiet_and_unmatched_mail_for_a_day() {
+    let f = Fixture::new();
+    f.capture(
+        1,
+        &Captured {
+            disposition: "unmatched",
+            campaign_lead: None,
+            sent: None,
+            ..Captured::default()
+        },
+    );
+    let a = actor(&f);
+    let report = a.handle_one(AT).await.unwrap().unwrap();
+    assert_eq!((report.conversation_id, report.gate), (None, "person"));
+    for (ms, flush) in [(MINUTE * 2, false), (MINUTE * 2, true), (DAY - 1, true)] {
+        assert!(
+            !a.send_due_digest(UtcMs(NOW + ms), flush).await.unwrap(),
+            "{ms} {flush}"
+        );
+    }
+    f.capture(
+        2,
+        &Captured {
+            old_mail: true,
+            ..Captured::default()
+        },
+    );
+    a.handle_one(AT).await.unwrap().unwrap();
+    assert!(
+        !a.send_due_digest(UtcMs(NOW + MINUTE - 1), false)
+            .await
+            .unwrap()
+    );
+    assert!(a.send_due_digest(UtcMs(NOW + MINUTE), false).await.unwrap());
+    assert_eq!(
+        f.text("SELECT subject FROM outbox"),
+        "2 replies to look at",
+        "it tells all"
+    );
+    f.capture(
+        3,
+        &Captured {
+            disposition: "unmatched",
+            campaign_lead: None,
+            sent: None,
+            ..Captured::default()
+        },
+    );
+    a.handle_one(AT).await.unwrap().unwrap();
+    assert!(a.send_due_digest(UtcMs(NOW + DAY), false).await.unwrap());
+}
+
+#[tokio::test]
+async fn over_the_hourly_cap_notices_become_one_digest() {
+    let f = Fixture::new();
+    let a = actor_with(&f, |s| s.reply.sales_notices_per_hour = 2);
+    for id in 1..=5 {
+        if id > 1 {
+            f.lead(id, "Lead", &format!("l{id}@lead.example"), 1);
+        }
+        f.capture(
+            id,
+            &Captured {
+                campaign_lead: Some(id),
+                text: "Is there parking?",
+                ..Captured::default()
+            },
+        );
+        a.handle_one(AT).await.unwrap().unwrap();
+    }
+    assert_eq!(f.list(KINDS), "sales_notice, sales_notice");
+    assert!(
+        !a.send_due_digest(UtcMs(NOW + 59 * MINUTE), true)
+            .await
+            .unwrap()
+    );
+    assert!(
+        a.send_due_digest(UtcMs(NOW + 60 * MINUTE), false)
+            .await
+            .unwrap()
+    );
+    assert_eq!(f.list(KINDS), "sales_notice, sales_notice, sales_digest");
+}

@@ -1,0 +1,233 @@
+//! Text as the rules see it: lowered, accents folded, split into sentences; and its language.
+
+/// Text beyond this many characters is not looked at: an intent stands at the top.
+pub(super) const MAX_CHARS: usize = 4_000;
+/// Sentences beyond this many are not looked at.
+const MAX_SENTENCES: usize = 80;
+
+/// Lowered, with accents folded to ASCII letters and typographic apostrophes made plain; at
+/// most [`MAX_CHARS`] characters. Line breaks stay.
+pub(super) fn fold(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(MAX_CHARS.saturating_mul(4)));
+    for c in text.chars().take(MAX_CHARS).flat_map(char::to_lowercase) {
+        match c {
+            'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ā' | 'ă' | 'ą' => out.push('a'),
+            'ç' | 'ć' | 'č' => out.push('c'),
+            'è' | 'é' | 'ê' | 'ë' | 'ē' | 'ę' | 'ě' => out.push('e'),
+            'ì' | 'í' | 'î' | 'ï' | 'ī' => out.push('i'),
+            'ñ' | 'ń' | 'ň' => out.push('n'),
+            'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' | 'ō' | 'ő' => out.push('o'),
+            'ù' | 'ú' | 'û' | 'ü' | 'ū' | 'ů' | 'ű' => out.push('u'),
+            'ý' | 'ÿ' => out.push('y'),
+            'š' | 'ś' => out.push('s'),
+            'ž' | 'ź' | 'ż' => out.push('z'),
+            'ł' => out.push('l'),
+            'đ' => out.push('d'),
+            'ř' => out.push('r'),
+            'ß' => out.push_str("ss"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            '\u{2018}' | '\u{2019}' | '\u{02bc}' | '`' | '\u{00b4}' => out.push('\''),
+            // Combining accents of decomposed text, and characters without width.
+            '\u{0300}'..='\u{036f}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
+            '\u{00a0}' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// One line with single blanks.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The sentences of a folded text, white space made one blank. The closing mark is dropped,
+/// except that a question ends in `?`.
+pub(super) fn sentences(folded: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for line in folded.lines() {
+        let mut sentence = String::new();
+        let mut chars = line.chars().peekable();
+        while let Some(c) = chars.next() {
+            sentence.push(c);
+            let ends = matches!(c, '.' | '!' | '?' | ';' | '؟');
+            // "10.30", "e.g." and "a.b@c" go on; "?!" is one end.
+            if ends && chars.peek().is_none_or(|next| next.is_whitespace()) {
+                push_sentence(&mut out, &sentence);
+                sentence.clear();
+            }
+        }
+        push_sentence(&mut out, &sentence);
+    }
+    out.truncate(MAX_SENTENCES);
+    out
+}
+
+fn push_sentence(out: &mut Vec<String>, raw: &str) {
+    let line = one_line(raw);
+    let bare = line.trim_end_matches(['.', '!', ';', '?', '؟', ' ']);
+    let closing = line.get(bare.len()..).unwrap_or_default();
+    if bare.is_empty() || out.len() >= MAX_SENTENCES {
+        return;
+    }
+    let mark = if closing.contains(['?', '؟']) {
+        "?"
+    } else {
+        ""
+    };
+    out.push(format!("{bare}{mark}"));
+}
+
+/// The language of a text, as far as templates need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// A language whose stop words were found, by its ISO 639-1 code.
+    Known(&'static str),
+    /// Another script than Latin.
+    Other,
+    /// Too short to tell.
+    Unknown,
+}
+
+const STOP_WORDS: &[(&str, &[&str])] = &[
+    (
+        "en",
+        &[
+            "the", "i", "you", "and", "is", "to", "we", "please", "yes", "it", "for", "can",
+            "would", "my", "not", "thanks", "thank", "of", "are", "have", "no", "me", "this",
+            "that", "what", "how", "i'd", "i'm", "let's",
+        ],
+    ),
+    (
+        "de",
+        &[
+            "ich", "wir", "sie", "und", "ist", "das", "die", "der", "bitte", "nicht", "ein",
+            "eine", "mir", "uns", "ja", "danke", "vielen", "dank", "wie", "wann", "kein", "keine",
+            "zu", "auf", "gerne", "nein", "fur",
+        ],
+    ),
+    (
+        "fr",
+        &[
+            "je", "nous", "vous", "et", "est", "le", "la", "les", "un", "une", "merci", "pas",
+            "pour", "oui", "non", "bonjour", "des", "du", "ce", "votre", "voudrais", "suis", "moi",
+            "plus", "ne",
+        ],
+    ),
+    (
+        "es",
+        &[
+            "yo", "el", "la", "los", "por", "favor", "gracias", "si", "una", "para", "que", "es",
+            "no", "mi", "me", "quiero", "estoy", "hola", "su", "con", "claro", "las", "gustaria",
+            "del", "quisiera",
+        ],
+    ),
+    (
+        "pt",
+        &[
+            "eu", "o", "os", "uma", "um", "para", "obrigado", "obrigada", "sim", "nao", "por",
+            "favor", "que", "e", "ola", "gostaria", "com", "meu", "minha", "estou", "da", "do",
+            "queria", "seu",
+        ],
+    ),
+    (
+        "it",
+        &[
+            "io",
+            "il",
+            "lo",
+            "una",
+            "un",
+            "per",
+            "grazie",
+            "si",
+            "non",
+            "che",
+            "di",
+            "vorrei",
+            "sono",
+            "mi",
+            "ciao",
+            "buongiorno",
+            "della",
+            "del",
+            "mio",
+            "favore",
+            "vostra",
+            "abbiamo",
+            "le",
+            "prego",
+        ],
+    ),
+    (
+        "nl",
+        &[
+            "ik", "wij", "de", "het", "een", "en", "niet", "bedankt", "graag", "ja", "voor", "met",
+            "mijn", "van", "dank", "u", "kunt", "wil", "geen", "is", "op", "nee", "heb", "zou",
+        ],
+    ),
+];
+
+/// Tells the language of a folded text by counting stop words; English wins a tie.
+pub(super) fn language(folded: &str) -> Language {
+    let letters = folded.chars().filter(|c| c.is_alphabetic()).count();
+    let latin = folded.chars().filter(char::is_ascii_alphabetic).count();
+    if letters > 3 && latin.saturating_mul(2) < letters {
+        return Language::Other;
+    }
+    let mut best = Language::Unknown;
+    let mut most = 0;
+    for (code, words) in STOP_WORDS {
+        let n = folded
+            .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+            .filter(|w| words.contains(w))
+            .count();
+        if n > most {
+            most = n;
+            best = Language::Known(code);
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accents_quotes_and_case_are_folded() {
+        assert_eq!(
+            fold("Señor, I\u{2019}D Größe É\u{301}"),
+            "senor, i'd grosse e"
+        );
+        assert_eq!(fold(&"x".repeat(9_000)).len(), MAX_CHARS);
+    }
+
+    #[test]
+    fn sentences_end_at_marks_and_lines_but_not_inside_numbers() {
+        assert_eq!(
+            sentences("hi  ann,\nis 10.30 ok?! yes. bye"),
+            ["hi ann,", "is 10.30 ok?", "yes", "bye"]
+        );
+        assert_eq!(sentences("...\n\n").len(), 0);
+        assert_eq!(sentences(&"a. ".repeat(1_000)).len(), MAX_SENTENCES);
+    }
+
+    #[test]
+    fn languages_are_told_by_stop_words() {
+        for (text, code) in [
+            ("Yes please, I would like to see it", "en"),
+            ("Ich möchte die Wohnung gerne besichtigen", "de"),
+            ("Je voudrais visiter la maison", "fr"),
+            ("Quiero una cita para ver el piso, por favor", "es"),
+            ("Gostaria de agendar uma visita, obrigado", "pt"),
+            ("Vorrei prenotare una visita per sabato, grazie", "it"),
+            ("Ik wil graag een afspraak maken", "nl"),
+        ] {
+            assert_eq!(language(&fold(text)), Language::Known(code), "{text}");
+        }
+        assert_eq!(language("ok"), Language::Unknown);
+        assert_eq!(language(&fold("أرجو الاتصال بي")), Language::Other);
+    }
+}

@@ -1,0 +1,526 @@
+//! One reply, inside one write transaction: facts, decision, and everything that follows from
+//! it. Either all of it is committed or nothing.
+
+use std::time::Duration;
+
+use super::classify::{self, ReplyInput, Verdict};
+use super::compose::{self, ComposeError, Draftable};
+use super::policy::{self, BrakeCounts, Decision, NoticeKind, Situation, ToLead, ToSales};
+use super::rules::RulesError;
+use super::templates::{LeadText, Rendered, TemplateError, TemplateKind};
+use super::{ActionTaken, JobReport, Parts, texts};
+use crate::config::AccountSettings;
+use crate::model::{
+    Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, Nature, SentKind,
+};
+use crate::store::{
+    ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, StoreError,
+    ThreadContext, Tx, Windows,
+};
+use crate::time::UtcMs;
+
+/// A vacation notice pauses follow-ups for this long; its own date is not read yet.
+const VACATION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Why a step did not succeed. Names no address and quotes no mail.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    #[error("Account {0} is no longer configured: add it again, then run `replyd process`")]
+    NoAccount(String),
+    #[error("No random numbers: {0}")]
+    Random(String),
+    #[error("Given up after {0} attempts")]
+    GivenUp(u32),
+}
+
+impl StepError {
+    /// Whether the same step may succeed later without anybody's help.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(e) => {
+                e.is_transient() || matches!(e, StoreError::Sqlite(_) | StoreError::Panicked(_))
+            }
+            Self::Random(_) => true,
+            Self::Rules(_)
+            | Self::Template(_)
+            | Self::Compose(_)
+            | Self::NoAccount(_)
+            | Self::GivenUp(_) => false,
+        }
+    }
+}
+
+/// Reads the intent of a reply.
+pub(super) fn read(c: &JobContext) -> Result<Verdict, StepError> {
+    // The text of the answered mail, else of the newest one; none: we do not know what we said.
+    let last_outbound = [
+        c.matched.as_ref().map(|m| m.body.as_str()),
+        c.thread.as_ref().map(|t| t.last_sent_body.as_str()),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|body| !body.is_empty());
+    Ok(classify::classify(&ReplyInput {
+        new_text: &c.visible_text,
+        sure: c.visible_sure,
+        subject: &c.subject,
+        nature: c.nature,
+        last_outbound,
+    })?)
+}
+
+/// One attempt of one job.
+pub(super) struct Step<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) job: ClaimedJob,
+    pub(super) verdict: &'a Verdict,
+    pub(super) resend: bool,
+    pub(super) random: [[u8; 16]; 2],
+    pub(super) now: UtcMs,
+}
+
+/// What a mail of this step is built from.
+#[derive(Clone, Copy)]
+struct Letter<'a> {
+    c: &'a JobContext,
+    t: &'a ThreadContext,
+    account: &'a AccountSettings,
+    round: i64,
+}
+
+/// What was queued.
+#[derive(Default)]
+struct Queued {
+    to_lead: bool,
+    to_sales: bool,
+}
+
+impl Step<'_> {
+    /// Decides with the facts of this moment and writes what follows.
+    pub(super) fn settle(&self, tx: &Tx<'_>) -> Result<JobReport, StepError> {
+        let c = tx.job_context(self.job.id)?;
+        let mut decision = self.decide(tx, &c)?;
+        let conversation_id = self.customer_line(tx, &c)?;
+        self.mark_lead(tx, &c, &decision)?;
+        let queued = match &c.thread {
+            Some(t) => self.mails(tx, &c, t, &mut decision)?,
+            None => Queued::default(),
+        };
+        if let ToSales::Digest(reason) = decision.sales {
+            tx.add_digest_item(c.message_id, reason.as_str(), self.now)?;
+        }
+        let gate = gate(&decision);
+        let mut reasons = decision.reasons.clone();
+        reasons.extend(self.verdict.evidence.iter().map(|e| format!("rule {e}")));
+        let goal_type = self
+            .verdict
+            .goal_type
+            .filter(|_| decision.intent == Intent::GoalReached);
+        tx.finish_job(
+            &self.job,
+            &JobOutcome {
+                intent: decision.intent,
+                confidence: self.verdict.confidence,
+                goal_type,
+                action: gate,
+                reasons,
+            },
+            self.now,
+        )?;
+        Ok(JobReport {
+            job_id: self.job.id,
+            conversation_id,
+            action: if queued.to_sales {
+                ActionTaken::NotifiedSales
+            } else if queued.to_lead {
+                ActionTaken::SentReply
+            } else {
+                ActionTaken::Skipped
+            },
+            gate,
+            intent: Some(decision.intent),
+            confidence: self.verdict.confidence,
+            goal_type,
+            reasons: decision.reasons,
+            error: None,
+            queued: queued.to_lead || queued.to_sales,
+        })
+    }
+
+    fn decide(&self, tx: &Tx<'_>, c: &JobContext) -> Result<Decision, StepError> {
+        let settings = &self.parts.settings.reply;
+        let t = c.thread.as_ref();
+        let counts = match t {
+            Some(t) => {
+                let windows = Windows {
+                    gap: policy::LEAD_GAP,
+                    day: policy::DAY,
+                    hour: policy::HOUR,
+                };
+                let n = tx.automatic_mails(self.job.id, t, c.account_id, self.now, windows)?;
+                BrakeCounts {
+                    for_message: n.for_job,
+                    lead_in_gap: n.lead_in_gap,
+                    in_thread: n.in_thread,
+                    lead_in_day: n.lead_in_day,
+                    account_in_day: n.account_in_day,
+                    notices_in_hour: n.notices_in_hour,
+                }
+            }
+            None => BrakeCounts::default(),
+        };
+        let situation = Situation {
+            disposition: c.disposition,
+            matched: t.is_some(),
+            sender_verified: c.sender_verified,
+            visible_sure: c.visible_sure,
+            has_text: !c.visible_text.trim().is_empty() || c.nature == Some(Nature::Calendar),
+            duplicate_id: c.duplicate_id,
+            source: c.source,
+            old_mail: c.old_mail,
+            internal_date: c.internal_date,
+            parent_known_at: c.matched.as_ref().map(|m| m.known_at),
+            first_started_at: c.first_started_at,
+            now: self.now,
+            mode: t.map_or(settings.mode, |t| t.mode),
+            campaign_active: t.is_none_or(|t| t.active),
+            suppressed: t.is_some_and(|t| t.suppressed),
+            counts,
+            equal_text_before: self.equal_text_before(tx, c)?,
+            equal_reply_before: t.is_some_and(|t| t.equal_reply_before),
+            person_wrote: t.is_some_and(|t| t.person_wrote),
+            language_known: self.parts.templates.speaks(self.verdict.language),
+            resend: self.resend,
+        };
+        Ok(policy::decide(self.verdict, &situation, settings))
+    }
+
+    /// Whether what would be sent went out in the thread before.
+    fn equal_text_before(&self, tx: &Tx<'_>, c: &JobContext) -> Result<bool, StepError> {
+        let kind = match self.verdict.intent {
+            Intent::GoalReached => TemplateKind::Acknowledgment,
+            Intent::Unsubscribe if self.parts.settings.reply.optout_confirmation => {
+                TemplateKind::OptoutConfirmation
+            }
+            _ => return Ok(false),
+        };
+        let Some(t) = &c.thread else {
+            return Ok(false);
+        };
+        let text = texts::lead_text(c, t, self.verdict);
+        let body = self.fill(kind, &text)?.body;
+        let digest = compose::body_digest(&body);
+        Ok(tx.same_text_sent(t.campaign_lead_id, &digest, self.job.id)?)
+    }
+
+    /// The reply's own line of the conversation; the capture wrote it, or it comes late.
+    fn customer_line(
+        &self,
+        tx: &Tx<'_>,
+        c: &JobContext,
+    ) -> Result<Option<ConversationId>, StepError> {
+        let Some(t) = &c.thread else {
+            return Ok(None);
+        };
+        if t.conversation_id.is_some() || !c.disposition.counts_as_reply() {
+            return Ok(t.conversation_id);
+        }
+        let (own_id, _) = texts::threading(c);
+        let line = tx.insert_conversation(&NewConversation {
+            campaign_lead_id: t.campaign_lead_id,
+            sender: Speaker::Customer,
+            message: &c.visible_text,
+            agent_tool_used: "",
+            email_message_id: own_id.unwrap_or_default(),
+            email_in_reply_to: c.in_reply_to.split_whitespace().next().unwrap_or_default(),
+            created_at: c.internal_date,
+            message_ref: Some(c.message_id),
+            outbox_ref: None,
+        })?;
+        let (Inserted::New(id) | Inserted::Duplicate(id)) = line;
+        Ok(Some(id))
+    }
+
+    /// Suppression, bounce and vacation: marks that stay with the lead.
+    fn mark_lead(&self, tx: &Tx<'_>, c: &JobContext, d: &Decision) -> Result<(), StepError> {
+        if let Some(reason) = d.suppress {
+            let message = Some(c.message_id);
+            // A complaint is sent by a provider: its own address is nobody's.
+            if c.disposition != Disposition::Complaint {
+                let sender = crate::model::address_key(&c.from_address);
+                tx.suppress(&sender, reason, message, self.now)?;
+                tx.mark_opt_out(c.message_id)?;
+            }
+            if let Some(t) = &c.thread {
+                tx.suppress(&t.lead_email_key, reason, message, self.now)?;
+            }
+        }
+        if let Some(t) = &c.thread {
+            match c.disposition {
+                Disposition::Bounce => tx.mark_bounced(t.lead_id, c.internal_date)?,
+                Disposition::AutoReply => {
+                    tx.pause_lead(t.lead_id, c.internal_date.plus(VACATION))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn mails(
+        &self,
+        tx: &Tx<'_>,
+        c: &JobContext,
+        t: &ThreadContext,
+        d: &mut Decision,
+    ) -> Result<Queued, StepError> {
+        let round = tx.next_round(self.job.id)?;
+        let mut text = texts::lead_text(c, t, self.verdict);
+        text.reasons = d.reasons.join("; ");
+        let mut queued = Queued::default();
+        let letter = || -> Result<Letter<'_>, StepError> {
+            Ok(Letter {
+                c,
+                t,
+                account: self.account(c)?,
+                // With `--resend` the next number: UNIQUE(job, kind, round) lets one more through.
+                round: if self.resend { round } else { 0 },
+            })
+        };
+        match d.lead {
+            ToLead::Nothing => {}
+            ToLead::Acknowledge => {
+                queued.to_lead =
+                    self.to_lead(tx, &letter()?, &text, TemplateKind::Acknowledgment)?;
+                text.acknowledged = true;
+            }
+            ToLead::ConfirmOptOut => {
+                queued.to_lead =
+                    self.to_lead(tx, &letter()?, &text, TemplateKind::OptoutConfirmation)?;
+            }
+            ToLead::DraftAcknowledgement | ToLead::DraftAnswer => {
+                text.draft = true;
+                self.draft(tx, c, t, &mut text, d)?;
+            }
+        }
+        if let ToSales::Notice(kind) = d.sales {
+            queued.to_sales = self.to_sales(tx, &letter()?, &text, kind)?;
+        }
+        Ok(queued)
+    }
+
+    /// Queues a mail to the lead with its rows: outbox, sent mail with its id, conversation.
+    fn to_lead(
+        &self,
+        tx: &Tx<'_>,
+        letter: &Letter<'_>,
+        text: &LeadText,
+        template: TemplateKind,
+    ) -> Result<bool, StepError> {
+        let Letter {
+            c,
+            t,
+            account,
+            round,
+        } = *letter;
+        let (kind, sent_kind, tool) = match template {
+            TemplateKind::OptoutConfirmation => (
+                MailKind::OptoutConfirmation,
+                SentKind::OptoutConfirmation,
+                "unknown",
+            ),
+            _ => (
+                MailKind::Acknowledgment,
+                SentKind::Acknowledgment,
+                "acknowledgment",
+            ),
+        };
+        let filled = self.fill(template, text)?;
+        let (parent, chain) = texts::threading(c);
+        let mail = compose::compose(
+            &Draftable {
+                kind,
+                job_id: Some(self.job.id),
+                round,
+                account_id: c.account_id,
+                campaign_lead_id: Some(t.campaign_lead_id),
+                by_person: false,
+                from: from_address(c, t, account),
+                to: Address {
+                    name: t.lead_name.clone(),
+                    addr: t.lead_email.clone(),
+                },
+                reply_to: None,
+                subject: &filled.subject,
+                body: &filled.body,
+                in_reply_to: parent,
+                references: &chain,
+                envelope_from: &account.smtp.envelope_from,
+                redirect_to: self.parts.settings.redirect_to.as_deref(),
+            },
+            &self.parts.keys,
+            self.random[0],
+            self.now,
+        )?;
+        let Inserted::New(outbox) = tx.enqueue(&mail, self.now)? else {
+            return Ok(false);
+        };
+        let own_id = mail.rfc_message_id.clone();
+        tx.insert_sent(
+            &NewSent {
+                campaign_lead_id: t.campaign_lead_id,
+                kind: sent_kind,
+                subject: mail.subject,
+                body: mail.body.clone(),
+                sent_at: self.now,
+                outbox_ref: Some(outbox),
+                ids: vec![(own_id.clone(), IdSource::Own)],
+            },
+            &[self.parts.keys.hash(&own_id)],
+            self.now,
+        )?;
+        tx.insert_conversation(&NewConversation {
+            campaign_lead_id: t.campaign_lead_id,
+            sender: Speaker::Agent,
+            message: &mail.body,
+            agent_tool_used: tool,
+            email_message_id: &own_id,
+            email_in_reply_to: parent.unwrap_or_default(),
+            created_at: self.now,
+            message_ref: None,
+            outbox_ref: Some(outbox),
+        })?;
+        Ok(true)
+    }
+
+    fn to_sales(
+        &self,
+        tx: &Tx<'_>,
+        letter: &Letter<'_>,
+        text: &LeadText,
+        kind: NoticeKind,
+    ) -> Result<bool, StepError> {
+        let Letter {
+            c,
+            t,
+            account,
+            round,
+        } = *letter;
+        let template = match kind {
+            NoticeKind::Goal => TemplateKind::SalesGoal,
+            NoticeKind::Question => TemplateKind::SalesQuestion,
+            NoticeKind::OptOut => TemplateKind::SalesOptout,
+            NoticeKind::Person => TemplateKind::SalesPerson,
+        };
+        let filled = self.fill(template, text)?;
+        let lead = Address {
+            name: t.lead_name.clone(),
+            addr: t.lead_email.clone(),
+        };
+        let mail = compose::compose(
+            &Draftable {
+                kind: MailKind::SalesNotice,
+                job_id: Some(self.job.id),
+                round,
+                account_id: c.account_id,
+                campaign_lead_id: Some(t.campaign_lead_id),
+                by_person: false,
+                from: from_address(c, t, account),
+                to: Address {
+                    name: String::new(),
+                    addr: self.parts.settings.reply.sales_email.clone(),
+                },
+                // An address that cannot stand in a header must not keep the notice back.
+                reply_to: compose::usable(&lead).then_some(lead),
+                subject: &filled.subject,
+                body: &filled.body,
+                in_reply_to: None,
+                references: &[],
+                envelope_from: &account.smtp.envelope_from,
+                redirect_to: self.parts.settings.redirect_to.as_deref(),
+            },
+            &self.parts.keys,
+            self.random[1],
+            self.now,
+        )?;
+        Ok(matches!(tx.enqueue(&mail, self.now)?, Inserted::New(_)))
+    }
+
+    fn draft(
+        &self,
+        tx: &Tx<'_>,
+        c: &JobContext,
+        t: &ThreadContext,
+        text: &mut LeadText,
+        d: &Decision,
+    ) -> Result<(), StepError> {
+        let template = if d.lead == ToLead::DraftAcknowledgement {
+            TemplateKind::Acknowledgment
+        } else {
+            TemplateKind::AnswerDraft
+        };
+        // The offer of a viewing is made once in a thread, and not to who may not want one.
+        if d.intent == Intent::Question && !t.answered {
+            text.nudge = self.fill(TemplateKind::Nudge, text)?.body.trim().to_owned();
+        }
+        let filled = self.fill(template, text)?;
+        tx.insert_draft(
+            &NewDraft {
+                job_id: self.job.id,
+                campaign_lead_id: t.campaign_lead_id,
+                message_id: c.message_id,
+                subject: &filled.subject,
+                body: &filled.body,
+                reason: &d.reasons.join("; "),
+            },
+            self.now,
+        )?;
+        Ok(())
+    }
+
+    fn fill(&self, kind: TemplateKind, text: &LeadText) -> Result<Rendered, StepError> {
+        Ok(self
+            .parts
+            .templates
+            .lead(kind, self.verdict.language, text)?)
+    }
+
+    fn account(&self, c: &JobContext) -> Result<&AccountSettings, StepError> {
+        self.parts
+            .settings
+            .accounts
+            .iter()
+            .find(|a| a.name == c.account_name)
+            .ok_or_else(|| StepError::NoAccount(c.account_name.clone()))
+    }
+}
+
+/// Our side of the thread: the address that the lead wrote to, under the account's name.
+fn from_address(c: &JobContext, t: &ThreadContext, account: &AccountSettings) -> Address {
+    Address {
+        name: if account.from_name.is_empty() {
+            t.sender_name.clone()
+        } else {
+            account.from_name.clone()
+        },
+        addr: compose::answering_address(&c.to_addresses, &account.address, &account.aliases),
+    }
+}
+
+/// The decision in one word, for the store and for people.
+fn gate(d: &Decision) -> &'static str {
+    match (d.suppress, d.lead, d.sales) {
+        (Some(_), _, _) => "suppress",
+        (None, ToLead::Acknowledge, _) => "acknowledge",
+        (None, ToLead::Nothing, ToSales::Nothing) => "nothing",
+        (None, _, _) => "person",
+    }
+}

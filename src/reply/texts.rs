@@ -1,0 +1,72 @@
+//! From the facts of a reply to what its templates are filled with.
+
+use super::classify::Verdict;
+use super::compose;
+use super::templates::LeadText;
+use crate::model::GoalType;
+use crate::store::{JobContext, ThreadContext};
+
+/// Characters of a reply that a notice quotes.
+const QUOTED_CHARS: usize = 4_000;
+
+/// The words for a step in texts and in titles (A6, A8).
+fn goal_words(goal: Option<GoalType>) -> (&'static str, &'static str) {
+    match goal {
+        Some(GoalType::Viewing) => ("property viewing", "Property Viewing"),
+        Some(GoalType::SalesCall) => ("sales call", "Sales Call"),
+        Some(GoalType::Other) | None => ("next step", "Next Step"),
+    }
+}
+
+/// What is known of the reply before the decision.
+pub(super) fn lead_text(c: &JobContext, t: &ThreadContext, v: &Verdict) -> LeadText {
+    let (goal, goal_title) = goal_words(v.goal_type);
+    let label = [&t.lead_name, &t.lead_email]
+        .into_iter()
+        .find(|s| !s.trim().is_empty());
+    LeadText {
+        lead_name: t.lead_name.trim().to_owned(),
+        lead_label: label.map_or("a lead", |s| s.trim()).to_owned(),
+        lead_email: t.lead_email.clone(),
+        lead_phone: t.lead_phone.clone(),
+        project: if t.project.is_empty() {
+            t.campaign.clone()
+        } else {
+            t.project.clone()
+        },
+        campaign: t.campaign.clone(),
+        sender_name: t.sender_name.clone(),
+        channel: t.channel.clone(),
+        goal: goal.to_owned(),
+        goal_title: goal_title.to_owned(),
+        message: c.visible_text.trim().chars().take(QUOTED_CHARS).collect(),
+        from_address: c.from_address.clone(),
+        subject: c.subject.clone(),
+        reply_subject: compose::reply_subject(&c.subject),
+        nudge: String::new(),
+        intent: v.intent.to_string(),
+        confidence: format!("{:.2}", v.confidence),
+        reasons: String::new(),
+        scheduling: v.scheduling,
+        verified: c.sender_verified,
+        draft: false,
+        acknowledged: false,
+    }
+}
+
+/// Ids for In-Reply-To and References of an answer: the reply's own, and the chain before it.
+/// A reply without a Message-ID is threaded by the mail of ours that it answers.
+pub(super) fn threading(c: &JobContext) -> (Option<&str>, Vec<String>) {
+    let own = (!c.message_key.starts_with("digest:")).then_some(c.message_key.as_str());
+    let ids = |list: &str| -> Vec<String> { list.split_whitespace().map(Into::into).collect() };
+    let mut chain = ids(&c.reference_ids);
+    if chain.is_empty() {
+        chain = ids(&c.in_reply_to);
+    }
+    if let Some(sent) = c.matched.as_ref().filter(|m| !m.id_key.is_empty())
+        && chain.is_empty()
+    {
+        chain.push(sent.id_key.clone());
+    }
+    (own, chain)
+}

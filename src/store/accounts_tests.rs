@@ -1,0 +1,144 @@
+//! Tests of `accounts`.
+
+use super::*;
+use crate::store::Store;
+
+const TTL: Duration = Duration::from_secs(45);
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn store() -> (tempfile::TempDir, Store, AccountId) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path().join("r.db")).await.unwrap();
+    let id = store
+        .write(|tx| tx.ensure_account("sales", UtcMs(1000)).map(|a| a.id))
+        .await
+        .unwrap();
+    (dir, store, id)
+}
+
+#[tokio::test]
+async fn a_lease_is_held_by_one_until_it_expires_and_the_loser_cannot_write() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            let a = tx.take_lease(id, "a", UtcMs(1_000), TTL)?.unwrap();
+            assert_eq!(tx.take_lease(id, "b", UtcMs(2_000), TTL)?, None);
+            assert_eq!(
+                tx.take_lease(id, "a", UtcMs(3_000), TTL)?.unwrap().epoch,
+                a.epoch
+            );
+            tx.check_lease(&a)?;
+            let b = tx
+                .take_lease(id, "b", UtcMs(3_000).plus(TTL), TTL)?
+                .unwrap();
+            assert!(b.epoch > a.epoch);
+            assert!(matches!(tx.check_lease(&a), Err(StoreError::LeaseLost(_))));
+            tx.release_lease(&a)?; // no longer its own: nothing happens
+            tx.check_lease(&b)
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_from_a_clock_that_was_set_back_does_not_block() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            tx.take_lease(id, "a", UtcMs(10_000_000), TTL)?.unwrap();
+            assert!(tx.take_lease(id, "b", UtcMs(1_000), TTL)?.is_some());
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn logins_are_one_a_minute_with_a_burst_of_two() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            let at = |s: i64| UtcMs(1000 + s * 1000);
+            assert_eq!(tx.book_login(id, at(0), MINUTE)?, LoginPermit::Granted);
+            assert_eq!(tx.book_login(id, at(1), MINUTE)?, LoginPermit::Granted);
+            assert_eq!(
+                tx.book_login(id, at(2), MINUTE)?,
+                LoginPermit::NotBefore(at(60))
+            );
+            assert_eq!(tx.book_login(id, at(60), MINUTE)?, LoginPermit::Granted);
+            assert_eq!(
+                tx.book_login(id, at(61), MINUTE)?,
+                LoginPermit::NotBefore(at(120))
+            );
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_backoff_is_obeyed_by_the_next_process_unless_the_clock_was_set_back() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            tx.note_failure(id, true, UtcMs(900_000))?;
+            assert_eq!(
+                tx.book_login(id, UtcMs(5_000), MINUTE)?,
+                LoginPermit::NotBefore(UtcMs(900_000))
+            );
+            assert_eq!(tx.account(id)?.auth_refusals, 1);
+            tx.note_failure(id, true, UtcMs(90_000_000_000))?;
+            assert_eq!(
+                tx.book_login(id, UtcMs(5_000), MINUTE)?,
+                LoginPermit::Granted
+            );
+            tx.note_signed_in(id)?;
+            assert_eq!(tx.account(id)?.auth_refusals, 0);
+            assert_eq!(
+                tx.account(id)?.failures,
+                2,
+                "only a long life resets the backoff"
+            );
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn cursor_and_window_only_widen() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            let mailbox = tx.ensure_mailbox(id, "INBOX")?;
+            let epoch = tx.start_epoch(mailbox, 7, 1, 10, UtcMs(500), UtcMs(1000))?;
+            assert!(epoch.first);
+            tx.advance_cursor(epoch.id, 20)?;
+            tx.advance_cursor(epoch.id, 15)?;
+            tx.widen_window(epoch.id, UtcMs(400))?;
+            tx.widen_window(epoch.id, UtcMs(450))?;
+            let epoch = tx.epoch(mailbox, 7)?.unwrap();
+            assert_eq!((epoch.cursor_uid, epoch.window_from), (20, UtcMs(400)));
+            assert!(
+                !tx.start_epoch(mailbox, 8, 1, 1, UtcMs(0), UtcMs(2000))?
+                    .first
+            );
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn state_since_moves_only_with_the_state() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            assert!(tx.set_account_state(id, AccountState::Live, "", UtcMs(5))?);
+            assert!(!tx.set_account_state(id, AccountState::Live, "still", UtcMs(9))?);
+            assert_eq!(tx.account(id)?.state_since, UtcMs(5));
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+}

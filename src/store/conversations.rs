@@ -1,0 +1,171 @@
+//! What people read of a thread, and the addresses that get no mail.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Reader, StoreError, Tx};
+use crate::model::{CampaignLeadId, ConversationId, Inserted, LeadRowId, MessageRowId, OutboxId};
+use crate::time::UtcMs;
+
+/// Who wrote a line of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The lead.
+    Customer,
+    /// replyd, or a campaign mail.
+    Agent,
+    /// A person of ours.
+    Human,
+}
+
+impl Speaker {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Agent => "agent",
+            Self::Human => "human",
+        }
+    }
+}
+
+/// A line of a conversation.
+#[derive(Clone, Debug)]
+pub struct NewConversation<'a> {
+    /// Whose conversation.
+    pub campaign_lead_id: CampaignLeadId,
+    /// Who wrote it.
+    pub sender: Speaker,
+    /// The text.
+    pub message: &'a str,
+    /// The predecessor's word for how the agent made it (A11); empty for people.
+    pub agent_tool_used: &'a str,
+    /// Canonical Message-ID; may be empty.
+    pub email_message_id: &'a str,
+    /// Canonical id of its parent; may be empty.
+    pub email_in_reply_to: &'a str,
+    /// When it came or was queued.
+    pub created_at: UtcMs,
+    /// The captured mail.
+    pub message_ref: Option<MessageRowId>,
+    /// Our mail.
+    pub outbox_ref: Option<OutboxId>,
+}
+
+impl Reader<'_> {
+    /// Whether an address (its key) gets no mail from any campaign.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn is_suppressed(&self, email_key: &str) -> Result<bool, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT 1 FROM suppressions WHERE email_key = ?1")?
+            .exists([email_key])?)
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a line. One captured mail and one outbox row have one line each: the same again is
+    /// a duplicate and changes nothing.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn insert_conversation(
+        &self,
+        line: &NewConversation<'_>,
+    ) -> Result<Inserted<ConversationId>, StoreError> {
+        let message = line.message_ref.map(|m| m.0);
+        let outbox = line.outbox_ref.map(|o| o.0);
+        let added = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO conversations (campaign_lead_id, sender, message, agent_tool_used,
+                     email_message_id, email_in_reply_to, created_at, message_ref, outbox_ref)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![
+                line.campaign_lead_id.0,
+                line.sender.as_str(),
+                line.message,
+                line.agent_tool_used,
+                line.email_message_id,
+                line.email_in_reply_to,
+                line.created_at.0,
+                message,
+                outbox,
+            ])?;
+        if added == 1 {
+            return Ok(Inserted::New(ConversationId(self.conn.last_insert_rowid())));
+        }
+        self.conn
+            .prepare_cached(
+                "SELECT id FROM conversations WHERE message_ref = ?1 OR outbox_ref = ?2",
+            )?
+            .query_row(params![message, outbox], |row| row.get(0))
+            .optional()?
+            .map(|id| Inserted::Duplicate(ConversationId(id)))
+            .ok_or_else(|| StoreError::NotFound("Conversation row".into()))
+    }
+
+    /// From now on the address gets no mail. An older entry keeps its reason.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn suppress(
+        &self,
+        email_key: &str,
+        reason: &str,
+        message: Option<MessageRowId>,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        if email_key.is_empty() {
+            return Ok(());
+        }
+        self.conn
+            .prepare_cached(
+                "INSERT INTO suppressions (email_key, reason, message_ref, created_at)
+                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT (email_key) DO NOTHING",
+            )?
+            .execute(params![email_key, reason, message.map(|m| m.0), now.0])?;
+        Ok(())
+    }
+
+    /// A reply whose text opts out is `opt_out`, whatever its headers said.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn mark_opt_out(&self, message: MessageRowId) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE messages SET disposition = 'opt_out'
+                 WHERE id = ?1 AND disposition IN ('reply', 'reply_unverified', 'human_uncertain')",
+            )?
+            .execute([message.0])?;
+        Ok(())
+    }
+
+    /// A delivery report came back for this lead.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn mark_bounced(&self, lead: LeadRowId, at: UtcMs) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE leads SET bounced_at = max(coalesce(bounced_at, 0), ?2) WHERE id = ?1",
+            )?
+            .execute(params![lead.0, at.0])?;
+        Ok(())
+    }
+
+    /// No automatic follow-up to this lead before `until`; never brings it forward.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn pause_lead(&self, lead: LeadRowId, until: UtcMs) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE leads SET paused_until = max(coalesce(paused_until, 0), ?2) WHERE id = ?1",
+            )?
+            .execute(params![lead.0, until.0])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What waits for people, as lists: drafts.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Reader, StoreError};
+use crate::model::DraftId;
+use crate::time::UtcMs;
+
+/// A draft as people see it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct DraftItem {
+    /// The row.
+    pub id: DraftId,
+    /// When it was made.
+    pub created_at: UtcMs,
+    /// The operator's key of the lead.
+    pub lead_id: String,
+    /// The lead's name.
+    pub lead_name: String,
+    /// The lead's address.
+    pub lead_email: String,
+    /// The campaign.
+    pub campaign: String,
+    /// Why it was not sent.
+    pub reason: String,
+    /// Subject of the answer.
+    pub subject: String,
+    /// Text of the answer; empty: a person writes it.
+    pub body: String,
+    /// What the lead newly wrote.
+    pub reply: String,
+}
+
+const COLUMNS: &str = "SELECT d.id, d.created_at, l.lead_id, l.name, l.email, c.name, d.reason, \
+     d.subject, d.body, m.visible_text \
+     FROM drafts d JOIN messages m ON m.id = d.message_id \
+     JOIN campaign_leads x ON x.id = d.campaign_lead_id \
+     JOIN leads l ON l.id = x.lead_id JOIN campaigns c ON c.id = x.campaign_id";
+
+fn item(row: &rusqlite::Row<'_>) -> rusqlite::Result<DraftItem> {
+    Ok(DraftItem {
+        id: DraftId(row.get(0)?),
+        created_at: UtcMs(row.get(1)?),
+        lead_id: row.get(2)?,
+        lead_name: row.get(3)?,
+        lead_email: row.get(4)?,
+        campaign: row.get(5)?,
+        reason: row.get(6)?,
+        subject: row.get(7)?,
+        body: row.get(8)?,
+        reply: row.get(9)?,
+    })
+}
+
+impl Reader<'_> {
+    /// Open drafts, oldest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn open_drafts(&self, limit: u32) -> Result<Vec<DraftItem>, StoreError> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "{COLUMNS} WHERE d.state = 'open' ORDER BY d.id LIMIT ?1"
+        ))?;
+        let rows = statement.query_map(params![limit], item)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// One draft, open or not.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn draft(&self, id: DraftId) -> Result<Option<DraftItem>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(&format!("{COLUMNS} WHERE d.id = ?1"))?
+            .query_row(params![id.0], item)
+            .optional()?)
+    }
+}
