@@ -152,6 +152,7 @@ impl Capture {
     /// the store says. Nothing was written then.
     pub async fn commit(&self, origin: Origin, batch: Vec<Arrived>) -> Result<Report, StoreError> {
         let understood = self.understand(batch).await?;
+        faultpoint::hit("capture.fetched");
         let this = self.clone();
         let report = self
             .0
@@ -190,7 +191,8 @@ impl Capture {
     ) -> Result<bool, StoreError> {
         let mut understood = self.understand(vec![arrived]).await?;
         let this = self.clone();
-        self.0
+        let became = self
+            .0
             .store
             .write(move |tx| {
                 let now = time::now();
@@ -211,9 +213,12 @@ impl Capture {
                 }
                 tx.reopen_reply_job(id, now)?;
                 Self::follow_up(tx, &row, id, now)?;
-                Ok(row.disposition.counts_as_reply())
+                faultpoint::hit("adopt.before_commit");
+                Ok::<_, StoreError>(row.disposition.counts_as_reply())
             })
-            .await
+            .await?;
+        faultpoint::hit("adopt.committed");
+        Ok(became)
     }
 
     /// The raw mail of a row that kept it.

@@ -2,9 +2,49 @@
 //!
 //! A debug build whose environment has `REPLYD_CRASH_AT=name` (or `name:3`, the third time)
 //! sends itself SIGKILL there: no destructor runs, nothing is flushed. Release builds have an
-//! empty function.
+//! empty function. tests/crash.rs kills the process at each of them.
 
-/// Passes the named point. The names are those of the steps in docs/ARCHITECTURE.md.
+/// Every named point, in the order in which a message passes them.
+pub const ALL: &[&str] = &[
+    // The account is ours by its lease, nothing was read yet.
+    "listener.leased",
+    // A UIDVALIDITY that was never seen has its row, none of its mail has.
+    "capture.epoch_started",
+    // A batch is here and understood, nothing of it is in the store.
+    "capture.fetched",
+    // Rows and cursor are written, the commit is not.
+    "capture.before_commit",
+    // Committed; the bell of the reply actor was not rung.
+    "capture.committed",
+    // The mail of the first window is stored, the cursor does not stand behind it yet.
+    "capture.window_taken",
+    // A late match is written, not committed.
+    "adopt.before_commit",
+    // A late match is committed, no bell was rung.
+    "adopt.committed",
+    // The attempt is booked.
+    "reply.claimed",
+    // Mails, rows and the job's end are written, not committed.
+    "reply.before_commit",
+    // Committed; the bell of the outbox was not rung.
+    "reply.committed",
+    // A digest and its items are written, not committed.
+    "digest.before_commit",
+    // The digest is queued; the bell of the outbox was not rung.
+    "digest.committed",
+    // The attempt is booked, nothing was said to the server.
+    "outbox.claimed",
+    // The server waits for the body, the handover is noted.
+    "outbox.handed_over",
+    // The server has answered, nothing of that is in the store.
+    "outbox.body_sent",
+    // The outcome is written, not committed.
+    "outbox.before_commit",
+    // The outcome is committed.
+    "outbox.recorded",
+];
+
+/// Passes the named point, one of [`ALL`].
 #[cfg(debug_assertions)]
 pub fn hit(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};

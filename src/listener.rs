@@ -18,6 +18,7 @@ pub use look::Progress;
 
 use crate::capture::{Capture, Report};
 use crate::config::{AccountSettings, Settings};
+use crate::faultpoint;
 use crate::imap::{self, ByteBudget, ImapError, Mode, News, Session, Watch};
 use crate::model::{AccountId, AccountState, CaptureSource, Lease, MailboxId, Pipelining};
 use crate::retry;
@@ -325,10 +326,15 @@ impl Listener {
 
     async fn take_lease(&self) -> Result<Option<Lease>, StoreError> {
         let (id, owner) = (self.id, self.shared.owner.clone());
-        self.shared
+        let lease = self
+            .shared
             .store
             .write(move |tx| tx.take_lease(id, &owner, time::now(), LEASE))
-            .await
+            .await?;
+        if lease.is_some() {
+            faultpoint::hit("listener.leased");
+        }
+        Ok::<_, StoreError>(lease)
     }
 
     async fn release(&self, lease: Lease) {

@@ -415,7 +415,11 @@ impl Inner {
             let (verdict, at) = (verdict.clone(), now.plus(began.elapsed()));
             let recorded = self
                 .store
-                .write(move |tx| tx.record_outcome(&attempt, &verdict, at))
+                .write(move |tx| {
+                    let state = tx.record_outcome(&attempt, &verdict, at)?;
+                    faultpoint::hit("outbox.before_commit");
+                    Ok::<_, StoreError>(state)
+                })
                 .await;
             match recorded {
                 Err(e) if passes(&e) && tries < RECORD_TRIES => {

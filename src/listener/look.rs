@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::{Ended, Listener};
 use crate::capture::{Arrived, Capture, Origin, Report};
+use crate::faultpoint;
 use crate::imap::{Examined, Fetch, FetchWhat, Fetched, Session, Watch};
 use crate::mime;
 use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
@@ -286,9 +287,11 @@ impl Listener {
                 tx.start_epoch(mailbox, validity, 1, cursor, from, now)
             })
             .await?;
+        faultpoint::hit("capture.epoch_started");
         info!(account = %self.account.name, messages = uids.len(), since = %from.rfc3339(), "first look at a mailbox");
         let origin = self.origin(lease, epoch, source);
         let report = self.take_list(session, &origin, &uids, from).await?;
+        faultpoint::hit("capture.window_taken");
         let lease = lease.clone();
         let epoch = self
             .shared

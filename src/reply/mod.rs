@@ -199,10 +199,15 @@ impl ReplyActor {
         let parts = Arc::clone(&self.parts);
         let queued = self
             .store
-            .write(move |tx| digest::queue(tx, &parts, random[0], now))
+            .write(move |tx| {
+                let queued = digest::queue(tx, &parts, random[0], now)?;
+                faultpoint::hit("digest.before_commit");
+                Ok::<_, StepError>(queued)
+            })
             .await
             .context("Queue the digest")?;
         if queued {
+            faultpoint::hit("digest.committed");
             self.outbox.ring();
         }
         Ok(queued)
