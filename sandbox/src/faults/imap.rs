@@ -86,6 +86,14 @@ pub enum ImapFault {
         /// Its UID.
         uid: Option<u32>,
     },
+    /// In place of the body of one message these bytes are sent, whatever they are: a message
+    /// that breaks the session of whoever fetches it.
+    SpoilMessage {
+        /// Its UID.
+        uid: u32,
+        /// What stands where `BODY[] {n}` and the body should.
+        bytes: Vec<u8>,
+    },
 }
 
 /// What goes wrong with one command.
