@@ -1,4 +1,20 @@
-//! replyd
+//! replyd listens to mailboxes, captures each reply to a campaign mail once, and answers it or
+//! hands it to people. docs/ARCHITECTURE.md has the flow and the invariants (I1 to I8).
+//!
+//! | to read | where |
+//! | --- | --- |
+//! | what the user typed, and what each command does | [`cli`], [`commands`] |
+//! | settings | [`config`] |
+//! | how the parts are put together, for every mode | [`app`] |
+//! | one mailbox account: connect, catch up, wait | [`listener`], [`imap`] |
+//! | from bytes to rows | [`capture`], [`mime`], [`nature`], [`visible`], [`matcher`], [`disposition`] |
+//! | the database, and all SQL | [`store`] |
+//! | what the lead wants, and what is done | [`reply`] |
+//! | mails that leave | [`outbox`], [`smtp`] |
+//! | leads and sent mails from files | [`campaign`] |
+//! | ids and keys | [`msgid`], [`keys`] |
+//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`telemetry`], [`status`], [`faultpoint`] |
+
 pub mod app;
 pub mod campaign;
 pub mod capture;

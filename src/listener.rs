@@ -5,6 +5,7 @@
 //! session (invariant I2); what did not come lies beyond the cursor and comes next time.
 
 mod look;
+mod poison;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -402,6 +403,14 @@ impl Listener {
     async fn note_end(&self, ended: &Ended) -> Duration {
         let now = time::now();
         let account = self.account.name.as_str();
+        if let Ended::Imap(ImapError::Guard { .. } | ImapError::Parse { .. }) = ended
+            && let Err(e) = self.note_poison().await
+        {
+            error!(
+                account,
+                "could not record a message that cannot be read: {e:#}"
+            );
+        }
         let wait = match ended {
             Ended::NotBefore(at) => return at.since(now),
             Ended::Held => {

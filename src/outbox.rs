@@ -297,9 +297,12 @@ impl Inner {
                 tracing::warn!(mail = %attempt.id, "Mail was taken over; nothing was sent");
                 return Ok(None);
             }
-            Err(e) => {
-                return Err(e).with_context(|| format!("Note the handover of mail {}", attempt.id));
-            }
+            // No byte of the body went out. The lease would give the mail back, but later.
+            Err(e) => Outcome::Deferred {
+                code: None,
+                text: format!("The handover could not be noted: {e}"),
+                trouble: None,
+            },
         };
         faultpoint::hit("outbox.body_sent");
         let (code, trouble, why) = match &outcome {

@@ -24,6 +24,7 @@ struct Notes {
     pushed: HashMap<AccountId, UtcMs>,
     states: HashMap<AccountId, (AccountState, String)>,
     gaps: HashMap<MailboxId, (u32, u8)>,
+    alone: HashMap<AccountId, (MailboxId, u32)>,
 }
 
 impl Board {
@@ -55,6 +56,21 @@ impl Board {
     pub fn changes(&self, account: AccountId, state: AccountState, reason: &str) -> bool {
         let new = (state, reason.to_owned());
         self.notes().states.insert(account, new.clone()).as_ref() != Some(&new)
+    }
+
+    /// Notes which message is being fetched alone, because fetching failed before.
+    pub fn note_fetching_alone(&self, account: AccountId, message: Option<(MailboxId, u32)>) {
+        let mut notes = self.notes();
+        match message {
+            Some(message) => notes.alone.insert(account, message),
+            None => notes.alone.remove(&account),
+        };
+    }
+
+    /// Which message was being fetched alone when the session ended.
+    #[must_use]
+    pub fn fetching_alone(&self, account: AccountId) -> Option<(MailboxId, u32)> {
+        self.notes().alone.remove(&account)
     }
 
     /// Notes that UIDs from `from` on were announced but did not come, or (none) that all came.

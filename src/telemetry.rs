@@ -20,6 +20,17 @@ const QUIET: &[&str] = &[
     "html5ever",
 ];
 
+/// Panics say where, not what: a message may quote the mail that caused it (invariant I7). What
+/// panics on input is isolated by its caller, who reports it with its own context.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map_or_else(String::new, ToString::to_string);
+        tracing::error!(place, "a panic was caught or ends its task");
+    }));
+}
+
 /// Starts logging. Call once.
 ///
 /// # Errors
@@ -48,5 +59,7 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
         }
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
     }
-    .context("Start the log")
+    .context("Start the log")?;
+    quiet_panics();
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore};
 
 /// Why TLS could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -104,24 +104,32 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
 /// # Errors
 /// When `host` is neither.
 pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
+    ServerName::try_from(ascii_host(host)).map_err(|_| TlsError::HostName(host.to_owned()))
+}
+
+/// A host as it is looked up and stands in certificates: in ASCII, an IPv6 address without
+/// brackets.
+#[must_use]
+pub fn ascii_host(host: &str) -> String {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let ascii = idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_owned());
-    ServerName::try_from(if ascii.is_empty() {
-        bare.to_owned()
-    } else {
-        ascii
-    })
-    .map_err(|_| TlsError::HostName(host.to_owned()))
+    match idna::domain_to_ascii(bare) {
+        Ok(ascii) if !ascii.is_empty() => ascii,
+        _ => bare.to_owned(),
+    }
 }
 
 /// What is wrong, in words an operator can act on.
 #[must_use]
 pub fn explain(error: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(reason) = error else {
-        return error.to_string();
+    let reason = match error {
+        rustls::Error::InvalidCertificate(reason) => reason,
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            return "the server does not speak TLS on this port (is it one for STARTTLS?)".into();
+        }
+        other => return other.to_string(),
     };
     match reason {
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the certificate is signed by nobody we trust (set a CA file for a private one)".into()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -134,6 +142,11 @@ pub fn explain(error: &rustls::Error) -> String {
             "the certificate is for another host name".into()
         }
         CertificateError::Revoked => "the certificate was revoked".into(),
+        // What `openssl req -x509` makes unless told otherwise.
+        CertificateError::Other(e) if e.to_string().contains("CaUsedAsEndEntity") => {
+            "the server uses a CA's own certificate (make it one with basicConstraints CA:FALSE)"
+                .into()
+        }
         other => format!("the certificate is not acceptable: {other}"),
     }
 }

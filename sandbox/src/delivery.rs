@@ -45,8 +45,9 @@ pub(crate) struct Robot(pub(crate) Arc<Answer>);
 /// A mail on its way into mailboxes, with the trace that a mail server leaves.
 pub(crate) struct Envelope<'a> {
     pub(crate) from: &'a str,
-    /// The client's name and the protocol, for the Received header.
-    pub(crate) via: &'a str,
+    /// The client's name of itself and the protocol (RFC 3848), for the Received header.
+    pub(crate) client: &'a str,
+    pub(crate) protocol: &'a str,
     pub(crate) queue_id: &'a str,
     pub(crate) hops: u8,
 }
@@ -55,14 +56,16 @@ pub(crate) struct Envelope<'a> {
 fn with_trace(shared: &Shared, envelope: &Envelope<'_>, to: &str, raw: &[u8]) -> Vec<u8> {
     let Envelope {
         from,
-        via,
+        client,
+        protocol,
         queue_id,
         ..
     } = envelope;
     let date = mail_date(shared.options.clock.now_ms());
     let mut mail = format!(
         "Return-Path: <{from}>\r\nDelivered-To: {to}\r\n\
-         Received: {via} by localhost (replyd sandbox) id {queue_id}\r\n\tfor <{to}>; {date}\r\n"
+         Received: from {client} by localhost (replyd sandbox)\r\n\t\
+         with {protocol} id {queue_id} for <{to}>;\r\n\t{date}\r\n"
     )
     .into_bytes();
     mail.extend_from_slice(raw);
@@ -138,7 +141,8 @@ fn wake_robot(shared: &Arc<Shared>, robot: Robot, message: StoredMessage, hops: 
             let queue_id = shared.next_queue_id();
             let envelope = Envelope {
                 from: &reply.from,
-                via: "from robot",
+                client: "robot",
+                protocol: "ESMTP",
                 queue_id: &queue_id,
                 hops: hops + 1,
             };

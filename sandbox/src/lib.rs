@@ -8,6 +8,29 @@
 //! - [`DelayProxy`] puts round trips, cuts and black holes before any TCP server.
 //! - [`Sandbox::on_delivery`] lets a mailbox answer its mail by itself.
 //!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use replyd_sandbox::faults::{Action, Status, Times, Who};
+//! use replyd_sandbox::{Options, Sandbox, Verb};
+//!
+//! let sandbox = Sandbox::start(Options::default()).await?;
+//! sandbox.add_user("ann@example.com", "secret");
+//! // The first EXAMINE is refused; the first FETCH is held until the test lets it go.
+//! let no = Action::Tagged(Status::No, "[UNAVAILABLE] Try later".to_owned());
+//! sandbox.faults().at(Who::user("ann@example.com"), Times::Once, Verb::Examine, no);
+//! let gate = sandbox.faults().hold(Who::user("ann@example.com"), Verb::UidFetch);
+//! sandbox.deliver("ann@example.com", "INBOX", b"Subject: Hi\r\n\r\n", None)?;
+//! // … start the client under test on sandbox.imap_addr(), trusting sandbox.ca_pem() …
+//! gate.release();
+//! # let soon = Duration::from_secs(5);
+//! sandbox.wait_for_messages("ann@example.com", "INBOX", 1, soon).await?;
+//! sandbox.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Inside: `store` (users, mailboxes, messages), `delivery` (into mailboxes, robots), `imap` and
 //! `smtp` (sessions, one task each), `wire` (lines over TCP or TLS), `listen` (accept loops), `tls`
 //! (certificates), `stats` (counters and waiting).

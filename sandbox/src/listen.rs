@@ -81,7 +81,7 @@ async fn serve(shared: Arc<Shared>, tcp: TcpStream, protocol: Protocol, mode: Tl
             Box::pin(imap::serve(shared, wire, mode)).await;
         }
         Protocol::Smtp => {
-            let wire = Wire::new(conn, Some(smtp::SILENCE));
+            let wire = Wire::new(conn, shared.options.smtp_silence);
             Box::pin(smtp::serve(shared, wire, mode)).await;
         }
     }

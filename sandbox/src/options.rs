@@ -67,6 +67,9 @@ pub struct Options {
     /// A client that says nothing for so long is logged out (RFC 3501 §5.4: at least 30 minutes;
     /// `None`: never).
     pub autologout: Option<Duration>,
+    /// An SMTP client that says nothing for so long is sent away (RFC 5321 §4.5.3.2.7: at least 5
+    /// minutes; `None`: never). With a paused clock set this and `autologout` to `None`.
+    pub smtp_silence: Option<Duration>,
     /// MAIL needs AUTH first.
     pub smtp_auth_required: bool,
     /// What the 250 after an accepted mail says.
@@ -91,6 +94,7 @@ impl Default for Options {
             max_mailbox_messages: 1_000_000,
             max_submissions: 50_000,
             autologout: Some(Duration::from_secs(30 * 60)),
+            smtp_silence: Some(Duration::from_secs(5 * 60)),
             smtp_auth_required: true,
             queue_ids: QueueIds::Plain,
             unknown_recipients: UnknownRecipients::Refuse,

@@ -246,6 +246,11 @@ impl Wire {
         self.cut = Some(self.cut.map_or(at, |cut| cut.min(at)));
     }
 
+    /// A cut that the answer was too short for does not meet the next one.
+    pub(crate) fn clear_cut(&mut self) {
+        self.cut = None;
+    }
+
     /// Sets or ends the slow pace of output.
     pub(crate) fn set_pace(&mut self, pace: Option<(usize, Duration)>) {
         self.pace = pace;

@@ -7,7 +7,7 @@ use super::App;
 use crate::capture::Report;
 use crate::listener::Ended;
 use crate::reply::JobReport;
-use crate::store::StoreError;
+use crate::store::{SmtpPause, StoreError};
 use crate::time::{self, UtcMs};
 
 /// How one account's look ended.
@@ -41,6 +41,8 @@ pub struct CheckReport {
     pub jobs: Vec<JobReport>,
     /// Reply jobs that failed.
     pub job_errors: u64,
+    /// Accounts whose mails wait because their SMTP server cannot be used.
+    pub smtp: Vec<SmtpPause>,
 }
 
 impl CheckReport {
@@ -104,7 +106,7 @@ impl App {
         while let Some(job) = self.actor.handle_one(time::now()).await? {
             report.note(job);
         }
-        self.finish_pass().await
+        self.finish_pass(report).await
     }
 
     /// Reply jobs that wait, and with `force` those that were processed already, at most
@@ -134,16 +136,22 @@ impl App {
                 }
             }
         }
-        self.finish_pass().await?;
+        self.finish_pass(&mut report).await?;
         Ok(report)
     }
 
     /// Digest and outbox, until nothing is due.
-    async fn finish_pass(&self) -> anyhow::Result<()> {
+    async fn finish_pass(&self, report: &mut CheckReport) -> anyhow::Result<()> {
         self.actor.send_due_digest(time::now(), true).await?;
         let outbox = self.outbox().await?;
         while outbox.handle_one(time::now()).await?.is_some() {}
         outbox.close().await;
+        // Also what an earlier pass met: mails of a paused account wait without being tried.
+        report.smtp = self
+            .store
+            .read(|r| r.smtp_pauses())
+            .await
+            .map_err(|e: StoreError| e)?;
         Ok(())
     }
 

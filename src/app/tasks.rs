@@ -208,7 +208,13 @@ async fn keep_leases(
             .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
             .await
         {
-            Ok(()) => notify(&[sd_notify::NotifyState::Watchdog]),
+            Ok(()) => {
+                let words = account_states(&store).await;
+                notify(&[
+                    sd_notify::NotifyState::Watchdog,
+                    sd_notify::NotifyState::Status(&words),
+                ]);
+            }
             Err(e) => {
                 let e: StoreError = e;
                 error!("could not renew the leases: {e:#}");
@@ -220,6 +226,21 @@ async fn keep_leases(
         }
     }
     Ok(())
+}
+
+/// One line for `systemctl status`.
+async fn account_states(store: &crate::store::Store) -> String {
+    match store.read(|r| r.accounts()).await {
+        Ok(accounts) => accounts
+            .iter()
+            .map(|a| format!("{}: {}", a.name, a.state))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Err(e) => {
+            let e: StoreError = e;
+            format!("the store cannot be read: {e}")
+        }
+    }
 }
 
 /// Drops raw mails beyond their retention, a few at a time.

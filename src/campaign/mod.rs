@@ -2,7 +2,7 @@
 //! entries.
 //!
 //! An import is one pass over the file: a blocking task reads and checks rows, this one writes
-//! them in transactions of [`ROWS_A_TRANSACTION`], so that a long file never holds the write
+//! them in transactions of `ROWS_A_TRANSACTION`, so that a long file never holds the write
 //! lock for long. A bad row is reported with its line, the others go in; the same file again is
 //! an update. Learning of a lead or a Message-ID puts stored messages that it makes matchable
 //! into `refetch`, in the same transaction.

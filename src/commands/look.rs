@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{progress, say};
 use crate::app::{App, CheckReport, Outcome, problem};
 use crate::cli::{Exit, ProcessArgs};
+use crate::model::AccountState;
 
 pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
     let app = app.with_progress(progress("first look"));
@@ -65,9 +66,11 @@ pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit>
             report.job_errors
         )?;
     }
+    problems(&report, &mut text);
     say(&text)?;
+    let exit = exit(&report);
     Ok(if report.job_errors == 0 {
-        Exit::Done
+        exit
     } else {
         Exit::Failed
     })
@@ -81,19 +84,23 @@ fn problems(report: &CheckReport, text: &mut String) {
             writeln!(text, "Error: {account}: {problem}").unwrap_or_default();
         }
     }
+    for pause in &report.smtp {
+        let (why, at) = (&pause.reason, pause.retry_at.rfc3339());
+        writeln!(text, "Error: mails wait: {why}; next try at {at}").unwrap_or_default();
+    }
 }
 
 /// The gravest outcome of all accounts (docs/DECISIONS.md "Exit codes").
 fn exit(report: &CheckReport) -> Exit {
-    report
-        .accounts
-        .iter()
-        .fold(Exit::Done, |worst, (_, outcome)| {
-            worst.worse(match outcome {
-                Outcome::Done(_) | Outcome::HeldElsewhere => Exit::Done,
-                Outcome::NotNow { .. } => Exit::TryLater,
-                Outcome::NeedsSignIn(_) => Exit::NeedsPerson,
-                Outcome::Failed(_) => Exit::Failed,
-            })
-        })
+    let looked = report.accounts.iter().map(|(_, outcome)| match outcome {
+        Outcome::Done(_) | Outcome::HeldElsewhere => Exit::Done,
+        Outcome::NotNow { .. } => Exit::TryLater,
+        Outcome::NeedsSignIn(_) => Exit::NeedsPerson,
+        Outcome::Failed(_) => Exit::Failed,
+    });
+    let sent = report.smtp.iter().map(|pause| match pause.state {
+        AccountState::NeedsSignIn => Exit::NeedsPerson,
+        _ => Exit::TryLater,
+    });
+    looked.chain(sent).fold(Exit::Done, Exit::worse)
 }

@@ -67,6 +67,10 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             return Ok(problems.exit());
         }
     };
+    // A root shell works on the service's files as the service's user, or it would leave files
+    // behind that the service cannot open.
+    cli::become_owner(&loaded.settings.database)
+        .context("Run as the user who owns the database's folder")?;
     telemetry::init(&loaded.settings.log)?;
     for note in &loaded.notes {
         if note.warning {

@@ -1,1 +1,172 @@
+use super::*;
+use crate::keys::Keys;
+use crate::matcher::{self, Lookup};
+use crate::mime;
+use crate::model::{CampaignLeadId, SentId, SentRef};
+use crate::msgid::MsgId;
+use crate::nature;
+use crate::time::UtcMs;
 
+struct Known;
+impl Lookup for Known {
+    fn sent(&self, id: &MsgId) -> Option<SentRef> {
+        (id.as_str() == "sent@us.example").then(|| SentRef {
+            sent_id: SentId(1),
+            campaign_lead_id: CampaignLeadId(1),
+            lead_email_key: "ann@lead.example".to_owned(),
+            known_at: UtcMs(0),
+        })
+    }
+    fn is_notice(&self, id: &MsgId) -> bool {
+        id.as_str() == "notice@us.example"
+    }
+    fn leads_with(&self, address_key: &str) -> bool {
+        address_key == "ann@lead.example"
+    }
+}
+
+fn ours() -> Ours {
+    Ours {
+        addresses: ["me@us.example".to_owned()].into(),
+        sales: ["sales@us.example".to_owned()].into(),
+        operators: ["ops@us.example".to_owned()].into(),
+    }
+}
+
+fn decided(raw: &str) -> (Disposition, Vec<String>) {
+    let mail = mime::parse(raw.as_bytes());
+    let judged = nature::judge(&mail, &ours(), &Keys::for_test(1));
+    let search = matcher::search(&mail, &judged, &Known);
+    let is_lead = Known.leads_with(&mail.from_key());
+    decide(&mail, &judged, &search, is_lead, &ours())
+}
+
+/// Row by row: head of the mail, and what becomes of it.
+#[test]
+fn the_decision_table_row_by_row() {
+    const MATCH: &str = "In-Reply-To: <sent@us.example>\n";
+    const NOTICE: &str = "In-Reply-To: <notice@us.example>\n";
+    const LEAD: &str = "From: Ann <ann@lead.example>\n";
+    const OTHER: &str = "From: ben@lead.example\n";
+    const BOUNCE: &str =
+        "Return-Path: <>\nFrom: MAILER-DAEMON@x.example\nX-Failed-Recipients: a@x.example\n";
+    for (head, expected) in [
+        (
+            format!("From: me@us.example\n{MATCH}"),
+            Disposition::OwnMail,
+        ),
+        (format!("{LEAD}X-Replyd-Outbox: 1\n"), Disposition::OwnMail),
+        (
+            format!("From: SALES@us.example\n{MATCH}"),
+            Disposition::Internal,
+        ),
+        ("From: ops@us.example\n".to_owned(), Disposition::Internal),
+        (
+            format!("From: ops@us.example\nAuto-Submitted: auto-replied\n{NOTICE}"),
+            Disposition::Internal,
+        ),
+        (format!("{OTHER}{NOTICE}"), Disposition::Internal),
+        (format!("{BOUNCE}{MATCH}"), Disposition::Bounce),
+        // A bounce of a notice must be seen, and so must one from an operator's address.
+        (format!("{BOUNCE}{NOTICE}"), Disposition::Bounce),
+        (
+            "Return-Path: <>\nFrom: ops@us.example\nX-Failed-Recipients: a@x.example\n".to_owned(),
+            Disposition::Bounce,
+        ),
+        (
+            format!(
+                "{LEAD}{MATCH}Content-Type: multipart/report; report-type=disposition-notification\n"
+            ),
+            Disposition::Receipt,
+        ),
+        (
+            format!("{OTHER}Feedback-Type: abuse\n"),
+            Disposition::Complaint,
+        ),
+        (
+            format!("{LEAD}{MATCH}Auto-Submitted: auto-replied\n"),
+            Disposition::AutoReply,
+        ),
+        (
+            format!("{LEAD}{MATCH}Subject: Out of office\n"),
+            Disposition::AutoReply,
+        ),
+        (
+            format!("{LEAD}{MATCH}Content-Type: multipart/encrypted; boundary=b\n"),
+            Disposition::Unreadable,
+        ),
+        (
+            format!("{LEAD}Content-Type: multipart/encrypted; boundary=b\n"),
+            Disposition::Unreadable,
+        ),
+        (
+            format!("{OTHER}Content-Type: multipart/encrypted; boundary=b\n"),
+            Disposition::Ignored,
+        ),
+        (
+            format!("{LEAD}{MATCH}Precedence: bulk\n"),
+            Disposition::HumanUncertain,
+        ),
+        (
+            format!("{OTHER}{MATCH}Precedence: bulk\n"),
+            Disposition::HumanUncertain,
+        ),
+        (format!("{LEAD}Precedence: bulk\n"), Disposition::Unmatched),
+        (format!("{OTHER}Precedence: bulk\n"), Disposition::Ignored),
+        (format!("{LEAD}{MATCH}"), Disposition::Reply),
+        (
+            format!("{LEAD}{MATCH}Auto-Submitted: no\n"),
+            Disposition::Reply,
+        ),
+        (
+            format!("{LEAD}References: <sent@us.example>\n"),
+            Disposition::Reply,
+        ),
+        (format!("{OTHER}{MATCH}"), Disposition::ReplyUnverified),
+        (
+            format!("{LEAD}From: eve@x.example\n{MATCH}"),
+            Disposition::ReplyUnverified,
+        ),
+        (MATCH.to_owned(), Disposition::ReplyUnverified),
+        (
+            format!("From: nobody at all\n{MATCH}"),
+            Disposition::ReplyUnverified,
+        ),
+        (LEAD.to_owned(), Disposition::Unmatched),
+        (
+            format!("{LEAD}In-Reply-To: <unknown@x>\n"),
+            Disposition::Unmatched,
+        ),
+        (OTHER.to_owned(), Disposition::Ignored),
+        ("Subject: no sender\n".to_owned(), Disposition::Ignored),
+        (String::new(), Disposition::Ignored),
+    ] {
+        let raw = format!("{head}\nYes, please.");
+        let (disposition, reasons) = decided(&raw);
+        assert_eq!(disposition, expected, "{head}: {reasons:?}");
+        assert!(!reasons.is_empty(), "{head}");
+    }
+}
+
+#[test]
+fn reasons_name_the_signs_and_the_match() {
+    let (_, reasons) =
+        decided("From: ann@lead.example\nIn-Reply-To: <sent@us.example>\nPrecedence: bulk\n\nYes.");
+    assert_eq!(
+        reasons,
+        [
+            "matched, with weak signs of a machine",
+            "bulk: weak: Precedence bulk",
+            "matched by in_reply_to with confidence 1.00",
+        ]
+    );
+}
+
+#[test]
+fn a_calendar_answer_is_a_reply() {
+    let (disposition, _) = decided(
+        "From: ann@lead.example\nIn-Reply-To: <sent@us.example>\n\
+         Content-Type: text/calendar; method=REPLY\n\nBEGIN:VCALENDAR\nEND:VCALENDAR",
+    );
+    assert_eq!(disposition, Disposition::Reply);
+}

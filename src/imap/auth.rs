@@ -33,6 +33,19 @@ struct Dialogue {
     answers: VecDeque<Zeroizing<Vec<u8>>>,
 }
 
+impl Dialogue {
+    /// The base64 words in it, which must not come back in an error.
+    fn secret_words(&self) -> Vec<Zeroizing<String>> {
+        let lines = std::iter::once(&self.first).chain(&self.answers);
+        lines
+            .filter_map(|line| std::str::from_utf8(line).ok())
+            .filter_map(|line| line.split_whitespace().last())
+            .filter(|word| word.len() >= 8 && STANDARD.decode(word).is_ok())
+            .map(|word| Zeroizing::new(word.to_owned()))
+            .collect()
+    }
+}
+
 /// Signs in, and returns the capabilities where the server gave them along (RFC 3501 §6.2.3).
 pub(super) async fn sign_in(
     wire: &mut Wire,
@@ -43,6 +56,7 @@ pub(super) async fn sign_in(
     let way = choose(settings, caps)?;
     let tag = wire.tag();
     let mut talk = dialogue(&tag, way, &settings.user, &secret, caps.sasl_ir)?;
+    let sent = talk.secret_words();
     let mut told = None;
     let see = |r: &Response<'_>| {
         if let Response::Capabilities(list) = r {
@@ -53,8 +67,11 @@ pub(super) async fn sign_in(
     let mut reply = wire
         .exchange(step, &tag, first, &mut talk.answers, COMMAND, see)
         .await?;
-    let encoded = Zeroizing::new(STANDARD.encode(secret.as_bytes()));
-    reply.said.withhold(&[&secret, &encoded]);
+    let in_quotes = Zeroizing::new(quoted(&secret));
+    let in_quotes = in_quotes.get(1..in_quotes.len().saturating_sub(1));
+    let mut secrets = vec![secret.as_str(), in_quotes.unwrap_or_default()];
+    secrets.extend(sent.iter().map(|w| w.as_str()));
+    reply.said.withhold(&secrets);
     let reply = reply.ok(step)?;
     Ok(reply.capabilities.or(told))
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::limits::LITERAL_BYTES;
+
 /// A count of bytes that all connections share; clones are the same budget.
 #[derive(Clone, Debug)]
 pub struct ByteBudget(Arc<Inner>);
@@ -25,6 +27,12 @@ impl ByteBudget {
     #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether one more response of full size might not fit.
+    pub(super) fn is_tight(&self) -> bool {
+        let used = self.used();
+        used > 0 && used.saturating_add(LITERAL_BYTES) > self.0.limit
     }
 
     /// An empty reservation, to be grown.
@@ -59,6 +67,11 @@ impl Reservation {
             self.bytes = self.bytes.saturating_add(more);
         }
         taken
+    }
+
+    /// Whether it holds nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
     }
 
     /// Gives everything back.

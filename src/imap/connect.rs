@@ -245,9 +245,9 @@ async fn handshake(
 
 async fn resolve(settings: &ImapSettings) -> Result<Vec<SocketAddr>, ImapError> {
     let step = Step::Resolve;
-    let host = settings.host.trim_start_matches('[').trim_end_matches(']');
+    let host = tls::ascii_host(&settings.host);
     let network = |kind, reason| ImapError::Network { step, kind, reason };
-    let found = timeout(limits::CONNECT, lookup_host((host, settings.port))).await;
+    let found = timeout(limits::CONNECT, lookup_host((host.as_str(), settings.port))).await;
     let addresses: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.take(16).collect(),
         Ok(Err(e)) => return Err(network(e.kind(), "the host name is not known".into())),

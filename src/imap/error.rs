@@ -114,7 +114,7 @@ pub enum ImapError {
         /// Its text.
         text: String,
     },
-    /// The server cannot serve us now ([UNAVAILABLE], [INUSE], [LIMIT]).
+    /// The server cannot serve us now (codes UNAVAILABLE, INUSE, LIMIT).
     #[error("Server is not available during {step} [{code}]: {text}")]
     Unavailable {
         /// When.

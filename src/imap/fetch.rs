@@ -93,6 +93,8 @@ pub struct Fetch<'s> {
     /// Further sets to be asked for, one command each.
     more: VecDeque<String>,
     ended: bool,
+    /// A NO or BAD: said again to whoever asks again, so that it never looks like the end.
+    refusal: Option<ImapError>,
     pipelined: Option<Pipelined<'s>>,
 }
 
@@ -193,6 +195,7 @@ impl<'s> Fetch<'s> {
             what,
             more,
             ended: false,
+            refusal: None,
             pipelined: None,
         };
         fetch.ask().await?;
@@ -213,6 +216,7 @@ impl<'s> Fetch<'s> {
             what: FetchWhat::Prefix,
             more: VecDeque::new(),
             ended: false,
+            refusal: None,
             pipelined: Some(pipelined),
         }
     }
@@ -239,6 +243,9 @@ impl<'s> Fetch<'s> {
         // A fresh deadline for each message: the caller's own work in between does not count.
         let flowing = Deadline::flowing();
         let trial = Deadline::trial();
+        if let Some(e) = &self.refusal {
+            return Err(e.clone());
+        }
         while !self.ended {
             let mut found = None;
             let deadline = if self.on_trial() { trial } else { flowing };
@@ -298,7 +305,10 @@ impl<'s> Fetch<'s> {
         self.session.busy = false;
         self.session.idle_due();
         self.ended = true;
-        reply.ok(Step::Fetch)?;
+        if let Err(e) = reply.ok(Step::Fetch) {
+            self.refusal = Some(e.clone());
+            return Err(e);
+        }
         if !self.more.is_empty() {
             self.ended = false;
             self.ask().await?;

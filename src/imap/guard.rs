@@ -13,12 +13,14 @@
     clippy::cast_possible_truncation
 )]
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::budget::ByteBudget;
 use super::scan::{Holdings, Scanner};
@@ -44,7 +46,8 @@ pub enum GuardError {
     /// A string, list or literal that imap-proto could read differently than the guard.
     #[error("a string or list is broken, or a literal is of an unknown form")]
     Ambiguous,
-    /// All accounts together hold as many bytes as they may (`byte_budget`): try again later.
+    /// All accounts together hold as many bytes as they may (`byte_budget`), although reading
+    /// was held back before: try again later.
     #[error("the byte budget of all accounts is used up")]
     OverBudget,
 }
@@ -68,6 +71,9 @@ pub(super) enum Fault {
 /// How much is read at once into the guard's own buffer, when a line came in pieces.
 const PIECE: usize = 4096;
 
+/// How often a connection that waits for the budget looks again.
+const TIGHT: Duration = Duration::from_millis(50);
+
 /// The adapter. Reading is guarded; writing goes through.
 #[derive(Debug)]
 pub struct Guard<S> {
@@ -84,6 +90,9 @@ pub struct Guard<S> {
     eof: bool,
     bytes: u64,
     last_byte_at: Instant,
+    budget: ByteBudget,
+    /// Runs while the budget is tight.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guard<S> {
@@ -100,6 +109,8 @@ impl<S> Guard<S> {
             eof: false,
             bytes: 0,
             last_byte_at: Instant::now(),
+            budget: budget.clone(),
+            pause: None,
         }
     }
 
@@ -162,6 +173,17 @@ impl<S> Guard<S> {
             reason,
             tls: tls.is_some(),
         })
+    }
+
+    /// A connection that holds nothing yet does not begin another response while the budget is
+    /// tight: the server waits, which is better than refusing its literal and signing in anew.
+    fn wait_for_budget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.holdings.holds() && self.budget.is_tight() {
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(TIGHT)));
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
     }
 
     /// Moves what may go on from the own buffer to the reader.
@@ -264,6 +286,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             if this.eof {
                 return Poll::Ready(Ok(()));
             }
+            ready!(this.wait_for_budget(cx));
             if this.held.is_empty() {
                 ready!(this.read_direct(cx, out))?;
                 if out.filled().len() > before {

@@ -93,9 +93,15 @@ impl Said {
         }
     }
 
-    /// Replaces the text when it repeats one of `secrets` (a BAD often quotes the command).
+    /// Replaces the text when it repeats one of `secrets`, or ends in the beginning of one where
+    /// it was cut (a BAD often quotes the command).
     pub(super) fn withhold(&mut self, secrets: &[&str]) {
-        let repeats = |s: &&str| s.len() >= 3 && self.text.contains(*s);
+        let begun = |s: &str| {
+            let ends = s.char_indices().map(|(at, _)| at).filter(|at| *at >= 3);
+            ends.filter_map(|at| s.get(..at))
+                .any(|head| self.text.ends_with(head))
+        };
+        let repeats = |s: &&str| s.len() >= 3 && (self.text.contains(*s) || begun(s));
         if secrets.iter().any(repeats) {
             self.text = "(the server repeated the sign-in; withheld)".to_owned();
         }
@@ -213,5 +219,8 @@ mod tests {
         s = said("Error in IMAP command: LOGIN ann hunter2");
         s.withhold(&["hunter2"]);
         assert!(!s.text.contains("hunter2"));
+        s = said(&format!("{} hunter2", "z".repeat(TEXT_CHARS - 5)));
+        s.withhold(&["hunter2"]);
+        assert!(!s.text.contains("hunt"), "{}", s.text);
     }
 }

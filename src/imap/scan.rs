@@ -72,6 +72,11 @@ impl Holdings {
         self.done.clear();
     }
 
+    /// Whether a response is under way that holds some.
+    pub(super) fn holds(&self) -> bool {
+        !self.current.is_empty()
+    }
+
     fn response_done(&mut self) {
         std::mem::swap(&mut self.current, &mut self.done);
         self.current.clear();

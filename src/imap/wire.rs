@@ -238,6 +238,12 @@ impl Wire {
                 self.dead = true;
                 return Err(Said::new(outcome).refusal(step, Refusal::Bye));
             }
+            Response::Data { outcome, .. } if outcome.code == Some(ResponseCode::Alert) => {
+                // RFC 3501 §7.1: an ALERT must be shown to a person.
+                let alert = Said::new(outcome).text;
+                tracing::warn!(%alert, "Server alerts");
+                Heard::Untagged
+            }
             Response::Continue(_) => Heard::Continue,
             Response::Done {
                 tag,

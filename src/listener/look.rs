@@ -13,7 +13,7 @@ use crate::faultpoint;
 use crate::imap::{Examined, Fetch, FetchWhat, Fetched, Session, Watch};
 use crate::mime;
 use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
-use crate::store::{Refetch, StoreError};
+use crate::store::{Poison, Refetch, StoreError};
 use crate::time::{self, UtcMs};
 
 /// A batch is committed when it has this many messages…
@@ -49,12 +49,12 @@ impl fmt::Debug for Progress {
 
 /// What a fetch brought: messages that are ready, and those whose text was cut.
 #[derive(Default)]
-struct Haul {
+pub(super) struct Haul {
     ready: Vec<Arrived>,
     bytes: usize,
     cut: Vec<Arrived>,
     last_uid: u32,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl Listener {
@@ -68,11 +68,18 @@ impl Listener {
         let mut report = Report::default();
         let mut selected = None;
         self.refetch(session, lease).await?;
+        // Only the first look of a session: what breaks a session is met at its next start.
+        let poison = if source == CaptureSource::CatchUp {
+            self.poison().await?
+        } else {
+            Poison::default()
+        };
         for (name, id) in self.mailboxes.iter().rev() {
-            let (looked, epoch) = self.look(session, lease, name, *id, source).await?;
+            let (looked, epoch) = self.look(session, lease, name, *id, source, poison).await?;
             report.add(&looked);
             selected = Some(epoch);
         }
+        self.forget_poison(poison).await?;
         if report.processed > 0 {
             info!(
                 account = %self.account.name,
@@ -95,6 +102,7 @@ impl Listener {
         name: &str,
         mailbox: MailboxId,
         source: CaptureSource,
+        poison: Poison,
     ) -> Result<(Report, Epoch), Ended> {
         let seen = session.examine(name).await?;
         let (mut report, mut epoch) = match self.epoch(mailbox, seen.uid_validity).await? {
@@ -108,6 +116,9 @@ impl Listener {
         }
         let mut haul = Haul::default();
         let origin = self.origin(lease, epoch, source);
+        epoch = self
+            .step_carefully(session, &origin, poison, &mut report)
+            .await?;
         let fetch = session
             .fetch(epoch.cursor_uid, None, FetchWhat::Prefix)
             .await?;
@@ -156,7 +167,7 @@ impl Listener {
 
     /// Reads a fetch to its tagged reply, committing batches as they fill, so that a backlog of
     /// any size takes bounded memory and an end in the middle loses nothing that was read.
-    async fn drain(
+    pub(super) async fn drain(
         &self,
         mut fetch: Fetch<'_>,
         origin: &Origin,
@@ -181,7 +192,7 @@ impl Listener {
     }
 
     /// Fetches cut texts on, and commits them.
-    async fn finish(
+    pub(super) async fn finish(
         &self,
         session: &mut Session,
         origin: &Origin,

@@ -2,7 +2,7 @@
 
 use super::report::{self, MAX_EMBEDDED};
 use super::tree::{self, Encoding, Part, Tree};
-use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, header, html, text};
+use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, head, header, html, text};
 use crate::msgid::MsgId;
 
 /// Attachments that are listed.
@@ -112,7 +112,7 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
             .map(|(_, t, _)| t)
             .filter(|t| !t.is_empty()),
     );
-    mail.text = texts.join("\n\n");
+    mail.text = text::prefix(&texts.join("\n\n"), MAX_TEXT_BYTES).to_owned();
     mail.html_only = html_seen && !plain_seen;
     if mail.text.is_empty() {
         use_what_is_left(mail, raw, tree, &mut used, room);
@@ -169,7 +169,7 @@ fn read_reports(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
         if let Some(block) = &part.message_header {
             nested.extend(block.first("message-id").and_then(id_of));
             if mail.embedded_headers.is_empty() {
-                mail.embedded_headers = super::decoded_fields(block, &mut Vec::new());
+                mail.embedded_headers = head::decoded_fields(block, &mut Vec::new());
             }
             continue;
         }
@@ -205,17 +205,18 @@ fn read_reports(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
             _ => {}
         }
     }
-    let own = mail.message_id.clone();
+    // Lotus Domino gives its report the Message-ID of the mail that it returns; so only an id
+    // that is merely quoted must differ from the message's own.
+    quoted.retain(|id| mail.message_id.as_ref() != Some(id));
     for id in nested.into_iter().chain(returned).chain(quoted) {
-        let known = own.as_ref() == Some(&id) || mail.embedded_ids.contains(&id);
-        if !known && mail.embedded_ids.len() < MAX_EMBEDDED {
+        if !mail.embedded_ids.contains(&id) && mail.embedded_ids.len() < MAX_EMBEDDED {
             mail.embedded_ids.push(id);
         }
     }
 }
 
 fn id_of(value: &[u8]) -> Option<MsgId> {
-    super::id_list(value).into_iter().next()
+    head::id_list(value).into_iter().next()
 }
 
 fn read_report(mail: &mut Mail, raw: &[u8], part: &Part<'_>, ids: &mut Vec<MsgId>) {
@@ -252,7 +253,7 @@ fn read_returned_header(mail: &mut Mail, bytes: &[u8], ids: &mut Vec<MsgId>) {
     let block = header::Block::read(bytes, 0, |_| false);
     ids.extend(block.first("message-id").and_then(id_of));
     if mail.embedded_headers.is_empty() {
-        mail.embedded_headers = super::decoded_fields(&block, &mut Vec::new());
+        mail.embedded_headers = head::decoded_fields(&block, &mut Vec::new());
     }
 }
 

@@ -115,10 +115,10 @@ fn alias(label: &str) -> String {
 fn guess(bytes: &[u8]) -> String {
     // ISO-2022-JP is pure ASCII with escapes, so it is valid UTF-8 too.
     let shifts = |seq: &[u8]| bytes.windows(seq.len()).any(|w| w == seq);
-    if shifts(b"\x1b$B") || shifts(b"\x1b$@") {
-        if let Some(decoder) = charset_decoder(b"iso_2022_jp") {
-            return decoder(bytes);
-        }
+    if (shifts(b"\x1b$B") || shifts(b"\x1b$@"))
+        && let Some(decoder) = charset_decoder(b"iso_2022_jp")
+    {
+        return decoder(bytes);
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),

@@ -148,11 +148,15 @@ fn cut(raw: &[u8], max: usize) -> &[u8] {
 
 /// A value as UTF-8 with one line feed at its end, which the field parsers of mail-parser need.
 fn utf8_line(value: &[u8], max: usize) -> String {
+    utf8_line_in(value, max, None)
+}
+
+fn utf8_line_in(value: &[u8], max: usize, charset: Option<&str>) -> String {
     let value = cut(value, max).trim_ascii();
     let mut text = match std::str::from_utf8(value) {
         Ok(text) => text.to_owned(),
         // RFC 6532 allows UTF-8; what is not UTF-8 is guessed like a body without a label.
-        Err(_) => charset::decode(value, None).0,
+        Err(_) => charset::decode(value, charset).0,
     };
     text.retain(|c| c != '\0');
     text.push('\n');
@@ -161,7 +165,12 @@ fn utf8_line(value: &[u8], max: usize) -> String {
 
 /// A value unfolded, with its encoded words decoded (RFC 2047), control characters dropped.
 pub(super) fn text(value: &[u8]) -> String {
-    let line = utf8_line(value, MAX_TEXT_BYTES);
+    text_in(value, None)
+}
+
+/// As [`text`], with the charset of the body for 8-bit characters that are not UTF-8.
+pub(super) fn text_in(value: &[u8], charset: Option<&str>) -> String {
+    let line = utf8_line_in(value, MAX_TEXT_BYTES, charset);
     let decoded = if line.contains("=?") {
         let joined = join_encoded_words(&line);
         match MessageStream::new(joined.as_bytes()).parse_unstructured() {

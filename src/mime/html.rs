@@ -211,8 +211,10 @@ mod tests {
             ("brackets", "<".repeat(500_000) + ">hello"),
         ] {
             let (text, odd) = to_text(&html);
-            assert_eq!(odd, Some("html_not_rendered"), "{what}");
-            assert!(text.contains("hello") || what == "brackets", "{what}");
+            if what != "brackets" {
+                assert_eq!(odd, Some("html_not_rendered"), "{what}");
+            }
+            assert!(text.contains("hello"), "{what}");
         }
     }
 }

@@ -31,10 +31,10 @@ pub(super) fn decoded(raw: &[u8], part: &Part<'_>) -> (String, charset::Oddity) 
     {
         // Cut in the middle of a character.
         let from = bytes.len().saturating_sub(3);
-        if let Some(at) = bytes.iter().skip(from).position(|b| *b >= 0xc0) {
-            if std::str::from_utf8(bytes.get(from + at..).unwrap_or_default()).is_err() {
-                bytes.truncate(from + at);
-            }
+        if let Some(at) = bytes.iter().skip(from).position(|b| *b >= 0xc0)
+            && std::str::from_utf8(bytes.get(from + at..).unwrap_or_default()).is_err()
+        {
+            bytes.truncate(from + at);
         }
     }
     charset::decode(&bytes, part.charset.as_deref())

@@ -115,7 +115,7 @@ fn first_word(value: &str) -> String {
 /// write "Out of office next week" too.
 fn wording_signs(mail: &Mail) -> Option<Vec<String>> {
     let text = head(&mail.text);
-    let subject_says = phrases::AUTO_SUBJECT.is_in(&mail.subject);
+    let subject_says = subject_says(&mail.subject);
     let acknowledges = phrases::ACK_SUBJECT.is_in(&mail.subject);
     if !subject_says && !acknowledges {
         return None;
@@ -161,13 +161,19 @@ fn wording_signs(mail: &Mail) -> Option<Vec<String>> {
     Some(signs)
 }
 
+/// The subject is that of an automatic answer.
+pub(super) fn subject_says(subject: &str) -> bool {
+    let subject = subject.trim();
+    phrases::AUTO_SUBJECT.is_in(subject) || phrases::AWAY_SUBJECT.is_in(subject)
+}
+
 fn kind(mail: &Mail) -> Automatic {
     let text = head(&mail.text);
     let lower = text.to_lowercase();
     if lower.contains("whitelist") || lower.contains("confirm that you are") {
         return Automatic::Challenge;
     }
-    if phrases::AWAY_TEXT.is_in(text) || phrases::AUTO_SUBJECT.is_in(&mail.subject) {
+    if phrases::AWAY_TEXT.is_in(text) || subject_says(&mail.subject) {
         return Automatic::Vacation;
     }
     if phrases::ACK_SUBJECT.is_in(&mail.subject) {

@@ -56,12 +56,27 @@ pub(super) fn by_structure(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
     if mail.header("x-failed-recipients").is_some() {
         why.push("X-Failed-Recipients".to_owned());
     }
-    // A person may forward a report, with its parts, as an attachment or a re-sent mail.
-    let forwarded = is_forward(&mail.subject) && !is_daemon(mail) && !null_sender(mail);
-    if why.is_empty() || forwarded {
+    // A person may forward a report, or answer with its parts attached.
+    let is_report = super::report_type_is(mail, "delivery-status");
+    let by_person = is_forward(&mail.subject) || !is_report && !mail.in_reply_to.is_empty();
+    if why.is_empty() || by_person && !is_daemon(mail) && !null_sender(mail) {
         return None;
     }
     Some((describe(mail), why))
+}
+
+/// A reject in the form of a disposition notification (RFC 5429 §2.1.1, as Dovecot sends it):
+/// from a mail system, about a mail that it threw away.
+pub(super) fn by_rejection(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
+    let disposition = mail.disposition.as_deref()?.to_ascii_lowercase();
+    let by_machine = disposition.contains("automatic-action") && disposition.contains("deleted");
+    if !by_machine || !is_daemon(mail) {
+        return None;
+    }
+    Some((
+        describe(mail),
+        vec!["rejected by the mail system".to_owned()],
+    ))
 }
 
 pub(super) fn by_wording(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
@@ -79,6 +94,11 @@ pub(super) fn by_wording(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
             phrases::FAILURE.is_in(text),
             "text of a delivery failure",
         ),
+        (
+            1,
+            phrases::NAMES_RECIPIENT.is_in(text),
+            "names the failed recipient",
+        ),
         (1, returns_mail(mail), "returned mail"),
         (1, phrases::STATUS_CODE.is_in(text), "status code"),
         (1, phrases::DELAYED.is_in(text), "text of a delay"),
@@ -89,8 +109,12 @@ pub(super) fn by_wording(mail: &Mail) -> Option<(Bounce, Vec<String>)> {
     let machine = is_daemon(mail) || null_sender(mail) || marked_automatic(mail);
     let subject_only =
         subject_says(&mail.subject) && mail.in_reply_to.is_empty() && points > ENOUGH;
-    let vacation = phrases::AUTO_SUBJECT.is_in(&mail.subject);
-    if points < ENOUGH || !(machine || subject_only) || vacation {
+    // A vacation notice has the null sender too, and may say that nothing is delivered.
+    let reports = is_daemon(mail)
+        || subject_says(&mail.subject)
+        || returns_mail(mail) && phrases::FAILURE.is_in(text);
+    let vacation = super::automatic::subject_says(&mail.subject);
+    if points < ENOUGH || !reports || !(machine || subject_only) || vacation {
         return None;
     }
     let why = signs
@@ -305,15 +329,18 @@ fn address_dead(status: Option<&str>, diagnostics: &str, text: &str) -> Option<b
         match (subject, detail) {
             // Bad mailbox, bad domain, bad syntax, moved, null MX (RFC 7505).
             (Some("1"), Some("1" | "2" | "3" | "6" | "10")) => return Some(gone || !stays),
-            (Some("2" | "3" | "7"), _) if !gone => return Some(false),
+            // What is wrong is the sender's address.
+            (Some("1"), Some("7" | "8")) => return Some(false),
+            (Some("2" | "3" | "7"), _) if !gone || stays => return Some(false),
             _ => {}
         }
     }
-    match (gone, stays) {
-        (true, _) => Some(true),
-        (false, true) => Some(false),
-        (false, false) => None,
+    if gone {
+        return Some(true);
     }
+    // Something is known of the failure, and nothing of it says that the address is gone.
+    let known = stays || status.is_some() || phrases::REPLY_CODE.is_in(words);
+    known.then_some(false)
 }
 
 /// The failed addresses: from the status fields, else X-Failed-Recipients, else the text.

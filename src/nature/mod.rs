@@ -96,10 +96,17 @@ pub fn judge(mail: &Mail, ours: &Ours, keys: &Keys) -> Judged {
 
 fn strong(mail: &Mail, ours: &Ours, keys: &Keys) -> Option<Judged> {
     let one = |nature, why: &str| Judged::new(nature, vec![why.to_owned()]);
-    if let Some(why) = own(mail, ours, keys) {
+    if let Some(why) = own_sender(mail, ours) {
         return Some(one(Nature::Own, why));
     }
+    // Before our own Message-ID: Lotus Domino gives its report the id of the returned mail.
     if let Some((bounce, why)) = bounce::by_structure(mail) {
+        return Some(bounced(bounce, why));
+    }
+    if let Some(why) = own_mark(mail, keys) {
+        return Some(one(Nature::Own, why));
+    }
+    if let Some((bounce, why)) = bounce::by_rejection(mail) {
         return Some(bounced(bounce, why));
     }
     if mail.disposition.is_some() || report_type_is(mail, "disposition-notification") {
@@ -137,7 +144,7 @@ fn bounced(bounce: Bounce, why: Vec<String>) -> Judged {
     judged
 }
 
-fn own(mail: &Mail, ours: &Ours, keys: &Keys) -> Option<&'static str> {
+fn own_sender(mail: &Mail, ours: &Ours) -> Option<&'static str> {
     let has = |key: String| !key.is_empty() && ours.addresses.contains(&key);
     if has(mail.from_key()) {
         return Some("From is ours");
@@ -148,6 +155,10 @@ fn own(mail: &Mail, ours: &Ours, keys: &Keys) -> Option<&'static str> {
     if mail.from.is_none() && has(address_key(path)) {
         return Some("Return-Path is ours");
     }
+    None
+}
+
+fn own_mark(mail: &Mail, keys: &Keys) -> Option<&'static str> {
     if mail
         .message_id
         .as_ref()
@@ -175,8 +186,12 @@ fn complaint(mail: &Mail) -> Option<&'static str> {
         return Some("Feedback-Type header");
     }
     // Outlook.com's junk mail reporting programme: the whole mail as an attachment.
-    if mail.header("x-hmxmroriginalrecipient").is_some() {
-        return Some("X-HmXmrOriginalRecipient header");
+    let marked = |headers: &[(String, String)]| {
+        let mut names = headers.iter().map(|(name, _)| name.as_str());
+        names.any(|name| name == "x-hmxmroriginalrecipient")
+    };
+    if marked(&mail.headers) || marked(&mail.embedded_headers) {
+        return Some("X-HmXmrOriginalRecipient");
     }
     // Apple Mail's unsubscribe button: the person wants no more mail.
     if mail.header("x-apple-unsubscribe").is_some() {

@@ -74,11 +74,11 @@ patterns! {
         r"|rückläufer|nicht zustellbar|no se puede entregar|no se pudo entregar|devuelto|correo devuelto|error de entrega|entrega fallida|mensaje no entregado"
         r"|non recapitabile|mancato recapito|messaggio non recapitato|impossibile recapitare|não foi possível entregar|não entregue|falha na entrega|erro de entrega"
         r"|niet bezorgd|onbestelbaar|kan niet worden bezorgd|kan inte levereras|kunde inte levereras|olevererbart|det gick inte att leverera"
-        r"|kan ikke leveres|nie można dostarczyć|niedostarczalne|non remis|недоставленное|не доставлено|ваше сообщение не доставлено|配信不能|メールを配送できません|エラーメール|退信"
+        r"|kan ikke leveres|nie można dostarczyć|niedostarczalne|non remis|недоставленное|не доставлено|ваше сообщение не доставлено|配信不能|メールを配送できません|エラーメール|退信|邮件传输失败|投递失败|无法投递|无法送达"
         r")";
     /// `: non remis` and the like at the end, as Exchange writes it.
     BOUNCE_SUBJECT_END =
-        r"(?:: ?non remis|: ?unzustellbar|could not be delivered\.?|undeliverable|user unknown!?|delivery failure)\s*$";
+        r"(?:: ?non remis|\(delivery failed\)|: ?unzustellbar|could not be delivered\.?|undeliverable|user unknown!?|delivery failure)\s*$";
     /// Sentences of failure reports.
     FAILURE =
         r"could ?n[o']t be delivered|cannot be delivered|can't be delivered|was not delivered|not been delivered|were not delivered|has failed permanently|failed permanently"
@@ -89,6 +89,9 @@ patterns! {
         r"|konnte nicht (?:zugestellt|ausgeliefert|weitergeleitet)|nicht zustellbar|unzustellbar|nicht zugestellt|n'a pas pu être|non remis|pas été remis|impossible de remettre"
         r"|no (?:se )?(?:ha |pudo |puede )?(?:podido )?(?:ser )?entrega|no ha llegado|non è stato (?:possibile )?(?:recapit|consegn)|impossibile (?:recapitare|consegnare)|não (?:foi|pôde) (?:possível )?(?:ser )?entreg"
         r"|kon niet worden (?:afgeleverd|bezorgd)|niet (?:afgeleverd|bezorgd)|kunde inte levereras|nie (?:mogła|może|można) (?:zostać )?dostarcz|не (?:было )?(?:может быть )?доставлено|配信できません|配送できません|送信できません";
+    /// A sentence that names the recipient whom a mail did not reach.
+    NAMES_RECIPIENT =
+        r"(?:could not be|cannot be|was not|not been|unable to be|pas pu [eê]tre|nicht|no pudo ser|non è stato) (?:delivered|delivr[eé]|zugestellt|entregado|recapitato|consegnato) (?:to |a |à |an |al )?[^@]{0,120}[a-z0-9._+=-]{1,64}@[a-z0-9-]";
     /// The address does not exist any more, or never did.
     ADDRESS_GONE =
         r"user (?:is )?(?:unknown|not found|doesn'?t exist|does not exist|not known|invalid)|unknown (?:user|recipient|address|account|local)|no such (?:user|recipient|mailbox|address|person|account)|(?:user|mailbox|account|address|recipient|email)\S* (?:<?\S{1,100}>? )?(?:does ?n[o']t|doesn.t|not) exist"
@@ -99,7 +102,7 @@ patterns! {
         r"mailbox (?:is )?(?:full|exceeded|over|size)|over ?-?quota|quota (?:exceeded|is)|exceed\w* .{0,40}quota|insufficient (?:system )?(?:storage|space)|storage .{0,30}exceeded|spam|blocked|black-?list|blocklist|denied|policy|reputation|greylist|too (?:large|many|big)|try again|temporar|timed? ?out|timeout|connection refused|deferred|suspend|inactive|disabled|virus|spf|dmarc|dkim|not permitted|refused|rejected for|authentication|size limit|loop|hop count|rate limit|unsolicited|content|voll\b";
     /// Not failed yet.
     DELAYED =
-        r"delivery status notification ?[(:] ?(?:delay|warning)|delayed mail|message delayed|message .{0,40}delayed|has not (?:yet )?been delivered|not yet been delivered|still being retried|will (?:continue|keep) (?:to )?(?:try|be tried|trying|attempting)|(?:attempts to|tries to) deliver .{0,40}will continue|do(?:es)? not need to (?:resend|re-send|take)|no action is required|warning message only|warning only|this is a warning|(?:delivery|message) (?:is|has been) delayed|delivery incomplete|temporary problem delivering|will be retried|retried for|could not send message for past \d+ hours?|mail delivery warning|will retry|delivery delayed|wird weiter versucht|verzögert";
+        r"delivery status notification ?[(:] ?(?:delay|warning)|delayed mail|message delayed|message .{0,40}delayed|has not yet been delivered|not yet been delivered|not been delivered yet|still being retried|(?:attempts|tries) will continue|will (?:continue|keep) (?:to )?(?:try|be tried|trying|attempting)|(?:attempts to|tries to) deliver .{0,40}will continue|do(?:es)? not need to (?:resend|re-send|take)|no action is required|warning message only|warning only|this is a warning|(?:delivery|message) (?:is|has been) delayed|delivery incomplete|temporary problem delivering|will be retried|retried for|could not send message for past \d+ hours?|mail delivery warning|will retry|delivery delayed|wird weiter versucht|verzögert";
     /// It did fail in the end, though it was delayed before.
     GAVE_UP =
         r"giving up|given up|gave up|returning (?:the )?(?:message|mail)|returned to sender|failed permanently|has failed|permanent (?:fatal )?error|permanently|fatal errors|retry time(?:out)? exceeded|could not be delivered to one|failure\)|undeliverable|undelivered mail returned|too long|expired|cannot send message for \d+ days|delivery (?:attempts )?(?:has |have )?failed|notification: failed|retry timeout";
@@ -114,14 +117,19 @@ patterns! {
     /// Where the returned mail begins in a plain-text report.
     RETURNED =
         r"^[ \t>*=-]*(?:(?:this|below) .{0,40}(?:copy|header)|original message|the (?:original|text|header|first|body|following).{0,60}(?:message|header|mail|copy)|unsent message|message header|returned (?:message|text|mail)|copy of .{0,30}message|begin (?:message|header)|included is a copy|message text follows|your (?:original )?message (?:reads|follows|is)|undelivered message|text of (?:your|the))|^(?:received: (?:from|by|\()|return-path: )";
-    /// Subjects of automatic answers.
+    /// Words of a subject that only automatic answers have, wherever they stand. Not words like
+    /// "de vacaciones": they may stand in the subject of the campaign that is answered.
     AUTO_SUBJECT =
-        r"\bauto(?:matic|mated|matische?|matisk|matisch)?[ -]?(?:reply|response|respons|responder|answer|antwort|svar|antwoord)\b|\bauto[- ]?repl(?:y|ied)\b|\bautorespon|automatic(?:ally)? generated|\bout[- ]of[- ](?:the )?office|\boof\b|\booo\b|\bout of town|\baway from (?:the |my )?(?:office|desk|mail|e-?mail)|^(?:re: *)?(?:i am |i'm |currently )?(?:away|on (?:vacation|holiday|leave|annual leave|parental leave|maternity leave))\b|\bvacation (?:reply|response|notice|message)|\bon (?:vacation|annual leave|parental leave|maternity leave)\b|\babwesenheits|\babwesend\b|automatische antwort|\bnicht im (?:büro|hause)|\bim urlaub\b|urlaubsabwesenheit|\bbin (?:im urlaub|nicht da|abwesend)"
-        r"|réponse automatique|absence du bureau|\babsent du bureau|message d'absence|absence\b.{0,10}$|en congés?\b|respuesta automática|respuesta automatica|fuera de (?:la )?oficina|ausente\b|de vacaciones|risposta automatica|fuori (?:sede|ufficio)|assente dall'ufficio|assenza|in ferie|resposta automática|resposta automatica|fora do escritório|ausência|de férias|em férias"
-        r"|automatisch antwoord|afwezig(?:heid)?|niet op kantoor|op vakantie|met vakantie|autosvar|automatiskt svar|automatisk svar|frånvaro|fraværsmelding|fravær|på semester|ikke på kontoret|ej på kontoret|inte på kontoret|automatyczna odpowied|autoodpowied|nieobecno|poza biurem|poissa toimistosta|automaattinen|автоматический ответ|автоответ|自動返信|自动回复|自動回覆";
+        r"\bauto(?:matic|mated|matische?|matisk|matisch)?[ -]?(?:reply|response|respons|responder|antwort|svar|antwoord)\b|\bauto[- ]?repl(?:y|ied)\b|\bautorespon|automatically generated|\bis (?:currently )?out of (?:the )?office|\bvacation (?:reply|response|notice)\b|abwesenheits(?:notiz|nachricht|meldung|assistent|benachrichtigung)|urlaubsabwesenheit"
+        r"|réponse automatique|message d'absence|respuesta autom[áa]tica|risposta automatica|resposta autom[áa]tica|automatiskt svar|automatisk svar|fraværsmelding|automatyczna odpowied|autoodpowied|automaattinen vastaus|автоматический ответ|автоответ|自動返信|自动回复|自動回覆";
+    /// Subjects that start with an absence.
+    AWAY_SUBJECT =
+        r"^(?:\[[^\]]{0,40}\] *)?(?:out[- ]of[- ](?:the )?office|oof\b|ooo\b|out of town|away from (?:the |my )?(?:office|desk|mail|e-?mail)|(?:i am |i'm |currently |i will be )*(?:away (?:until|till|from|on)|away$|out of (?:the )?office|on (?:vacation|holidays?|leave|annual leave|parental leave|maternity leave)\b)"
+        r"|abwesenheit|abwesend\b|nicht im (?:büro|hause)|(?:ich )?(?:bin )?(?:derzeit )?im urlaub\b|absence (?:du bureau|temporaire|jusqu)|absence$|absente? (?:du bureau|jusqu)|en congés?\b|fuera de (?:la )?oficina|ausente\b|ausencia\b|de vacaciones|fuori (?:sede|ufficio)|assente\b|assenza\b|in ferie\b|fora do escritório|ausência\b|de férias\b|em férias\b"
+        r"|afwezig(?:heid)?\b|niet op kantoor|op vakantie\b|met vakantie\b|frånvaro|fravær\b|på semester\b|ikke på kontoret|ej på kontoret|inte på kontoret|nieobecno|poza biurem|poissa toimistosta)";
     /// Subjects of acknowledgements: strong only with a second sign.
     ACK_SUBJECT =
-        r"^(?:re: *)?(?:thank(?:s| you) for (?:your (?:e-?mail|message|mail|inquiry|enquiry|request)|contacting|getting in touch|reaching out)|we(?:'ve| have)? received your|your (?:message|e-?mail|request|inquiry|enquiry|ticket) (?:has been |was )?received|ticket (?:received|created)|\[(?:ticket|case|request)? ?#|case #|danke für ihre|vielen dank für ihre|ihre (?:nachricht|anfrage)|merci (?:pour|de) votre|gracias por (?:su|tu|contactar)|grazie per|obrigad[oa] (?:por|pelo)|bedankt voor|tack för (?:ditt|din))";
+        r"^(?:thank(?:s| you) for (?:your (?:e-?mail|message|mail|inquiry|enquiry|request)|contacting|getting in touch|reaching out)|we(?:'ve| have)? received your|your (?:message|e-?mail|request|inquiry|enquiry|ticket) (?:has been |was )?received|ticket (?:received|created)|\[(?:ticket|case|request)? ?#|case #|danke für ihre|vielen dank für ihre|ihre (?:nachricht|anfrage)|merci (?:pour|de) votre|gracias por (?:su|tu|contactar)|grazie per|obrigad[oa] (?:por|pelo)|bedankt voor|tack för (?:ditt|din))";
     /// What vacation notices say in their first lines.
     AWAY_TEXT =
         r"(?:i am|i'm|i will be|i'll be|currently|am) (?:currently |now |also |travell?ing and )?(?:out of (?:the |my )?(?:office|town)|away (?:from|until|on|till|through)|on (?:vacation|holiday|holidays|leave|annual leave|parental leave|maternity leave|paternity leave|sick leave|a business trip)|travell?ing)|will be out of (?:the )?office|limited access to (?:my )?(?:e-?mail|mail)|(?:return|back) (?:to|in) (?:the )?office|no longer (?:works?|employed|with|at) |this (?:is an )?automat(?:ed|ic)(?:ally)? (?:generated )?(?:reply|response|message|e-?mail)|automatically generated|do not reply to this (?:e-?mail|message)"

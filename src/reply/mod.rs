@@ -181,7 +181,7 @@ impl ReplyActor {
         self.work(job, now, resend).await
     }
 
-    /// Sends the digest to sales if one is due (see [`digest`]); `flush`: a burst is over, do
+    /// Sends the digest to sales if one is due (see `digest`); `flush`: a burst is over, do
     /// not wait for its quiet time. Whether one was queued.
     ///
     /// # Errors

@@ -8,26 +8,20 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Auth, Ehlo, Starttls};
+use lettre::transport::smtp::commands::{Ehlo, Starttls};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
-use secrecy::ExposeSecret;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::{self, ClientConfig};
 
+use super::auth::sign_in;
 use super::limits;
 use super::wire::Wire;
-use crate::config::{AuthMechanism, Credential, Security, SmtpSettings};
+use crate::config::{Security, SmtpSettings};
 use crate::model::AccountState;
 use crate::tls::{self, TlsRoots};
-
-/// A token file is a few KiB at most.
-const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// Why an account cannot send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +41,7 @@ impl Failure {
         }
     }
 
-    fn sign_in(text: impl Into<String>) -> Self {
+    pub(super) fn sign_in(text: impl Into<String>) -> Self {
         Self {
             trouble: AccountState::NeedsSignIn,
             code: None,
@@ -67,7 +61,7 @@ pub(super) enum StepError {
 
 impl StepError {
     /// As the failure of a connection, in step `step`.
-    fn during(self, step: &str) -> Failure {
+    pub(super) fn during(self, step: &str) -> Failure {
         match self {
             Self::Refused { code, text } => Failure {
                 trouble: AccountState::Down,
@@ -262,7 +256,13 @@ async fn handshake(
         Ok(Ok(())) => Ok(()),
         Ok(Err(e)) => {
             let inner = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
-            let why = inner.map_or_else(|| e.to_string(), tls::explain);
+            let why = match inner {
+                Some(rustls::Error::InvalidMessage(_)) => {
+                    "the server does not speak TLS here (is this its port for STARTTLS?)".to_owned()
+                }
+                Some(known) => tls::explain(known),
+                None => e.to_string(),
+            };
             Err(Failure::down(format!("TLS: {why}")))
         }
         Err(_) => Err(Failure::down("TLS: no answer in time")),
@@ -306,130 +306,6 @@ async fn start_tls(
         .map_err(|e| e.during("EHLO"))?;
     link.features = Features::parse(&link.wire.reply());
     Ok(())
-}
-
-async fn sign_in(
-    link: &mut Link,
-    wanted: AuthMechanism,
-    user: &str,
-    credential: &Credential,
-    until: Instant,
-) -> Result<(), Failure> {
-    if !link.wire.is_encrypted() && !link.wire.is_loopback() {
-        return Err(Failure::down("No sign-in over an unprotected connection"));
-    }
-    let mechanism = mechanism(wanted, credential, &link.features)?;
-    let secret = match credential {
-        Credential::Password(password) => password.expose_secret().to_owned(),
-        Credential::TokenFile(path) => token(path).await?,
-    };
-    let credentials = Credentials::new(user.to_owned(), secret.clone());
-    let refused = |e: StepError| {
-        let failure = e.during("Sign-in");
-        let text = without_secrets(&failure.text, user, &secret);
-        match failure.code {
-            // A 4xx (454: temporary failure) and 421 are the server's state, not our password.
-            Some(500..) => Failure {
-                trouble: AccountState::NeedsSignIn,
-                text,
-                ..failure
-            },
-            _ => Failure { text, ..failure },
-        }
-    };
-    let own = |_| Failure::down("Sign-in: the server's challenge is not understood");
-    let first = Auth::new(mechanism, credentials.clone(), None).map_err(own)?;
-    let mut reply = link
-        .step(within(limits::AUTH, until), first)
-        .await
-        .map_err(refused)?;
-    // LOGIN asks twice; XOAUTH2 tells its error in a challenge that wants an empty line.
-    for _ in 0..3 {
-        if !reply.has_code(334) {
-            break;
-        }
-        let deadline = within(limits::AUTH, until);
-        reply = match mechanism {
-            Mechanism::Xoauth2 => link.step(deadline, EmptyLine).await,
-            _ => {
-                let next = Auth::new_from_response(mechanism, credentials.clone(), &reply);
-                link.step(deadline, next.map_err(own)?).await
-            }
-        }
-        .map_err(refused)?;
-    }
-    if reply.has_code(235) {
-        Ok(())
-    } else {
-        Err(Failure::down("Sign-in: unexpected reply"))
-    }
-}
-
-struct EmptyLine;
-
-impl Display for EmptyLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\r\n")
-    }
-}
-
-fn mechanism(
-    wanted: AuthMechanism,
-    credential: &Credential,
-    offered: &Features,
-) -> Result<Mechanism, Failure> {
-    let token = matches!(credential, Credential::TokenFile(_));
-    let found = match wanted {
-        AuthMechanism::XOAuth2 => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
-        AuthMechanism::Plain => Some(Mechanism::Plain).filter(|_| offered.plain),
-        AuthMechanism::Login => Some(Mechanism::Login).filter(|_| offered.login),
-        AuthMechanism::Auto if token => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
-        AuthMechanism::Auto if offered.plain => Some(Mechanism::Plain),
-        AuthMechanism::Auto => Some(Mechanism::Login).filter(|_| offered.login),
-    };
-    found.ok_or_else(|| {
-        Failure::sign_in("Sign-in: the server does not offer the mechanism that is set")
-    })
-}
-
-/// The token, read anew: another program renews it.
-async fn token(path: &std::path::Path) -> Result<String, Failure> {
-    let failed = |e: &dyn Display| {
-        Failure::sign_in(format!("Token file {} cannot be read: {e}", path.display()))
-    };
-    let size = tokio::fs::metadata(path)
-        .await
-        .map_err(|e| failed(&e))?
-        .len();
-    if size > MAX_TOKEN_BYTES {
-        return Err(failed(&"it is too large for a token"));
-    }
-    let text = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|e| failed(&e))?;
-    let token = text.trim();
-    if token.is_empty() || token.contains(char::is_whitespace) {
-        return Err(failed(&"it does not hold one token"));
-    }
-    Ok(token.to_owned())
-}
-
-/// A refusal's text, unless it repeats what we sent (some servers do).
-fn without_secrets(text: &str, user: &str, secret: &str) -> String {
-    let sent = [
-        secret.to_owned(),
-        STANDARD.encode(secret),
-        STANDARD.encode(format!("\0{user}\0{secret}")),
-        STANDARD.encode(format!("user={user}\x01auth=Bearer {secret}\x01\x01")),
-    ];
-    if sent
-        .iter()
-        .any(|s| !s.is_empty() && text.contains(s.as_str()))
-    {
-        "Sign-in refused (the server's text repeated the credentials)".to_owned()
-    } else {
-        text.to_owned()
-    }
 }
 
 /// The name for EHLO: as set, else the machine's, else the address literal that RFC 5321
@@ -490,14 +366,5 @@ mod tests {
             Features::parse(&lines("250-x\n250 SIZE 0")).size_limit,
             None
         );
-    }
-
-    #[test]
-    fn a_refusal_that_repeats_the_password_is_not_kept() {
-        let text = "Sign-in refused: 535 bad password hunter2!";
-        assert!(!without_secrets(text, "u", "hunter2!").contains("hunter2!"));
-        let blob = STANDARD.encode("\0u\0hunter2!");
-        assert!(!without_secrets(&format!("535 {blob}"), "u", "hunter2!").contains(&blob));
-        assert_eq!(without_secrets(text, "u", "other"), text);
     }
 }

@@ -1,10 +1,11 @@
 //! One message over a connection, knowing how far it got (docs/ARCHITECTURE.md, steps 11 and 12).
 //!
 //! lettre speaks the protocol; MAIL, RCPT and DATA are driven by hand over our own transport
-//! ([`wire`]), so that it is known whether the body was handed over. An outcome is data: a
+//! (`wire`), so that it is known whether the body was handed over. An outcome is data: a
 //! refusal of the mail, a server that cannot be used (`trouble`), or [`Outcome::Unknown`], after
 //! which only a person sends again. No text here holds a secret or a part of a mail.
 
+mod auth;
 mod connect;
 mod limits;
 mod provider;

@@ -3,6 +3,8 @@
 //! Some providers replace our Message-ID; the reply then refers to theirs, which is often told
 //! in this text and nowhere else. No two agree on a form, so each one here is from a real reply.
 
+use crate::msgid::MsgId;
+
 /// The provider's name for a mail, and the Message-IDs that may stand for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProviderName {
@@ -63,15 +65,14 @@ pub(super) fn name_in(text: &str, host: &str) -> ProviderName {
     name
 }
 
-/// Canonical form: no white space, the domain lowered.
+/// In canonical form; `None` for what no mail has as its id.
 fn message_id(raw: &str) -> Option<String> {
     let raw = raw.trim();
     let (local, domain) = raw.rsplit_once('@')?;
-    let odd = |c: char| c.is_whitespace() || c.is_control();
-    if local.is_empty() || domain.is_empty() || raw.len() > MAX_ID_BYTES || raw.contains(odd) {
+    if local.is_empty() || domain.is_empty() || raw.contains(char::is_whitespace) {
         return None;
     }
-    Some(format!("{local}@{}", domain.to_lowercase()))
+    MsgId::parse(raw).map(|id| id.as_str().to_owned())
 }
 
 /// 16 hex digits, a UUID and "-000000".

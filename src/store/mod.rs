@@ -19,6 +19,7 @@ mod leads;
 mod messages;
 mod migrate;
 mod outbox;
+mod poison;
 mod presence;
 mod reply;
 mod sent;
@@ -46,6 +47,7 @@ pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
     Settlement, SmtpPause, Verdict,
 };
+pub use poison::Poison;
 pub use presence::ReaderPresence;
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use sent::{Change, NewSent, SentUpsert};

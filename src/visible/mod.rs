@@ -8,7 +8,7 @@
 mod marks;
 
 /// More lines than this are looked at as one block of new text.
-const MAX_LINES: usize = 50_000;
+const MAX_LINES: usize = 20_000;
 /// Longer "signatures" are text.
 const MAX_SIGNATURE_LINES: usize = 25;
 
@@ -35,7 +35,13 @@ enum Kind {
 /// Splits a plain-text body (line ends `\n` or CRLF).
 #[must_use]
 pub fn split(text: &str) -> Visible {
-    let lines: Vec<&str> = text.lines().collect();
+    let mut lines: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        match marks::split_inline(line) {
+            Some((new, attribution)) => lines.extend([new, attribution]),
+            None => lines.push(line),
+        }
+    }
     if lines.len() > MAX_LINES {
         return whole(text, "");
     }
@@ -49,6 +55,7 @@ pub fn split(text: &str) -> Visible {
             }
         })
         .collect();
+    join_wrapped_quotes(&lines, &mut kinds);
     let unquoted_tail = cut_quotes(&lines, &mut kinds);
     cut_signatures(&lines, &mut kinds);
     trim_rules(&lines, &mut kinds);
@@ -80,6 +87,7 @@ fn whole(text: &str, quoted: &str) -> Visible {
 /// Marks what is quoted. Returns whether a tail was cut that no line marks as quoted: then it
 /// may hold words of the sender.
 fn cut_quotes(lines: &[&str], kinds: &mut [Kind]) -> bool {
+    let fields: Vec<marks::Field> = lines.iter().map(|l| marks::field(l)).collect();
     let mut i = 0;
     while let Some(line) = lines.get(i) {
         let rest = lines.get(i..).unwrap_or_default();
@@ -88,11 +96,15 @@ fn cut_quotes(lines: &[&str], kinds: &mut [Kind]) -> bool {
             continue;
         }
         // A header block ends the new text: what follows is the older mail.
-        if marks::is_separator(line) || marks::is_header_block(rest) {
+        if marks::is_separator(line) || marks::is_header_block(fields.get(i..).unwrap_or_default())
+        {
             mark(kinds, i, lines.len(), Kind::Quoted);
             return false;
         }
-        let len = marks::attribution_len(rest);
+        let mut len = marks::attribution_len(rest);
+        if len == 0 && marks::is_date_line(line) && above_quote(lines, kinds, i + 1) {
+            len = 1;
+        }
         if len > 0 {
             let after = i + len;
             let next =
@@ -112,6 +124,36 @@ fn cut_quotes(lines: &[&str], kinds: &mut [Kind]) -> bool {
         i += 1;
     }
     false
+}
+
+/// Whether the next filled line from `from` on is quoted.
+fn above_quote(lines: &[&str], kinds: &[Kind], from: usize) -> bool {
+    (from..lines.len())
+        .find(|n| lines.get(*n).is_some_and(|l| !l.trim().is_empty()))
+        .is_some_and(|n| kinds.get(n) == Some(&Kind::Quoted))
+}
+
+/// A quoted line that was wrapped on the way leaves its end without the quote mark: one line
+/// between quoted ones, without blank lines, that goes on in the middle of a sentence.
+fn join_wrapped_quotes(lines: &[&str], kinds: &mut [Kind]) {
+    for i in 1..lines.len().saturating_sub(1) {
+        let around = (kinds.get(i - 1), kinds.get(i), kinds.get(i + 1));
+        if around != (Some(&Kind::Quoted), Some(&Kind::New), Some(&Kind::Quoted)) {
+            continue;
+        }
+        let long_before = lines.get(i - 1).is_some_and(|l| l.trim_end().len() >= 35);
+        let goes_on = lines.get(i).is_some_and(|l| {
+            let first = l.trim_start().chars().next();
+            first.is_some_and(|c| c.is_lowercase() || matches!(c, '_' | '(' | ')' | ','))
+        });
+        let after_mark = lines.get(i - 1).is_some_and(|l| l.trim() == ">");
+        let link = lines
+            .get(i)
+            .is_some_and(|l| l.trim_start().starts_with("(http"));
+        if long_before && goes_on || after_mark && link {
+            mark(kinds, i, i + 1, Kind::Quoted);
+        }
+    }
 }
 
 fn mark(kinds: &mut [Kind], from: usize, to: usize, kind: Kind) {
@@ -141,7 +183,9 @@ fn cut_signatures(lines: &[&str], kinds: &mut [Kind]) {
 fn signature_start(lines: &[&str], start: usize, end: usize) -> Option<usize> {
     let filled = |from: usize| {
         let rest = lines.get(from..end).unwrap_or_default();
-        rest.iter().filter(|l| !l.trim().is_empty()).count()
+        let filled = rest.iter().filter(|l| !l.trim().is_empty());
+        // As far as it matters: a text of nothing but marks would take quadratic time.
+        filled.take(MAX_SIGNATURE_LINES + 1).count()
     };
     (start..end).find(|i| {
         let Some(line) = lines.get(*i) else {

@@ -90,6 +90,16 @@ async fn a_certificate_that_nobody_trusts_gets_no_password() {
 }
 
 #[tokio::test]
+async fn tls_on_a_port_for_starttls_says_so() {
+    let server = Server::start(Security::Plain, right()).await;
+    let mut settings = server.settings();
+    settings.security = Security::Tls;
+    let (outcome, _) = send(&mailer(&settings), mail(RAW)).await;
+    assert_eq!(short(&outcome), "deferred - down");
+    assert!(text(&outcome).contains("STARTTLS?"), "{}", text(&outcome));
+}
+
+#[tokio::test]
 async fn an_unprotected_connection_is_made_to_this_machine_only() {
     let server = Server::start(Security::Plain, right()).await;
     let mut settings = server.settings();

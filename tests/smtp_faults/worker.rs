@@ -385,6 +385,26 @@ async fn refused_credentials_are_tried_once_and_shown_not_hammered() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_while_the_handover_cannot_be_written_down() {
+    let world = World::new().await;
+    let now = time::now();
+    let id = world.queue(1, 1, now).await;
+    world.sql(
+        "CREATE TRIGGER broken BEFORE UPDATE OF handed_over_at ON outbox
+         WHEN NEW.handed_over_at IS NOT NULL BEGIN SELECT RAISE(ABORT, 'broken disk'); END",
+    );
+    let server = Server::start(Security::Tls, right()).await;
+    let worker = world.worker(vec![(1, mailer(&server.settings()))]).await;
+    let handled = handle(&worker, now).await.unwrap();
+    assert_eq!((handled.id, handled.state), (id, OutboxState::Deferred));
+    assert_eq!(server.mails(), []);
+    world.sql("DROP TRIGGER broken");
+    let handled = handle(&worker, now.plus(MINUTE)).await.unwrap();
+    assert_eq!(handled.state, OutboxState::Sent);
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
 async fn a_mail_of_an_account_without_settings_waits_and_is_shown() {
     let world = World::new().await;
     let now = time::now();

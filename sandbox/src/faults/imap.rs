@@ -43,6 +43,9 @@ pub enum ImapFault {
     /// Writes these bytes in plain text after the OK to STARTTLS, before the handshake: what a man
     /// in the middle would inject.
     InjectBeforeTls(Vec<u8>),
+    /// LOGIN or AUTHENTICATE, whichever it is, is answered NO with this text (for example
+    /// `[AUTHENTICATIONFAILED] Invalid credentials`), right password or not.
+    RefuseLogin(String),
     /// Something goes wrong with one command.
     Command {
         /// Which.
@@ -82,6 +85,14 @@ pub enum ImapFault {
     HideMessage {
         /// Its UID.
         uid: Option<u32>,
+    },
+    /// In place of the body of one message these bytes are sent, whatever they are: a message
+    /// that breaks the session of whoever fetches it.
+    SpoilMessage {
+        /// Its UID.
+        uid: u32,
+        /// What stands where `BODY[] {n}` and the body should.
+        bytes: Vec<u8>,
     },
 }
 
@@ -166,9 +177,38 @@ pub enum AfterDone {
     Bad,
 }
 
-/// The actions of one command, put together.
+/// Actions of one kind exclude each other: one command has one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Outcome,
+    Cut,
+    Prefix,
+    Hold,
+    HoldCommand,
+    Tag,
+    Pace,
+}
+
+impl Action {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Close | Self::Abort | Self::Bye(_) | Self::Tagged(..) | Self::BlackHole => {
+                Kind::Outcome
+            }
+            Self::Truncate(_) | Self::CloseInLiteral(_) | Self::CloseAfterResponses(_) => Kind::Cut,
+            Self::Inject(_) | Self::Burst(_) => Kind::Prefix,
+            Self::Hold(_) => Kind::Hold,
+            Self::HoldCommand(_) => Kind::HoldCommand,
+            Self::WrongTag | Self::NoTag => Kind::Tag,
+            Self::Slow { .. } => Kind::Pace,
+        }
+    }
+}
+
+/// What goes wrong with one command: at most one action of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
+    kinds: Vec<Kind>,
     /// Close without an answer; `true` without close_notify.
     pub(crate) close: Option<bool>,
     pub(crate) truncate: Option<usize>,
@@ -177,8 +217,8 @@ pub(crate) struct Plan {
     pub(crate) bye: Option<String>,
     pub(crate) tagged: Option<(Status, String)>,
     pub(crate) inject: Vec<u8>,
-    pub(crate) hold: Vec<Gate>,
-    pub(crate) hold_command: Vec<Gate>,
+    pub(crate) hold: Option<Gate>,
+    pub(crate) hold_command: Option<Gate>,
     pub(crate) black_hole: bool,
     pub(crate) wrong_tag: bool,
     pub(crate) no_tag: bool,
@@ -186,29 +226,31 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn of(actions: Vec<Action>) -> Self {
-        let mut plan = Self::default();
-        for action in actions {
-            match action {
-                Action::Close => plan.close = plan.close.or(Some(false)),
-                Action::Abort => plan.close = plan.close.or(Some(true)),
-                Action::Truncate(n) => plan.truncate = plan.truncate.or(Some(n)),
-                Action::CloseInLiteral(n) => plan.in_literal = plan.in_literal.or(Some(n)),
-                Action::CloseAfterResponses(n) => {
-                    plan.after_responses = plan.after_responses.or(Some(n));
-                }
-                Action::Bye(text) => plan.bye = plan.bye.or(Some(text)),
-                Action::Tagged(status, text) => plan.tagged = plan.tagged.or(Some((status, text))),
-                Action::Inject(bytes) => plan.inject.extend_from_slice(&bytes),
-                Action::Burst(n) => plan.inject.extend_from_slice(&super::raw::burst(n)),
-                Action::Hold(gate) => plan.hold.push(gate),
-                Action::HoldCommand(gate) => plan.hold_command.push(gate),
-                Action::BlackHole => plan.black_hole = true,
-                Action::WrongTag => plan.wrong_tag = true,
-                Action::NoTag => plan.no_tag = true,
-                Action::Slow { bytes, every } => plan.slow = plan.slow.or(Some((bytes, every))),
-            }
+    /// Takes an action in; `false` when there is one of its kind already, which leaves this one to
+    /// the next command.
+    pub(crate) fn add(&mut self, action: &Action) -> bool {
+        let kind = action.kind();
+        if self.kinds.contains(&kind) {
+            return false;
         }
-        plan
+        self.kinds.push(kind);
+        match action.clone() {
+            Action::Close => self.close = Some(false),
+            Action::Abort => self.close = Some(true),
+            Action::Truncate(bytes) => self.truncate = Some(bytes),
+            Action::CloseInLiteral(bytes) => self.in_literal = Some(bytes),
+            Action::CloseAfterResponses(count) => self.after_responses = Some(count),
+            Action::Bye(text) => self.bye = Some(text),
+            Action::Tagged(status, text) => self.tagged = Some((status, text)),
+            Action::Inject(bytes) => self.inject = bytes,
+            Action::Burst(lines) => self.inject = super::raw::burst(lines),
+            Action::Hold(gate) => self.hold = Some(gate),
+            Action::HoldCommand(gate) => self.hold_command = Some(gate),
+            Action::BlackHole => self.black_hole = true,
+            Action::WrongTag => self.wrong_tag = true,
+            Action::NoTag => self.no_tag = true,
+            Action::Slow { bytes, every } => self.slow = Some((bytes, every)),
+        }
+        true
     }
 }

@@ -1,8 +1,9 @@
 //! Misbehaviour on demand: what the server does wrong, to whom, and how often.
 //!
-//! A fault is added at run time and acts on the next matching moment of any session. Faults of one
-//! moment add up (an injection and a held answer, say); of two that exclude each other the first
-//! added acts.
+//! A fault is added at run time and acts on the next matching moment of any session. Faults of
+//! different kinds add up at one moment (an injection and a held answer, say); of two of one kind
+//! (two refusals, two gates) the first added acts, and the other one at the next moment: so a script
+//! of answers is simply added in order.
 
 mod gate;
 mod imap;
@@ -279,15 +280,16 @@ impl Faults {
         .pop()
     }
 
-    /// What is to go wrong at this point of an SMTP session: all gates, and the first other action.
+    /// What is to go wrong at this point of an SMTP session: at most one gate, and one other action.
     pub(crate) fn smtp_actions(&self, users: &[&str], point: SmtpPoint) -> Vec<SmtpAction> {
-        let mut acted = false;
+        let (mut held, mut acted) = (false, false);
         self.take(users, false, |fault| match fault {
             Fault::Smtp(SmtpFault::At { point: p, action }) if *p == point => {
-                let is_gate = matches!(action, SmtpAction::Hold(_));
-                let takes = is_gate || !acted;
-                acted |= !is_gate;
-                takes.then(|| action.clone())
+                let taken = match action {
+                    SmtpAction::Hold(_) => &mut held,
+                    _ => &mut acted,
+                };
+                (!std::mem::replace(taken, true)).then(|| action.clone())
             }
             _ => None,
         })
@@ -308,11 +310,12 @@ impl Faults {
 
     /// What is to go wrong with one command.
     pub(crate) fn plan(&self, user: Option<&str>, verb: Verb) -> Plan {
-        let actions = self.imap(user, |fault| match fault {
-            ImapFault::Command { verb: v, action } if *v == verb => Some(action.clone()),
+        let mut plan = Plan::default();
+        self.imap(user, |fault| match fault {
+            ImapFault::Command { verb: v, action } if *v == verb => plan.add(action).then_some(()),
             _ => None,
         });
-        Plan::of(actions)
+        plan
     }
 }
 

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::read::MAX_LINE;
 use super::{Session, Tagged};
+use crate::faults::ImapFault;
 use crate::sasl;
 use crate::stats::Count;
 use crate::verbs::Verb;
@@ -88,6 +89,15 @@ impl Session {
         if self.needs_tls() {
             let refused = Tagged::no("[PRIVACYREQUIRED] STARTTLS first");
             return self.answer(tag, refused, plan).await;
+        }
+        let refusal = |fault: &ImapFault| match fault {
+            ImapFault::RefuseLogin(text) => Some(text.clone()),
+            _ => None,
+        };
+        let faults = &self.shared.faults;
+        if let Some(text) = faults.imap_first(Some(&claim.user), refusal) {
+            self.shared.counters.add(Count::FailedLogins);
+            return self.answer(tag, Tagged::no(text), plan).await;
         }
         let user = self.shared.store.user(&claim.user);
         let accepted = user.filter(|user| match &claim.proof {

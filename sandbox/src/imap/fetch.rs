@@ -145,6 +145,16 @@ impl Session {
                 partial,
                 ..
             } => {
+                let spoils = |fault: &ImapFault| match fault {
+                    ImapFault::SpoilMessage { uid, bytes } if *uid == target.uid => {
+                        Some(bytes.clone())
+                    }
+                    _ => None,
+                };
+                if let Some(bytes) = self.shared.faults.imap_first(self.address(), spoils) {
+                    self.wire.push(bytes);
+                    return;
+                }
                 let whole;
                 let bytes: &[u8] = if section.is_whole_message() {
                     &message.raw

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::read::MAX_LINE;
-use super::{Session, Tagged, pass_all};
+use super::{Session, Tagged};
 use crate::faults::{AfterDone, IdleEvent, IdleMoment, ImapFault, Plan, raw};
 use crate::stats::Count;
 use crate::store::{Signal, User};
@@ -41,7 +41,9 @@ impl Session {
         let Some(user) = self.user.clone() else {
             return self.answer(tag, Tagged::bad("Log in first"), plan).await;
         };
-        pass_all(&std::mem::take(&mut plan.hold)).await;
+        if let Some(gate) = plan.hold.take() {
+            gate.pass().await;
+        }
         self.wire.set_hold(false);
         self.check_reset().await?;
         if self.has_news() && self.announces_before_plus() {

@@ -19,7 +19,7 @@ mod view;
 
 use std::sync::Arc;
 
-use crate::faults::{Gate, ImapFault, Plan, Status};
+use crate::faults::{ImapFault, Plan, Status};
 use crate::options::Tls;
 use crate::shared::Shared;
 use crate::stats::Count;
@@ -248,7 +248,7 @@ impl Session {
     /// The faults that act before a command is carried out, and the setting up of those that act
     /// on its answer.
     async fn begin(&mut self, mut plan: Plan) -> Result<Plan, Stop> {
-        for gate in std::mem::take(&mut plan.hold_command) {
+        if let Some(gate) = plan.hold_command.take() {
             gate.pass().await;
         }
         if let Some(abrupt) = plan.close {
@@ -260,7 +260,7 @@ impl Session {
         if let Some(text) = plan.bye.take() {
             return Err(self.bye(&text).await);
         }
-        self.wire.set_hold(!plan.hold.is_empty());
+        self.wire.set_hold(plan.hold.is_some());
         self.wire.set_pace(plan.slow);
         if let Some(bytes) = plan.truncate {
             self.wire.cut_in(bytes);
@@ -281,11 +281,14 @@ impl Session {
             let tag = if plan.wrong_tag { "X999999" } else { tag };
             self.wire.line(format!("{tag} {} {text}", status.word()));
         }
-        pass_all(&plan.hold).await;
+        if let Some(gate) = &plan.hold {
+            gate.pass().await;
+        }
         self.pause().await;
         self.wire.flush().await?;
         self.wire.set_hold(false);
         self.wire.set_pace(None);
+        self.wire.clear_cut();
         self.literal_cut = None;
         self.responses_left = None;
         Ok(())
@@ -443,12 +446,5 @@ impl Session {
             }
             Err(view::Reset) => Err(self.bye("The mailbox was reset").await),
         }
-    }
-}
-
-/// Waits at each gate in turn.
-async fn pass_all(gates: &[Gate]) {
-    for gate in gates {
-        gate.pass().await;
     }
 }

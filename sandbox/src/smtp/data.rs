@@ -134,14 +134,14 @@ impl Session {
             (false, false) => "ESMTP",
         };
         let client = self.client.as_deref().unwrap_or("unknown");
-        let via = format!("from {client} with {protocol}");
         let on_the_way = match &shared.options.queue_ids {
             QueueIds::Plain => None,
             QueueIds::Ses { domain } => Some(with_message_id(&raw, &queue_id, domain)),
         };
         let envelope = Envelope {
             from: &mail.from,
-            via: &via,
+            client,
+            protocol,
             queue_id: &queue_id,
             hops: 0,
         };

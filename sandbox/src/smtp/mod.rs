@@ -6,7 +6,6 @@ mod data;
 mod path;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::faults::{SmtpAction, SmtpFault, SmtpPoint};
 use crate::options::{Tls, UnknownRecipients};
@@ -17,8 +16,6 @@ use crate::verbs::SmtpVerb;
 use crate::wire::{Stop, Wire, WireError};
 use path::{Mail, Parameters};
 
-/// A client that says nothing for so long is sent away (RFC 5321 §4.5.3.2.7: at least 5 minutes).
-pub(crate) const SILENCE: Duration = Duration::from_secs(300);
 /// The longest command line; RFC 4954 asks for 12,288 bytes in AUTH.
 const MAX_LINE: usize = 16 * 1024;
 const MAX_RECIPIENTS: usize = 1_000;
@@ -107,12 +104,14 @@ impl Session {
 
     /// Lets the faults of this point act; `true` when the reply is given already.
     async fn fault(&mut self, point: SmtpPoint, about: Option<&str>) -> Result<bool, Stop> {
-        let actions = {
+        let mut actions = {
             let user = self.user.as_deref().map(|u| u.address.as_str());
             let sender = self.mail.as_ref().map(|m| m.from.as_str());
             let users: Vec<&str> = [user, sender, about].into_iter().flatten().collect();
             self.shared.faults.smtp_actions(&users, point)
         };
+        // First the gate, then the reply, in whichever order they were added.
+        actions.sort_by_key(|action| !matches!(action, SmtpAction::Hold(_)));
         let mut replied = false;
         for action in actions {
             match action {

@@ -156,6 +156,54 @@ async fn a_refused_login_counts_and_fires_as_often_as_told() {
 }
 
 #[tokio::test]
+async fn logins_of_either_kind_are_refused_with_the_right_password() {
+    let sandbox = sandbox(Options::default()).await;
+    let text = "[AUTHENTICATIONFAILED] Invalid credentials";
+    let refuse = ImapFault::RefuseLogin(text.to_owned());
+    sandbox.faults().add(Who::user(ANN), Times::N(2), refuse);
+    let mut client = Client::imap(&sandbox).await;
+    let plain = "AUTHENTICATE PLAIN AGFubkBleGFtcGxlLmNvbQBzZWNyZXQ=";
+    let refused = [format!("a NO {text}")];
+    assert_eq!(client.run("a LOGIN ann@example.com secret").await, refused);
+    assert_eq!(client.run(&format!("a {plain}")).await, refused);
+    assert!(client.run(&format!("a {plain}")).await[0].starts_with("a OK"));
+    assert_eq!(sandbox.stats().failed_logins, 2);
+}
+
+#[tokio::test]
+async fn a_cut_beyond_the_end_of_an_answer_does_not_meet_the_next() {
+    let sandbox = with_mails(1).await;
+    let mut client = Client::examined(&sandbox).await;
+    once(&sandbox, Verb::Noop, Action::Truncate(30));
+    assert_eq!(client.run("a NOOP").await, ["a OK NOOP completed"]);
+    let answer = client.run("b UID FETCH 1:* (UID BODY.PEEK[])").await;
+    assert_eq!(answer.len(), 2);
+}
+
+#[tokio::test]
+async fn a_script_of_answers_is_added_in_order() {
+    let sandbox = sandbox(Options::default()).await;
+    let mut client = Client::ann(&sandbox).await;
+    for text in ["one", "two"] {
+        let no = Action::Tagged(Status::No, text.to_owned());
+        once(&sandbox, Verb::Noop, no);
+    }
+    // Another kind adds up with the first of them.
+    once(&sandbox, Verb::Noop, Action::Burst(1));
+    assert_eq!(client.run("a NOOP").await, ["* OK Notice 1", "a NO one"]);
+    assert_eq!(client.run("b NOOP").await, ["b NO two"]);
+    let first = sandbox.faults().hold(Who::user(ANN), Verb::Noop);
+    let second = sandbox.faults().hold(Who::user(ANN), Verb::Noop);
+    client.send("c NOOP\r\nd NOOP\r\n").await;
+    first.reached(SOON).await.unwrap();
+    first.release();
+    assert_eq!(client.line().await, "c OK NOOP completed");
+    second.reached(SOON).await.unwrap();
+    second.release();
+    assert_eq!(client.line().await, "d OK NOOP completed");
+}
+
+#[tokio::test]
 async fn bye_in_a_command() {
     let sandbox = with_mails(1).await;
     let mut client = Client::examined(&sandbox).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use replyd_sandbox::faults::{Action, Gate, Times, Who};
+use replyd_sandbox::faults::{Action, Gate, ImapFault, Times, Who};
 use replyd_sandbox::{DeliverError, Options, Verb};
 
 use crate::client::{ANN, Client, MAIL, SOON, sandbox};
@@ -119,6 +119,44 @@ async fn stop_ends_every_session_even_one_at_a_gate() {
     tokio::time::timeout(SOON, sandbox.stop()).await.unwrap();
     assert_eq!(idling.rest().await, "");
     assert_eq!(held.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_dropped_sandbox_ends_its_sessions() {
+    let sandbox = sandbox(Options::default()).await;
+    let address = sandbox.imap_addr();
+    let mut client = Client::idling(&sandbox).await;
+    drop(sandbox);
+    assert_eq!(client.rest().await, "");
+    let again = async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_an_hour_of_keepalives_takes_no_time_with_a_paused_clock() {
+    let options = Options {
+        autologout: None,
+        smtp_silence: None,
+        ..Options::default()
+    };
+    let sandbox = sandbox(options).await;
+    let keep_alive = ImapFault::KeepAlive {
+        every: Duration::from_secs(10),
+        line: "* OK Still here".to_owned(),
+    };
+    sandbox.faults().add(Who::All, Times::Always, keep_alive);
+    let mut client = Client::idling(&sandbox).await;
+    let start = tokio::time::Instant::now();
+    for _ in 0..180 {
+        assert_eq!(client.line().await, "* OK Still here");
+    }
+    assert!(start.elapsed() >= Duration::from_secs(1_790));
+    sandbox.deliver(ANN, "INBOX", MAIL, None).unwrap();
+    while client.line().await != "* 1 EXISTS" {}
 }
 
 #[tokio::test]

@@ -128,6 +128,18 @@ async fn a_cut_closes_both_sides_and_new_connections_are_possible() {
 }
 
 #[tokio::test]
+async fn a_dead_upstream_closes_the_client() {
+    let sandbox = sandbox(plain()).await;
+    let proxy = DelayProxy::start(sandbox.imap_addr(), Duration::ZERO)
+        .await
+        .unwrap();
+    sandbox.stop().await;
+    let mut client = Client::plain(proxy.addr()).await;
+    assert_eq!(client.rest().await, "");
+    assert_eq!(proxy.stats().to_client, 0);
+}
+
+#[tokio::test]
 async fn the_end_of_a_stream_is_passed_on_after_what_was_on_the_way() {
     let sandbox = sandbox(plain()).await;
     let delay = Duration::from_millis(10);

@@ -25,8 +25,9 @@ async fn a_mail_goes_from_submission_to_the_mailbox() {
     let raw = String::from_utf8(stored[0].raw.to_vec()).unwrap();
     let wanted = format!(
         "Return-Path: <ann@example.com>\r\nDelivered-To: bob@example.com\r\n\
-         Received: from client.example with ESMTPSA by localhost (replyd sandbox) id {queue_id}\r\n\
-         \tfor <bob@example.com>; Fri, 17 Jul 2026 02:44:25 +0000\r\n\
+         Received: from client.example by localhost (replyd sandbox)\r\n\
+         \twith ESMTPSA id {queue_id} for <bob@example.com>;\r\n\
+         \tFri, 17 Jul 2026 02:44:25 +0000\r\n\
          Subject: Hi\r\n\r\n.dot\r\nend\r\n"
     );
     assert_eq!(raw, wanted);

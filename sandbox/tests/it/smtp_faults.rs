@@ -109,6 +109,29 @@ async fn every_point_can_be_refused_once() {
 }
 
 #[tokio::test]
+async fn a_script_of_replies_is_added_in_order() {
+    let sandbox = sandbox(Options::default()).await;
+    for text in ["4.7.1 One", "4.7.1 Two"] {
+        once(&sandbox, Who::user(ANN), SmtpPoint::Mail, reply(451, text));
+    }
+    let mut client = Client::smtp_ann(&sandbox).await;
+    assert_eq!(
+        client.say("MAIL FROM:<ann@example.com>").await,
+        "451 4.7.1 One"
+    );
+    assert_eq!(
+        client.say("MAIL FROM:<ann@example.com>").await,
+        "451 4.7.1 Two"
+    );
+    assert!(
+        client
+            .say("MAIL FROM:<ann@example.com>")
+            .await
+            .starts_with("250")
+    );
+}
+
+#[tokio::test]
 async fn a_421_closes() {
     let sandbox = sandbox(Options::default()).await;
     let mut client = Client::smtp_ann(&sandbox).await;

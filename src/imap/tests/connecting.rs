@@ -166,6 +166,14 @@ async fn refused_credentials_are_told_apart_from_everything_else() {
 async fn a_server_that_repeats_the_password_does_not_get_it_into_the_error() {
     let e = refused_with("{} BAD Error in command: LOGIN \"ann\" \"hunter2\"\r\n").await;
     assert!(!format!("{e} {e:?}").contains("hunter2"), "{e}");
+    let e = over(settings("hunter2"), async |server| {
+        server.say(GREETING).await;
+        server
+            .answer("AUTHENTICATE", "{} BAD what is AGFubgBodW50ZXIy\r\n")
+            .await;
+    });
+    let e = e.await.unwrap_err();
+    assert!(!e.to_string().contains("AGFubgBodW50ZXIy"), "{e}");
 }
 
 #[tokio::test(start_paused = true)]

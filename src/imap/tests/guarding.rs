@@ -172,7 +172,7 @@ async fn a_line_over_a_mebibyte_is_refused_and_many_literals_count_together() {
 
 #[tokio::test]
 async fn the_budget_is_shared_and_given_back_when_a_message_is_read_or_a_connection_ends() {
-    let budget = ByteBudget::new(1000);
+    let budget = ByteBudget::new((1 << 20) + 100_000);
     let connection = || {
         let (server, client) = duplex(4096);
         (server, Guard::new(client, &budget))
@@ -180,35 +180,62 @@ async fn the_budget_is_shared_and_given_back_when_a_message_is_read_or_a_connect
     let (mut a_server, mut a) = connection();
     let (mut b_server, mut b) = connection();
     let mut buffer = [0_u8; 4096];
-    a_server
-        .write_all(b"* 1 FETCH (BODY[] {600}\r\n")
-        .await
-        .unwrap();
-    assert!(a.read(&mut buffer).await.unwrap() > 0);
-    assert_eq!(budget.used(), 600);
+    let announce = b"* 1 FETCH (BODY[] {600000}\r\n";
+    // Both have begun a response before the budget is tight.
     b_server
-        .write_all(b"* 1 FETCH (BODY[] {600}\r\n")
+        .write_all(b"* 1 FETCH (UID 1 X {1}\r\nx BODY[] {")
         .await
         .unwrap();
-    assert!(b.read(&mut buffer).await.is_err());
-    a_server.write_all(&[b'x'; 600]).await.unwrap();
-    a_server.write_all(b")\r\n").await.unwrap();
-    while budget.used() == 600 {
-        tokio::select! {
-            biased;
-            read = a.read(&mut buffer) => { read.unwrap(); }
-            () = std::future::ready(()) => break,
-        }
-    }
-    assert_eq!(budget.used(), 0);
-    a_server
-        .write_all(b"* 1 FETCH (BODY[] {600}\r\n")
-        .await
-        .unwrap();
+    assert!(b.read(&mut buffer).await.unwrap() > 0);
+    a_server.write_all(announce).await.unwrap();
     assert!(a.read(&mut buffer).await.unwrap() > 0);
-    assert_eq!(budget.used(), 600);
+    assert_eq!(budget.used(), 600_001);
+    b_server.write_all(b"600000}\r\n").await.unwrap();
+    let e = b.read(&mut buffer).await.unwrap_err();
+    assert!(e.to_string().contains("byte budget"), "{e}");
+    drop(b);
+    assert_eq!(budget.used(), 600_000);
+    a_server.write_all(&[b'x'; 2000]).await.unwrap();
+    assert!(a.read(&mut buffer).await.unwrap() > 0);
     drop(a);
     assert_eq!(budget.used(), 0);
+    let (mut c_server, mut c) = connection();
+    c_server
+        .write_all(b"* 1 FETCH (BODY[] {6}\r\nabcdef)\r\n")
+        .await
+        .unwrap();
+    assert!(c.read(&mut buffer).await.unwrap() > 0);
+    // The parser asks for more: so it has taken the message.
+    tokio::select! {
+        biased;
+        _ = c.read(&mut buffer) => unreachable!(),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_budget_is_tight_no_connection_begins_another_response() {
+    let budget = ByteBudget::new(1 << 20);
+    let (mut a_server, client) = duplex(4096);
+    let mut a = Guard::new(client, &budget);
+    let (mut b_server, client) = duplex(4096);
+    let mut b = Guard::new(client, &budget);
+    let (mut one, mut other) = ([0_u8; 4096], [0_u8; 4096]);
+    a_server
+        .write_all(b"* 1 FETCH (BODY[] {9}\r\n")
+        .await
+        .unwrap();
+    assert!(a.read(&mut one).await.unwrap() > 0);
+    b_server
+        .write_all(b"* 1 FETCH (BODY[] {9}\r\nabcdefghi)\r\n")
+        .await
+        .unwrap();
+    let minute = std::time::Duration::from_secs(60);
+    let waiting = tokio::time::timeout(minute, b.read(&mut other));
+    assert!(waiting.await.is_err());
+    drop(a);
+    assert!(b.read(&mut other).await.unwrap() > 0);
 }
 
 async fn noop_with(reply: &[u8]) -> Result<(), ImapError> {

@@ -99,6 +99,18 @@ async fn no_and_bad_to_fetch_are_errors_and_leave_the_session_usable() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_fetch_never_looks_like_the_end_of_one() {
+    let (mut s, mut server) = session();
+    let (fetch, ()) = tokio::join!(s.fetch(1, None, FetchWhat::Prefix), async {
+        server.answer("UID FETCH", "{} NO no\r\n").await;
+    });
+    let mut fetch = fetch.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(fetch.next().await, Err(ImapError::No { .. })));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn throttling_is_told_with_the_time_that_the_server_asks_for() {
     let reply = b"{} NO Request is throttled. Suggested Backoff Time: 1234 milliseconds\r\n";
     let (got, _) = fetch_with(reply).await;
@@ -387,4 +399,54 @@ async fn a_command_given_while_idling_leaves_idle_first() {
     );
     got.unwrap();
     assert!(!s.is_idling());
+}
+
+#[tokio::test(start_paused = true)]
+async fn done_is_not_sent_before_the_plus() {
+    let (mut s, mut server) = session();
+    let (got, ()) = tokio::join!(
+        async {
+            s.enter_idle().await.unwrap();
+            s.noop().await
+        },
+        async {
+            server.expect("IDLE").await;
+            let early = tokio::time::timeout(Duration::from_secs(5), server.line());
+            assert!(early.await.is_err());
+            server.say("+ idling\r\n").await;
+            server.answer("DONE", "R1 OK done\r\n").await;
+            server.answer("NOOP", "{} OK\r\n").await;
+        }
+    );
+    got.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn hints_about_the_mailbox_before_do_not_outlive_examine() {
+    let (mut s, mut server) = session();
+    let client = async {
+        s.noop().await.unwrap();
+        s.examine("Junk").await.unwrap();
+    };
+    tokio::join!(client, async {
+        server.answer("NOOP", "* 5 EXISTS\r\n{} OK\r\n").await;
+        server.answer("EXAMINE", SELECTED).await;
+    });
+    assert_eq!(s.take_hint(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_a_line_that_is_not_whole_yet_are_progress() {
+    let (mut s, mut server) = session();
+    let line = "* 1 FETCH (UID 40 BODY[] \"x\")\r\n";
+    let (got, ()) = tokio::join!(all(&mut s, 40, FetchWhat::Prefix), async {
+        let tag = server.expect("UID FETCH").await;
+        for piece in line.as_bytes().chunks(8) {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            server.say(piece).await;
+        }
+        server.say(format!("{tag} OK\r\n")).await;
+    });
+    assert_eq!(got.unwrap().len(), 1);
+    assert!(s.bytes_received() > 30);
 }

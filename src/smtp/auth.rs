@@ -1,0 +1,160 @@
+//! Signing in to an SMTP server: AUTH PLAIN, LOGIN and XOAUTH2 (RFC 4954).
+//!
+//! lettre's `auth` chooses by the EHLO that came before STARTTLS and cannot answer XOAUTH2's
+//! error challenge, so its commands are driven by hand. No text here repeats what was sent.
+
+use std::fmt::{self, Display};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::commands::Auth;
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::connect::{Failure, Features, Link, StepError, within};
+use super::limits;
+use crate::config::{AuthMechanism, Credential};
+use crate::model::AccountState;
+
+/// A token file is a few KiB at most.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+
+/// Proves who we are; never over an unprotected connection to another machine.
+pub(super) async fn sign_in(
+    link: &mut Link,
+    wanted: AuthMechanism,
+    user: &str,
+    credential: &Credential,
+    until: Instant,
+) -> Result<(), Failure> {
+    if !link.wire.is_encrypted() && !link.wire.is_loopback() {
+        return Err(Failure::down("No sign-in over an unprotected connection"));
+    }
+    let mechanism = mechanism(wanted, credential, &link.features)?;
+    let secret = match credential {
+        Credential::Password(password) => password.expose_secret().to_owned(),
+        Credential::TokenFile(path) => token(path).await?,
+    };
+    let credentials = Credentials::new(user.to_owned(), secret.clone());
+    let refused = |e: StepError| {
+        let failure = e.during("Sign-in");
+        let text = without_secrets(&failure.text, user, &secret);
+        match failure.code {
+            // A 4xx (454: temporary failure) and 421 are the server's state, not our password.
+            Some(500..) => Failure {
+                trouble: AccountState::NeedsSignIn,
+                text,
+                ..failure
+            },
+            _ => Failure { text, ..failure },
+        }
+    };
+    let own = |_| Failure::down("Sign-in: the server's challenge is not understood");
+    let first = Auth::new(mechanism, credentials.clone(), None).map_err(own)?;
+    let mut reply = link
+        .step(within(limits::AUTH, until), first)
+        .await
+        .map_err(refused)?;
+    // LOGIN asks twice; XOAUTH2 tells its error in a challenge that wants an empty line.
+    for _ in 0..3 {
+        if !reply.has_code(334) {
+            break;
+        }
+        let deadline = within(limits::AUTH, until);
+        reply = match mechanism {
+            Mechanism::Xoauth2 => link.step(deadline, EmptyLine).await,
+            _ => {
+                let next = Auth::new_from_response(mechanism, credentials.clone(), &reply);
+                link.step(deadline, next.map_err(own)?).await
+            }
+        }
+        .map_err(refused)?;
+    }
+    if reply.has_code(235) {
+        Ok(())
+    } else {
+        Err(Failure::down("Sign-in: unexpected reply"))
+    }
+}
+
+struct EmptyLine;
+
+impl Display for EmptyLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\r\n")
+    }
+}
+
+fn mechanism(
+    wanted: AuthMechanism,
+    credential: &Credential,
+    offered: &Features,
+) -> Result<Mechanism, Failure> {
+    let token = matches!(credential, Credential::TokenFile(_));
+    let found = match wanted {
+        AuthMechanism::XOAuth2 => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
+        AuthMechanism::Plain => Some(Mechanism::Plain).filter(|_| offered.plain),
+        AuthMechanism::Login => Some(Mechanism::Login).filter(|_| offered.login),
+        AuthMechanism::Auto if token => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
+        AuthMechanism::Auto if offered.plain => Some(Mechanism::Plain),
+        AuthMechanism::Auto => Some(Mechanism::Login).filter(|_| offered.login),
+    };
+    found.ok_or_else(|| {
+        Failure::sign_in("Sign-in: the server does not offer the mechanism that is set")
+    })
+}
+
+/// The token, read anew: another program renews it.
+async fn token(path: &std::path::Path) -> Result<String, Failure> {
+    let failed = |e: &dyn Display| {
+        Failure::sign_in(format!("Token file {} cannot be read: {e}", path.display()))
+    };
+    let size = tokio::fs::metadata(path)
+        .await
+        .map_err(|e| failed(&e))?
+        .len();
+    if size > MAX_TOKEN_BYTES {
+        return Err(failed(&"it is too large for a token"));
+    }
+    let text = tokio::fs::read_to_string(path)
+        .await
+        .map_err(|e| failed(&e))?;
+    let token = text.trim();
+    if token.is_empty() || token.contains(char::is_whitespace) {
+        return Err(failed(&"it does not hold one token"));
+    }
+    Ok(token.to_owned())
+}
+
+/// A refusal's text, unless it repeats what we sent (some servers do).
+fn without_secrets(text: &str, user: &str, secret: &str) -> String {
+    let sent = [
+        secret.to_owned(),
+        STANDARD.encode(secret),
+        STANDARD.encode(format!("\0{user}\0{secret}")),
+        STANDARD.encode(format!("user={user}\x01auth=Bearer {secret}\x01\x01")),
+    ];
+    if sent
+        .iter()
+        .any(|s| !s.is_empty() && text.contains(s.as_str()))
+    {
+        "Sign-in refused (the server's text repeated the credentials)".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_repeats_the_password_is_not_kept() {
+        let text = "Sign-in refused: 535 bad password hunter2!";
+        assert!(!without_secrets(text, "u", "hunter2!").contains("hunter2!"));
+        let blob = STANDARD.encode("\0u\0hunter2!");
+        assert!(!without_secrets(&format!("535 {blob}"), "u", "hunter2!").contains(&blob));
+        assert_eq!(without_secrets(text, "u", "other"), text);
+    }
+}
