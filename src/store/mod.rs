@@ -35,14 +35,14 @@ use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-pub use accounts::{AccountRow, LoginPermit};
+pub use accounts::{AccountRow, LoginPermit, NewEpoch};
 pub use conversations::{NewConversation, Speaker};
 pub use desk::DraftItem;
 pub use digest::{DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
-pub use messages::{Content, Lookups, Matched, NewMessage, Refetch, Stored};
+pub use messages::{Content, Lookups, Matched, NewMessage, Place, Refetch, Stored};
 pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
     Settlement, SmtpPause, Verdict,
