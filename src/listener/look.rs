@@ -187,7 +187,8 @@ impl Listener {
         haul: &mut Haul,
         announced: Option<UtcMs>,
     ) -> Result<(), Ended> {
-        for mut message in std::mem::take(&mut haul.cut) {
+        // Those that wait stay in `haul.cut`, so that no commit moves the cursor past them.
+        while let Some(message) = haul.cut.first_mut() {
             while message.bytes.len() < TEXT_BYTES
                 && mime::wants_more_text(&message.bytes, u64::from(message.size))
             {
@@ -199,6 +200,7 @@ impl Listener {
                 message.bytes.extend_from_slice(&piece);
             }
             message.announced_at = announced;
+            let message = haul.cut.remove(0);
             haul.ready.push(message);
             self.commit(origin, haul).await?;
         }
