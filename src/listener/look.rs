@@ -155,6 +155,9 @@ impl Listener {
 
     /// Reads a fetch to its tagged reply, committing batches as they fill, so that a backlog of
     /// any size takes bounded memory and an end in the middle loses nothing that was read.
+    ///
+    /// What comes without a body is no message: a server may push a message's date or size
+    /// unasked, and a row made of that would keep the mail itself out.
     async fn drain(
         &self,
         mut fetch: Fetch<'_>,
@@ -163,6 +166,9 @@ impl Listener {
         haul: &mut Haul,
     ) -> Result<(), Ended> {
         while let Some(fetched) = fetch.next().await? {
+            if fetched.body.is_none() {
+                continue;
+            }
             let cut = fetched_is_cut(&fetched);
             haul.last_uid = haul.last_uid.max(fetched.uid);
             let arrived = arrived(fetched, announced);
@@ -314,7 +320,7 @@ impl Listener {
             // Ready messages of a chunk are few and bounded (LIST_UIDS prefixes), and the
             // cursor must not pass one of them, so they are committed together.
             while let Some(fetched) = fetch.next().await? {
-                if fetched.internal_date.is_some_and(|at| at < from) {
+                if fetched.body.is_none() || fetched.internal_date.is_some_and(|at| at < from) {
                     continue;
                 }
                 let cut = fetched_is_cut(&fetched);
@@ -430,7 +436,9 @@ impl Listener {
                         let mut fetch = session.fetch_list(&[item.uid], FetchWhat::Prefix).await?;
                         let mut found = None;
                         while let Some(fetched) = fetch.next().await? {
-                            found = Some(arrived(fetched, None));
+                            if fetched.body.is_some() {
+                                found = Some(arrived(fetched, None));
+                            }
                         }
                         found
                     } else {
