@@ -12,7 +12,10 @@
     reason = "clippy's allowance for tests does not reach helper functions"
 )]
 
+mod big;
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
+mod idle;
+mod parse;
 mod scene;

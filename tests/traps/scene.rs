@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take on a machine with two busy cores. Passing tests never wait for it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The store cannot announce itself: it is asked this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(30);
 /// The account beside the faulty ones.
@@ -249,7 +249,7 @@ impl Scene {
             assert!(
                 Instant::now() < deadline,
                 "Waited in vain for {what}\n{}",
-                self.all_history()
+                self.history_of_those_in(what)
             );
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -309,9 +309,9 @@ impl Scene {
             .unwrap()
     }
 
-    fn all_history(&self) -> String {
+    fn history_of_those_in(&self, what: &str) -> String {
         let mut text = String::new();
-        for account in self.logins.keys() {
+        for account in self.logins.keys().filter(|a| what.contains(**a)) {
             writeln!(text, "{account}: {:?}", self.history(account)).unwrap();
         }
         text
