@@ -16,6 +16,11 @@ mod big;
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
+mod greeting;
+mod identity;
 mod idle;
+mod memory;
 mod parse;
 mod scene;
+mod sign_in;
+mod silent;

@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) leads: usize,
     /// Where an account's server is, if not the sandbox: port and security.
     pub(crate) servers: HashMap<&'static str, (u16, &'static str)>,
+    /// Certificates of further servers that are trusted.
+    pub(crate) more_ca: String,
 }
 
 impl Setup {
@@ -63,6 +65,7 @@ impl Setup {
             mailboxes: &["INBOX"],
             leads: 150,
             servers: HashMap::new(),
+            more_ca: String::new(),
         }
     }
 }
@@ -466,7 +469,8 @@ fn settings(
     folder: &tempfile::TempDir,
 ) -> Settings {
     let path = |name: &str| -> PathBuf { folder.path().join(name) };
-    std::fs::write(path("ca.pem"), sandbox.ca_pem()).unwrap();
+    let ca = format!("{}\n{}", sandbox.ca_pem(), setup.more_ca);
+    std::fs::write(path("ca.pem"), ca).unwrap();
     let text = config(
         sandbox,
         setup,
