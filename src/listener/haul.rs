@@ -55,8 +55,13 @@ impl Haul {
         !self.waiting.is_empty()
     }
 
-    /// Takes a message in; one whose text was cut waits until the fetch has ended.
+    /// Takes a message in; one whose text was cut waits until the fetch has ended. What comes
+    /// without a body is no message: a server may push a message's date or size unasked, and a
+    /// row made of that would keep the mail itself out.
     pub(super) fn take(&mut self, fetched: Fetched, announced: Option<UtcMs>) {
+        if fetched.body.is_none() {
+            return;
+        }
         self.disordered |= fetched.uid < self.last_uid;
         self.last_uid = self.last_uid.max(fetched.uid);
         if is_cut(&fetched) {
@@ -159,7 +164,9 @@ pub(super) async fn fetch_one(
     let mut fetch = session.fetch_list(&[uid], FetchWhat::Prefix).await?;
     let mut found = None;
     while let Some(fetched) = fetch.next().await? {
-        found = Some(arrived(fetched, announced));
+        if fetched.body.is_some() {
+            found = Some(arrived(fetched, announced));
+        }
     }
     Ok(found)
 }

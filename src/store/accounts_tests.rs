@@ -81,13 +81,14 @@ async fn a_backoff_is_obeyed_by_the_next_process_unless_the_clock_was_set_back()
     let (_dir, store, id) = store().await;
     store
         .write(move |tx| {
-            tx.note_failure(id, true, UtcMs(900_000))?;
+            let lease = tx.take_lease(id, "a", UtcMs(5_000), TTL)?.unwrap();
+            tx.note_failure(&lease, true, UtcMs(900_000))?;
             assert_eq!(
                 tx.book_login(id, UtcMs(5_000), MINUTE)?,
                 LoginPermit::NotBefore(UtcMs(900_000))
             );
             assert_eq!(tx.account(id)?.auth_refusals, 1);
-            tx.note_failure(id, true, UtcMs(90_000_000_000))?;
+            tx.note_failure(&lease, true, UtcMs(90_000_000_000))?;
             assert_eq!(
                 tx.book_login(id, UtcMs(5_000), MINUTE)?,
                 LoginPermit::Granted
@@ -137,8 +138,12 @@ async fn state_since_moves_only_with_the_state() {
     let (_dir, store, id) = store().await;
     store
         .write(move |tx| {
-            assert!(tx.set_account_state(id, AccountState::Live, "", UtcMs(5))?);
-            assert!(!tx.set_account_state(id, AccountState::Live, "still", UtcMs(9))?);
+            let lease = tx.take_lease(id, "a", UtcMs(4), TTL)?.unwrap();
+            assert!(tx.set_account_state(&lease, AccountState::Live, "", UtcMs(5))?);
+            assert!(!tx.set_account_state(&lease, AccountState::Live, "still", UtcMs(9))?);
+            tx.take_lease(id, "b", UtcMs(9).plus(TTL), TTL)?.unwrap();
+            let lost = tx.set_account_state(&lease, AccountState::Down, "", UtcMs(99));
+            assert!(matches!(lost, Err(StoreError::LeaseLost(_))), "only the holder says so");
             assert_eq!(tx.account(id)?.state_since, UtcMs(5));
             Ok::<_, StoreError>(())
         })
