@@ -481,6 +481,8 @@ fn killed_at_random(kills: u32, mails: usize) {
     }
     died(&desk);
     let mut running = desk.replyd.start(&["run"]);
+    // All may be settled before it has come up far enough to be stopped in order.
+    desk.listen(&mut running);
     wait_settled(&desk, &mut running, mails);
     stop(running);
     let found = count(&desk, mails, true);
