@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "helpers of tests fail the test with a sentence; counts are printed"
 )]
 
@@ -137,6 +138,10 @@ fn killed_at(phase: Phase, point: &str) {
         assert_eq!(settled(&desk.replyd.rows(), REPLIES), Some(()));
     } else {
         let mut running = desk.replyd.start(&["run"]);
+        // It does not wait for the lease of the dead process, which has most of a minute to go.
+        running.wait_for_event("the account to be taken over", |event| {
+            event["message"] == "an ended process left accounts behind: taken over at once"
+        });
         wait_settled(&desk, &mut running, REPLIES);
         stop(running);
     }
@@ -476,6 +481,8 @@ fn killed_at_random(kills: u32, mails: usize) {
     }
     died(&desk);
     let mut running = desk.replyd.start(&["run"]);
+    // All may be settled before it has come up far enough to be stopped in order.
+    desk.listen(&mut running);
     wait_settled(&desk, &mut running, mails);
     stop(running);
     let found = count(&desk, mails, true);

@@ -316,8 +316,29 @@ impl ReplyActor {
         error: StepError,
         now: UtcMs,
     ) -> anyhow::Result<JobReport> {
+        let report = |action, reasons, error| JobReport {
+            job_id: job.id,
+            conversation_id: None,
+            action,
+            gate: "nothing",
+            intent: None,
+            confidence: 0.0,
+            goal_type: None,
+            reasons,
+            error,
+            queued: false,
+        };
+        if matches!(error, StepError::Store(StoreError::Stale(_))) {
+            // Not an error: whoever took it over says how it ends.
+            tracing::info!(
+                job = job.id.0,
+                attempt = job.attempts,
+                "reply taken over by another process"
+            );
+            let why = vec!["another process handles it".to_owned()];
+            return Ok(report(ActionTaken::Skipped, why, None));
+        }
         let text = error.to_string();
-        let stale = matches!(error, StepError::Store(StoreError::Stale(_)));
         let again = error.is_transient();
         tracing::warn!(
             job = job.id.0,
@@ -326,39 +347,26 @@ impl ReplyActor {
             error = text,
             "reply not handled"
         );
-        if !stale {
-            let note = text.clone();
-            let recorded = self
-                .store
-                .write(move |tx| {
-                    if again {
-                        tx.note_job_error(&job, &note)
-                    } else {
-                        tx.fail_job(&job, &note, now)
-                    }
-                })
-                .await;
-            match recorded {
-                // Somebody else has it by now, and will say how it ends.
-                Ok(()) | Err(StoreError::Stale(_)) => {}
-                // It stays booked; the store's own trouble is the caller's to hear of.
-                Err(e) => {
-                    return Err(e).with_context(|| format!("Record failure of job {}", job.id));
+        let note = text.clone();
+        let recorded = self
+            .store
+            .write(move |tx| {
+                if again {
+                    tx.note_job_error(&job, &note)
+                } else {
+                    tx.fail_job(&job, &note, now)
                 }
+            })
+            .await;
+        match recorded {
+            // Somebody else has it by now, and will say how it ends.
+            Ok(()) | Err(StoreError::Stale(_)) => {}
+            // It stays booked; the store's own trouble is the caller's to hear of.
+            Err(e) => {
+                return Err(e).with_context(|| format!("Record failure of job {}", job.id));
             }
         }
-        Ok(JobReport {
-            job_id: job.id,
-            conversation_id: None,
-            action: ActionTaken::Error,
-            gate: "nothing",
-            intent: None,
-            confidence: 0.0,
-            goal_type: None,
-            reasons: Vec::new(),
-            error: Some(text),
-            queued: false,
-        })
+        Ok(report(ActionTaken::Error, Vec::new(), Some(text)))
     }
 }
 
