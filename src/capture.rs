@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::{KeepRaw, Settings};
 use crate::disposition;
@@ -173,6 +173,7 @@ impl Capture {
                 Ok::<_, StoreError>(report)
             })
             .await?;
+        debug!(stored = report.processed, "committed");
         faultpoint::hit("capture.committed");
         Ok(report)
     }

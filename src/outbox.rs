@@ -301,6 +301,8 @@ impl Inner {
                 return Err(e).with_context(|| format!("Note the handover of mail {}", attempt.id));
             }
         };
+        let sent = matches!(outcome, Outcome::Sent { .. });
+        tracing::debug!(mail = %attempt.id, kind = %mail.kind, sent, "SMTP server answered");
         faultpoint::hit("outbox.body_sent");
         let (code, trouble, why) = match &outcome {
             Outcome::Sent { code, .. } => (Some(*code), None, None),
