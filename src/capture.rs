@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::{KeepRaw, Settings};
 use crate::disposition;
@@ -198,6 +198,7 @@ impl Capture {
                 Ok::<_, StoreError>(report)
             })
             .await?;
+        debug!(stored = report.processed, "committed");
         faultpoint::hit("capture.committed");
         Ok(report)
     }
