@@ -269,7 +269,7 @@ impl Listener {
         uids.dedup();
         let end = match seen.uid_next {
             Some(next) => next,
-            None => uids.last().map_or(1, |last| last.saturating_add(1)),
+            None => self.end_of(session, &uids).await?,
         };
         uids.retain(|uid| *uid < end);
         let cursor = uids.first().copied().unwrap_or(end);
@@ -298,6 +298,19 @@ impl Listener {
             })
             .await?;
         Ok((report, epoch))
+    }
+
+    /// The UID behind the last one, of a server that does not say UIDNEXT. Messages outside the
+    /// window count as well: they are not to be looked at, now or later.
+    async fn end_of(&self, session: &mut Session, inside: &[u32]) -> Result<u32, Ended> {
+        let mut last = inside.last().copied().unwrap_or(0);
+        let mut fetch = session
+            .fetch(last.saturating_add(1), None, FetchWhat::UidsAndDates)
+            .await?;
+        while let Some(fetched) = fetch.next().await? {
+            last = last.max(fetched.uid);
+        }
+        Ok(last.saturating_add(1))
     }
 
     /// Fetches UIDs by list in ascending order and takes in those inside the window.
