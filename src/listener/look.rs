@@ -269,7 +269,7 @@ impl Listener {
         uids.dedup();
         let end = match seen.uid_next {
             Some(next) => next,
-            None => self.end_of(session, &uids).await?,
+            None => self.end_of(session, &mut uids, from).await?,
         };
         uids.retain(|uid| *uid < end);
         let cursor = uids.first().copied().unwrap_or(end);
@@ -301,15 +301,26 @@ impl Listener {
     }
 
     /// The UID behind the last one, of a server that does not say UIDNEXT. Messages outside the
-    /// window count as well: they are not to be looked at, now or later.
-    async fn end_of(&self, session: &mut Session, inside: &[u32]) -> Result<u32, Ended> {
-        let mut last = inside.last().copied().unwrap_or(0);
+    /// window count as well: they are not to be looked at, now or later. What came since the
+    /// search is added to `uids`.
+    async fn end_of(
+        &self,
+        session: &mut Session,
+        uids: &mut Vec<u32>,
+        from: UtcMs,
+    ) -> Result<u32, Ended> {
+        let mut last = uids.last().copied().unwrap_or(0);
         let mut fetch = session
             .fetch(last.saturating_add(1), None, FetchWhat::UidsAndDates)
             .await?;
         while let Some(fetched) = fetch.next().await? {
             last = last.max(fetched.uid);
+            if fetched.internal_date.is_none_or(|at| at >= from) {
+                uids.push(fetched.uid);
+            }
         }
+        uids.sort_unstable();
+        uids.dedup();
         Ok(last.saturating_add(1))
     }
 
