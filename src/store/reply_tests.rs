@@ -219,6 +219,74 @@ async fn the_context_sees_people_repetitions_and_suppressions() {
 }
 
 #[tokio::test]
+async fn a_copy_of_a_colleagues_mail_in_the_thread_is_a_person_and_our_own_mail_seen_again_is_not()
+{
+    async fn person_wrote(copy: &Captured, change: &str) -> bool {
+        let f = Fixture::new();
+        f.capture(1, copy);
+        f.capture(2, &Captured::default());
+        f.sql(change);
+        let context = f.store.read(|r| r.job_context(JobId(2))).await.unwrap();
+        context.thread.unwrap().person_wrote
+    }
+    let internal = Captured {
+        disposition: "internal",
+        from: "",
+        text: "",
+        ..Captured::default()
+    };
+    let own = Captured {
+        disposition: "own_mail",
+        nature: "own",
+        ..internal.clone()
+    };
+    assert!(person_wrote(&internal, "").await);
+    assert!(person_wrote(&own, "").await);
+    // The same mail in another thread says nothing of this one.
+    let elsewhere = Captured {
+        campaign_lead: None,
+        sent: None,
+        ..own.clone()
+    };
+    assert!(!person_wrote(&elsewhere, "").await);
+    // What we sent ourselves: to the lead, or a notice.
+    let known =
+        "INSERT INTO sent_ids (id_key, sent_id, source) VALUES ('reply1@lead.example', 1, 'own')";
+    assert!(!person_wrote(&own, known).await);
+    let notice = "INSERT INTO outbox (account_id, kind, automatic, rfc_message_id, envelope_from, envelope_to,
+            subject, body, body_digest, raw, next_attempt_at, created_at)
+        VALUES (1, 'sales_notice', 0, 'reply1@lead.example', 'a@example.com', 'b@example.com',
+            's', 'b', 'd', x'00', 0, 0)";
+    assert!(!person_wrote(&own, notice).await);
+    // A colleague's vacation notice.
+    let vacation = Captured {
+        nature: "automatic",
+        ..internal.clone()
+    };
+    assert!(!person_wrote(&vacation, "").await);
+    // A lead's own reply is none of ours.
+    assert!(!person_wrote(&Captured::default(), "").await);
+}
+
+#[tokio::test]
+async fn a_mail_that_a_person_approved_is_a_persons_and_an_automatic_one_is_not() {
+    for (automatic, expected) in [(0, true), (1, false)] {
+        let f = Fixture::new();
+        f.capture(1, &Captured::default());
+        f.sql(&format!(
+            "INSERT INTO outbox (id, account_id, kind, automatic, rfc_message_id, envelope_from, envelope_to,
+                 subject, body, body_digest, raw, next_attempt_at, created_at)
+                 VALUES (1, 1, 'acknowledgment', {automatic}, 'x@example.com', 'a@example.com',
+                 'ann@lead.example', 's', 'b', 'd', x'00', 0, 0);
+             INSERT INTO sent_messages (campaign_lead_id, kind, sent_at, known_at, outbox_ref)
+                 VALUES (1, 'acknowledgment', 5, 5, 1)"
+        ));
+        let context = f.store.read(|r| r.job_context(JobId(1))).await.unwrap();
+        assert_eq!(context.thread.unwrap().person_wrote, expected);
+    }
+}
+
+#[tokio::test]
 async fn brakes_count_a_person_as_one_lead_over_campaigns_and_leave_out_what_was_withdrawn() {
     let f = Fixture::new();
     f.capture(1, &Captured::default());
