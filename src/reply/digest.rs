@@ -9,7 +9,8 @@
 //! * **Unmatched** mail of leads: a day after the first item, so one a day; `flush` does not
 //!   hurry it, or cron would send one a minute.
 //!
-//! Whatever makes it due, it tells everything that is open.
+//! Whatever makes it due, it tells everything that is open, as far as one mail has room; what it
+//! does not list stays open, and is due at once: sales are told of every reply by its line.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::compose::{self, Draftable};
 use super::policy::{DAY, DigestReason, HOUR};
 use super::step::StepError;
 use super::templates::{DigestLine, DigestText};
-use crate::model::{Address, Inserted, MailKind};
+use crate::model::{Address, Inserted, MailKind, MessageRowId};
 use crate::store::{DigestItem, Reader, StoreError, Tx};
 use crate::time::UtcMs;
 
@@ -26,7 +27,7 @@ use crate::time::UtcMs;
 const QUIET: Duration = Duration::from_secs(60);
 /// A burst that does not end is told of after this.
 const LONGEST_BURST: Duration = Duration::from_secs(30 * 60);
-/// Lines that are shown; the rest is counted.
+/// Lines that are shown; the rest is counted, and stands in the next digest.
 const SHOWN: u32 = 200;
 /// Characters of a reply in its line.
 const LINE_CHARS: usize = 200;
@@ -53,7 +54,7 @@ pub(super) fn is_due(r: &Reader<'_>, now: UtcMs, flush: bool) -> Result<bool, St
     Ok((flush || now.since(old.newest) >= QUIET) && !r.old_mail_pending()?)
 }
 
-/// Queues one digest of all that is open and marks the items as told. Whether there was one.
+/// Queues one digest of what is open and marks what it lists as told. Whether there was one.
 pub(super) fn queue(
     tx: &Tx<'_>,
     parts: &Parts,
@@ -106,7 +107,8 @@ pub(super) fn queue(
         now,
     )?;
     let (Inserted::New(id) | Inserted::Duplicate(id)) = tx.enqueue(&mail, now)?;
-    tx.close_digest_items(id)?;
+    let told: Vec<MessageRowId> = items.iter().map(|item| item.message_id).collect();
+    tx.close_digest_items(&told, id)?;
     Ok(true)
 }
 

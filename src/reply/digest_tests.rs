@@ -144,3 +144,47 @@ async fn over_the_hourly_cap_notices_become_one_digest() {
     );
     assert_eq!(f.list(KINDS), "sales_notice, sales_notice, sales_digest");
 }
+
+#[tokio::test]
+async fn replies_beyond_the_room_of_one_digest_are_not_told_until_the_next() {
+    let f = Fixture::new();
+    for id in 1..=205 {
+        f.capture(id, &Captured::default());
+    }
+    f.sql(&format!(
+        "UPDATE reply_jobs SET state = 'done';
+         INSERT INTO conversations (campaign_lead_id, sender, message, created_at, message_ref)
+             SELECT 1, 'customer', 'x', 0, id FROM messages;
+         INSERT INTO digest_items (message_id, reason, created_at)
+             SELECT id, 'old_mail', {NOW} FROM messages;
+         INSERT INTO digest_items (message_id, reason, created_at) VALUES (1, 'unmatched', {NOW})"
+    ));
+    let a = actor(&f);
+    let told = "SELECT count(*) FROM conversations WHERE sales_team_notified = 1";
+    let mut expected = 0;
+    for lines in [200, 5] {
+        assert!(a.send_due_digest(AT, true).await.unwrap());
+        let body = f.text("SELECT body FROM outbox ORDER BY id DESC LIMIT 1");
+        assert_eq!(body.matches("received 20").count(), lines, "{body}");
+        assert_eq!(body.contains("and 5 more"), lines == 200);
+        let claim = f
+            .store
+            .write(|tx| tx.claim_outbox(AT, Duration::from_secs(60), &[]))
+            .await
+            .unwrap();
+        let sent = crate::store::Verdict::Sent {
+            code: 250,
+            text: String::new(),
+            provider_id: None,
+            aliases: Vec::new(),
+        };
+        let attempt = claim.mail.unwrap().attempt;
+        f.store
+            .write(move |tx| tx.record_outcome(&attempt, &sent, AT))
+            .await
+            .unwrap();
+        expected += i64::try_from(lines).unwrap();
+        assert_eq!(f.number(told), expected);
+    }
+    assert!(!a.send_due_digest(AT, true).await.unwrap());
+}

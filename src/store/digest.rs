@@ -9,8 +9,8 @@ use crate::time::UtcMs;
 /// A line of the next digest.
 #[derive(Clone, Debug)]
 pub struct DigestItem {
-    /// `digest_items.id`.
-    pub id: i64,
+    /// The message.
+    pub message_id: MessageRowId,
     /// Why it stands here.
     pub reason: String,
     /// The account that captured it, and its name in the settings.
@@ -75,7 +75,7 @@ impl Reader<'_> {
             )?
             .query_row([], |row| row.get(0))?;
         let mut statement = self.conn.prepare_cached(
-            "SELECT min(d.id), d.reason, m.account_id, a.name, coalesce(l.name, m.from_name),
+            "SELECT d.message_id, d.reason, m.account_id, a.name, coalesce(l.name, m.from_name),
                     m.from_address, coalesce(nullif(c.project_name, ''), l.project_name, ''),
                     m.internal_date, coalesce(j.intent, ''), substr(m.visible_text, 1, 500)
              FROM digest_items d
@@ -92,7 +92,7 @@ impl Reader<'_> {
         let items = statement
             .query_map([limit], |row| {
                 Ok(DigestItem {
-                    id: row.get(0)?,
+                    message_id: MessageRowId(row.get(0)?),
                     reason: row.get(1)?,
                     account: (AccountId(row.get(2)?), row.get(3)?),
                     lead_name: row.get(4)?,
@@ -128,14 +128,22 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// All open items were told in this mail. In the transaction that read them.
+    /// These messages were told in this mail, for whatever reasons they waited; others stay open
+    /// for the next digest. In the transaction that read them.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn close_digest_items(&self, told_in: OutboxId) -> Result<usize, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached("UPDATE digest_items SET outbox_ref = ?1 WHERE outbox_ref IS NULL")?
-            .execute([told_in.0])?)
+    pub fn close_digest_items(
+        &self,
+        told: &[MessageRowId],
+        told_in: OutboxId,
+    ) -> Result<(), StoreError> {
+        let mut close = self.conn.prepare_cached(
+            "UPDATE digest_items SET outbox_ref = ?1 WHERE outbox_ref IS NULL AND message_id = ?2",
+        )?;
+        for message in told {
+            close.execute([told_in.0, message.0])?;
+        }
+        Ok(())
     }
 }
