@@ -188,3 +188,60 @@ async fn replies_beyond_the_room_of_one_digest_are_not_told_until_the_next() {
     }
     assert!(!a.send_due_digest(AT, true).await.unwrap());
 }
+
+/// Waiting for a digest: a reply of old mail.
+fn waiting(f: &Fixture) {
+    f.capture(1, &Captured::default());
+    f.sql(&format!(
+        "UPDATE reply_jobs SET state = 'done';
+         INSERT INTO digest_items (message_id, reason, created_at) VALUES (1, 'old_mail', {NOW})"
+    ));
+}
+
+#[tokio::test]
+async fn a_digest_of_an_account_that_was_removed_leaves_through_the_first_that_is_left() {
+    let f = Fixture::new();
+    waiting(&f);
+    let a = actor_with(&f, |s| s.accounts[0].name = "other".into());
+    assert!(a.send_due_digest(AT, true).await.unwrap());
+    assert_eq!(
+        f.text("SELECT a.name FROM outbox o JOIN accounts a ON a.id = o.account_id"),
+        "other"
+    );
+}
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_built_is_noted_and_tried_once_an_hour_and_stops_nothing_else() {
+    let f = Fixture::new();
+    waiting(&f);
+    let broken = actor_with(&f, |s| s.reply.sales_email = "no address".into());
+    let whole = actor(&f);
+    let failure = || f.store.read(|r| r.digest_failure());
+    assert!(!broken.send_due_digest(AT, true).await.unwrap());
+    let noted = failure().await.unwrap().unwrap();
+    assert_eq!(noted.at, AT);
+    assert!(!noted.reason.contains("no address"), "{}", noted.reason);
+    // Within the hour nobody tries, also not another process.
+    let later = |ms| UtcMs(NOW + ms);
+    assert!(
+        !whole
+            .send_due_digest(later(59 * MINUTE), true)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !broken
+            .send_due_digest(later(60 * MINUTE), true)
+            .await
+            .unwrap()
+    );
+    assert_eq!(failure().await.unwrap().unwrap().at, later(60 * MINUTE));
+    assert!(
+        whole
+            .send_due_digest(later(120 * MINUTE), true)
+            .await
+            .unwrap()
+    );
+    assert_eq!(failure().await.unwrap(), None);
+    assert_eq!(f.list(KINDS), "sales_digest");
+}

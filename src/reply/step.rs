@@ -56,6 +56,11 @@ impl StepError {
             | Self::GivenUp(_) => false,
         }
     }
+
+    /// Whether the store is in trouble, and not only this mail.
+    pub(super) fn is_the_stores(&self) -> bool {
+        matches!(self, Self::Store(e) if !matches!(e, StoreError::Invalid(_)))
+    }
 }
 
 /// Reads the intent of a reply.

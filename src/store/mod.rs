@@ -38,7 +38,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 pub use accounts::{AccountRow, LoginPermit};
 pub use conversations::{NewConversation, Speaker};
 pub use desk::DraftItem;
-pub use digest::{DigestItem, DigestWaiting};
+pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
