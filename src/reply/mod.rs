@@ -167,7 +167,7 @@ impl ReplyActor {
         self.work(job, now, false).await.map(Some)
     }
 
-    /// Handles this job now, also one that failed or was done (`process --force`). It never
+    /// Handles this job now, also one that failed, was given up or was done (`process`). It never
     /// sends a second automatic mail for the same reply unless `resend`.
     ///
     /// # Errors
@@ -269,8 +269,8 @@ impl ReplyActor {
     }
 
     async fn work(&self, job: ClaimedJob, now: UtcMs, resend: bool) -> anyhow::Result<JobReport> {
-        let error = if job.attempts > MAX_ATTEMPTS && !resend {
-            StepError::GivenUp(job.attempts)
+        let error = if job.tries > MAX_ATTEMPTS {
+            StepError::GivenUp(MAX_ATTEMPTS)
         } else {
             match self.attempt(job, now, resend).await {
                 Ok(report) => {

@@ -82,6 +82,28 @@ async fn who_lost_the_lease_can_neither_finish_nor_fail_the_job() {
 }
 
 #[tokio::test]
+async fn a_reopened_job_counts_its_tries_anew_and_never_gives_a_booking_a_second_time() {
+    let f = Fixture::new();
+    f.capture(1, &Captured::default());
+    let slow = claim(&f, at(0)).await.unwrap();
+    let second = claim(&f, at(10 * 60_000)).await.unwrap();
+    f.store
+        .write(move |tx| {
+            tx.finish_job(&second, &outcome(), at(0))?;
+            tx.reopen_reply_job(MessageRowId(1), at(0))
+        })
+        .await
+        .unwrap();
+    let third = claim(&f, at(0)).await.unwrap();
+    assert_eq!((third.attempts, third.tries), (3, 1));
+    let late = f
+        .store
+        .write(move |tx| tx.finish_job(&slow, &outcome(), at(0)))
+        .await;
+    assert!(matches!(late, Err(StoreError::Stale(_))));
+}
+
+#[tokio::test]
 async fn a_clock_that_was_set_back_does_not_stall_the_queue() {
     let f = Fixture::new();
     f.capture(1, &Captured::default());
