@@ -191,6 +191,7 @@ CREATE TABLE messages (
     visible_sure     INTEGER NOT NULL DEFAULT 0 CHECK (visible_sure IN (0, 1)),
     attachments      TEXT NOT NULL DEFAULT '[]',              -- JSON
     malformed        TEXT NOT NULL DEFAULT '[]',              -- JSON: what was odd about it
+    complained_of    TEXT NOT NULL DEFAULT '',                -- of an abuse report: address keys, blank between
     raw              BLOB,                                    -- zstd; NULL = not kept or expired
     announced_at     INTEGER,                                 -- EXISTS seen (live), for the latency ledger
     fetched_at       INTEGER,

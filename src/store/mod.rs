@@ -22,6 +22,7 @@ mod outbox;
 mod poison;
 mod presence;
 mod reply;
+mod reports;
 mod sent;
 mod thread;
 mod trace;
