@@ -51,6 +51,7 @@ pub use outbox::{
 pub use poison::Poison;
 pub use presence::ReaderPresence;
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
+pub use reports::NoticeBounce;
 pub use sent::{Change, NewSent, SentUpsert};
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
 pub use trace::Trace;

@@ -253,7 +253,11 @@ impl Tx<'_> {
             .conn
             .prepare_cached("SELECT kind FROM outbox WHERE id = ?1")?
             .query_row([id.0], |row| row.get(0))?;
-        match kind.parse::<MailKind>()? {
+        let kind = kind.parse::<MailKind>()?;
+        if matches!(kind, MailKind::SalesNotice | MailKind::SalesDigest) {
+            self.forget_notice_bounce(self.account_of(id)?, now)?;
+        }
+        match kind {
             MailKind::SalesNotice => {
                 self.conn
                     .prepare_cached(

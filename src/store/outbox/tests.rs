@@ -320,6 +320,38 @@ fn sales_are_told_when_the_server_took_the_notice_not_before() {
 }
 
 #[test]
+fn a_bounced_notice_is_known_until_a_later_one_of_the_account_is_taken() {
+    let w = World::new();
+    let report = crate::model::MessageRowId(1);
+    for account in [1, 2] {
+        w.tx(|tx| tx.note_notice_bounced(AccountId(account), report, T0));
+    }
+    let bounced = || {
+        let all = w.tx(|tx| tx.notice_bounces());
+        all.iter().map(|b| b.account_id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        w.tx(|tx| tx.notice_bounces())[0],
+        crate::store::NoticeBounce {
+            account_id: AccountId(1),
+            at: T0,
+            message_id: report
+        }
+    );
+    let accept = |kind, id: &str, now| {
+        w.queue(&mail(kind, id));
+        let claimed = w.claim(now).unwrap();
+        w.record(&claimed, &sent(), now);
+    };
+    // Its own bounce may still come; a mail to a lead says nothing of sales.
+    accept(MailKind::SalesNotice, "1@y", T0.plus(MINUTE * 9));
+    accept(MailKind::Answer, "2@y", T0.plus(MINUTE * 11));
+    assert_eq!(bounced(), [1, 2]);
+    accept(MailKind::SalesNotice, "3@y", T0.plus(MINUTE * 11));
+    assert_eq!(bounced(), [2], "the other account's stands");
+}
+
+#[test]
 fn a_campaign_mail_marks_its_lead_when_it_is_accepted() {
     let w = World::new();
     w.queue(&mail(MailKind::Campaign, "c@y"));
