@@ -125,6 +125,7 @@ CREATE TABLE accounts (
     next_attempt_at     INTEGER NOT NULL DEFAULT 0,           -- no connection before
     login_tokens_ms     INTEGER NOT NULL DEFAULT 120000,      -- token bucket of logins: 60000 ms buys one
     login_refilled_at   INTEGER NOT NULL DEFAULT 0,
+    credential_hash     TEXT NOT NULL DEFAULT '',             -- keyed; another sign-in is tried at once
     pipelines           TEXT NOT NULL DEFAULT 'untried' CHECK (pipelines IN ('untried', 'yes', 'no')),
     lease_owner         TEXT,                                 -- the process that reads this account now
     lease_until         INTEGER NOT NULL DEFAULT 0,

@@ -138,6 +138,7 @@ impl App {
             store: self.store.clone(),
             capture: Capture::new(self.store.clone(), Arc::clone(&self.keys), &self.settings),
             budget: self.budget.clone(),
+            keys: Arc::clone(&self.keys),
             roots: self.roots.clone(),
             owner: self.owner.clone(),
             board: self.board.clone(),

@@ -103,6 +103,8 @@ pub struct Report {
     pub skipped_no_match: u64,
     /// The same mail again, in another folder or epoch.
     pub duplicates: u64,
+    /// Messages of the window that `check` found to have their row already.
+    pub known: u64,
     /// What went wrong; the first ten.
     pub errors: Vec<String>,
 }
@@ -117,6 +119,7 @@ impl Report {
             .saturating_add(other.skipped_no_reply_header);
         self.skipped_no_match = self.skipped_no_match.saturating_add(other.skipped_no_match);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);
+        self.known = self.known.saturating_add(other.known);
         for e in &other.errors {
             self.error(e.clone());
         }
@@ -303,7 +306,7 @@ impl Capture {
             Stored::New { id, duplicate_id } => {
                 if duplicate_id {
                     warn!(
-                        message = id.0,
+                        message_id = id.0,
                         "a Message-ID came again with other content: stored, never answered"
                     );
                 }
@@ -319,7 +322,7 @@ impl Capture {
                     *counter = counter.saturating_add(1);
                 }
                 info!(
-                    message = id.0,
+                    message_id = id.0,
                     uid = row.uid,
                     disposition = row.disposition.as_str(),
                     nature = row.nature.as_str(),

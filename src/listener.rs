@@ -23,7 +23,8 @@ pub use look::Progress;
 use crate::capture::{Capture, Report};
 use crate::config::{AccountSettings, Settings};
 use crate::imap::{ByteBudget, ImapError, Mode, News, Session, Watch};
-use crate::model::{AccountId, CaptureSource, Lease, MailboxId};
+use crate::keys::Keys;
+use crate::model::{AccountId, AccountState, CaptureSource, Lease, MailboxId};
 use crate::status::Board;
 use crate::store::{Store, StoreError};
 use crate::time::{self, UtcMs};
@@ -54,6 +55,8 @@ pub struct Shared {
     pub capture: Capture,
     /// Bytes of mail in flight over all accounts.
     pub budget: ByteBudget,
+    /// For keyed hashes.
+    pub keys: Arc<Keys>,
     /// Trust stores, read once.
     pub roots: TlsRoots,
     /// This process's name in leases.
@@ -290,6 +293,8 @@ impl Listener {
             if tokio::time::timeout(CLOSE, close).await.is_err() {
                 debug!(account = %self.account.name, "the server did not answer LOGOUT");
             }
+            self.set_state(lease, AccountState::Down, "replyd was stopped")
+                .await?;
         }
         result
     }

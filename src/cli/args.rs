@@ -258,6 +258,11 @@ pub enum DraftsCommand {
         /// Number of the draft, as `drafts list` shows it
         id: i64,
     },
+    /// Say that a person has dealt with it: answered by mail or by phone, or not needed
+    Close {
+        /// Number of the draft, as `drafts list` shows it
+        id: i64,
+    },
 }
 
 /// `config …`

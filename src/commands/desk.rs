@@ -95,6 +95,15 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
             say(&text)?;
             Ok(Exit::Done)
         }
+        DraftsCommand::Close { id } => {
+            let id = DraftId(*id);
+            app.store()
+                .write(move |tx| tx.close_draft(id))
+                .await
+                .map_err(|e: StoreError| e)?;
+            say(&format!("Draft {id} is closed\n"))?;
+            Ok(Exit::Done)
+        }
         DraftsCommand::Show { id } => {
             let id = DraftId(*id);
             let found = app

@@ -41,6 +41,7 @@ pub(super) async fn check(app: App, days: u32) -> anyhow::Result<Exit> {
         total.skipped_no_reply_header
     )?;
     writeln!(text, "Skipped (no match found): {}", total.skipped_no_match)?;
+    writeln!(text, "Already known: {}", total.known)?;
     writeln!(text, "Skipped (same mail again): {}", total.duplicates)?;
     writeln!(text, "Errors: {}", total.errors.len())?;
     for error in &total.errors {

@@ -29,8 +29,9 @@ const LEFT_BEHIND: Duration = Duration::from_millis(500);
 pub fn dispatch(cli: &Cli) -> Exit {
     let told = match &cli.command {
         Some(Command::Completions(args)) => {
-            cli::completions(args.shell, &mut io::stdout());
-            Ok(Exit::Done)
+            let mut script = Vec::new();
+            cli::completions(args.shell, &mut script);
+            say(&String::from_utf8_lossy(&script)).map(|()| Exit::Done)
         }
         Some(Command::Config(ConfigCommand::Reference)) => {
             say(&config::reference()).map(|()| Exit::Done)
@@ -77,10 +78,12 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
     cli::become_owner(&loaded.settings.database)
         .context("Run as the user who owns the database's folder")?;
     telemetry::init(&loaded.settings.log)?;
+    // Notes are for who starts the service or runs `config check`, not for each line of cron.
+    let is_service = matches!(cli.command, None | Some(Command::Run(_))) && !cli.run.once;
     for note in &loaded.notes {
         if note.warning {
             warn!("{}", note.text);
-        } else {
+        } else if is_service {
             info!("{}", note.text);
         }
     }

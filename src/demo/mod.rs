@@ -64,7 +64,11 @@ async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
     stop_on_signals(stop.clone())?;
     let token = stop.clone();
     let running = tokio::spawn(async move { app.run(&token).await });
-    let handled = tell(args, &sandbox, &store, folder, &stop).await;
+    let handled = tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(Vec::new()),
+        handled = tell(args, &sandbox, &store, folder) => handled,
+    };
     if !args.exit && handled.is_ok() {
         stop.cancelled().await;
     }
@@ -90,7 +94,6 @@ async fn tell(
     sandbox: &Sandbox,
     store: &Store,
     folder: &Path,
-    stop: &CancellationToken,
 ) -> anyhow::Result<Vec<String>> {
     let deadline = Instant::now() + LIMIT;
     say(&format!(
@@ -103,9 +106,6 @@ async fn tell(
     live(store, deadline).await?;
     let mut wrong = Vec::new();
     for sample in SAMPLES {
-        if stop.is_cancelled() {
-            break;
-        }
         sandbox
             .deliver(TEAM, "INBOX", &sample.raw(&mail_date(time::now())), None)
             .context("Deliver a sample")?;

@@ -42,6 +42,7 @@ impl Listener {
         uids.retain(|uid| *uid < epoch.cursor_uid);
         uids.sort_unstable();
         uids.dedup();
+        let mut there = 0;
         if let (Some(first), Some(last)) = (uids.first().copied(), uids.last().copied()) {
             let validity = seen.uid_validity;
             let known = self
@@ -49,7 +50,9 @@ impl Listener {
                 .store
                 .read(move |r| r.known_uids(mailbox, validity, first, last))
                 .await?;
+            let all = uids.len();
             uids.retain(|uid| !known.contains(uid));
+            there = u64::try_from(all.saturating_sub(uids.len())).unwrap_or(0);
         }
         let origin = Origin {
             account_id: self.id,
@@ -59,7 +62,8 @@ impl Listener {
             cursor_uid: None,
             seen_until: None,
         };
-        let report = self.take_list(session, &origin, &uids, from).await?;
+        let mut report = self.take_list(session, &origin, &uids, from).await?;
+        report.known = there;
         self.shared
             .store
             .write(move |tx| tx.widen_window(epoch.id, from))
@@ -68,8 +72,10 @@ impl Listener {
     }
 
     /// Takes in what a later import made matchable: from the kept raw mail, else by UID. Each
-    /// try is booked before it is made, so that none can stop the account for ever.
-    pub(super) async fn refetch(&self, session: &mut Session, lease: &Lease) -> Result<(), Ended> {
+    /// try is booked before it is made, so that none can stop the account for ever. Says how
+    /// many became replies.
+    pub(super) async fn refetch(&self, session: &mut Session, lease: &Lease) -> Result<u64, Ended> {
+        let mut became = 0_u64;
         let id = self.id;
         let due = self
             .shared
@@ -96,9 +102,11 @@ impl Listener {
                 self.give_up_refetch(&item).await?;
                 continue;
             };
-            self.adopt(lease, epoch, &item, message).await?;
+            if self.adopt(lease, epoch, &item, message).await? {
+                became = became.saturating_add(1);
+            }
         }
-        Ok(())
+        Ok(became)
     }
 
     async fn adopt(
@@ -107,19 +115,19 @@ impl Listener {
         epoch: Epoch,
         item: &Refetch,
         message: Arrived,
-    ) -> Result<(), Ended> {
+    ) -> Result<bool, Ended> {
         let mut origin = self.origin(lease, epoch, CaptureSource::LateMatch);
         origin.cursor_uid = None;
-        if self
+        let became = self
             .shared
             .capture
             .adopt(item.message_id, origin, message)
-            .await?
-        {
-            info!(account = %self.account.name, message = item.message_id.0, "matched by a later import");
+            .await?;
+        if became {
+            info!(account = %self.account.name, message_id = item.message_id.0, "matched by a later import");
         }
         self.shared.reply_bell.ring();
-        Ok(())
+        Ok(became)
     }
 
     /// The mail: as it was kept, else from the server, where it was seen first or under the
@@ -175,7 +183,7 @@ impl Listener {
 
     async fn give_up_refetch(&self, item: &Refetch) -> Result<(), StoreError> {
         let id = item.message_id;
-        warn!(account = %self.account.name, message = id.0, "matches a later import, but the server no longer has it");
+        warn!(account = %self.account.name, message_id = id.0, "matches a later import, but the server no longer has it");
         self.shared
             .store
             .write(move |tx| tx.end_refetch(id, true))

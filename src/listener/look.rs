@@ -53,7 +53,7 @@ impl Listener {
         } else {
             Poison::default()
         };
-        self.refetch(session, lease).await?;
+        looked.report.new_replies = self.refetch(session, lease).await?;
         let last = self.mailboxes.first().map(|(_, id)| *id);
         for (name, id) in self.mailboxes.iter().rev() {
             match self.look(session, lease, name, *id, source, poison).await {

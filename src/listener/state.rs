@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tracing::{error, info, warn};
 
 use super::look::Looked;
 use super::{Ended, LEASE, Listener};
+use crate::config::Credential;
 use crate::faultpoint;
 use crate::imap::{self, ImapError, Session};
 use crate::model::{AccountState, Lease, Pipelining};
@@ -42,10 +44,14 @@ pub(super) fn looked(looked: &Looked, way: &str) -> (AccountState, String) {
 impl Listener {
     pub(super) async fn connect(&self) -> Result<Session, Ended> {
         let (id, every) = (self.id, self.shared.settings.listen.login_every);
+        let credentials = self.credential_hash().await;
         let permit = self
             .shared
             .store
-            .write(move |tx| tx.book_login(id, time::now(), every))
+            .write(move |tx| {
+                tx.note_credentials(id, &credentials)?;
+                tx.book_login(id, time::now(), every)
+            })
             .await?;
         if let LoginPermit::NotBefore(at) = permit {
             return Err(Ended::NotBefore(at));
@@ -58,6 +64,19 @@ impl Listener {
             .await?;
         self.remember().await?;
         Ok(session)
+    }
+
+    /// A keyed hash of user and secret: tells whether they were mended, and nothing else. A
+    /// token file that cannot be read counts as empty; signing in says what is wrong with it.
+    async fn credential_hash(&self) -> String {
+        let imap = &self.account.imap;
+        let secret = match &imap.credential {
+            Credential::Password(password) => password.expose_secret().to_owned(),
+            Credential::TokenFile(file) => {
+                tokio::fs::read_to_string(file).await.unwrap_or_default()
+            }
+        };
+        self.shared.keys.hash(&format!("{}\n{secret}", imap.user))
     }
 
     /// What an earlier session or process knew: up to when the mailbox was looked at.
@@ -154,7 +173,10 @@ impl Listener {
         let now = time::now();
         let account = self.account.name.as_str();
         let wait = match ended {
-            Ended::NotBefore(at) => return at.since(now),
+            Ended::NotBefore(at) => {
+                info!(account, until = %at.rfc3339(), "waiting before the next sign-in: backoff, or one sign-in a minute");
+                return at.since(now);
+            }
             Ended::Held => return HELD_WAIT,
             Ended::Store(StoreError::LeaseLost(_)) => {
                 info!(account, "another process took this account over");
@@ -179,7 +201,7 @@ impl Listener {
                 }
             }
         };
-        let (state, reason) = state_of(ended);
+        let (state, reason) = self.state_of(ended);
         if let Err(e) = self.set_state(lease, state, &reason).await {
             error!(account, "could not record the account's state: {e:#}");
         }
@@ -213,18 +235,22 @@ impl Listener {
             .await?;
         Ok(wait)
     }
-}
 
-fn state_of(ended: &Ended) -> (AccountState, String) {
-    match ended {
-        Ended::Imap(e) if e.is_auth() => (
-            AccountState::NeedsSignIn,
-            format!("the server refuses the sign-in ({e}): mend user and password in the settings"),
-        ),
-        Ended::Imap(e @ ImapError::Throttled { .. }) => (
-            AccountState::Degraded,
-            format!("the server asks us to wait: {e}"),
-        ),
-        other => (AccountState::Down, other.to_string()),
+    fn state_of(&self, ended: &Ended) -> (AccountState, String) {
+        let server = format!("{}:{}", self.account.imap.host, self.account.imap.port);
+        match ended {
+            Ended::Imap(e) if e.is_auth() => (
+                AccountState::NeedsSignIn,
+                format!(
+                    "{server} refuses the sign-in; mend user and password in the settings ({e})"
+                ),
+            ),
+            Ended::Imap(e @ ImapError::Throttled { .. }) => (
+                AccountState::Degraded,
+                format!("{server}: the server asks us to wait: {e}"),
+            ),
+            Ended::Imap(e) => (AccountState::Down, format!("{server}: {e}")),
+            other => (AccountState::Down, other.to_string()),
+        }
     }
 }

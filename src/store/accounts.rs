@@ -287,6 +287,24 @@ impl Tx<'_> {
         }
     }
 
+    /// Credentials that were never refused are not held back by the refusals of others: a mended
+    /// password is tried at once. `hash` is a keyed hash of them. Says whether they are new.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn note_credentials(&self, account: AccountId, hash: &str) -> Result<bool, StoreError> {
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE accounts SET credential_hash = ?2, \
+                        next_attempt_at = CASE WHEN auth_refusals > 0 THEN 0 ELSE next_attempt_at END, \
+                        auth_refusals = 0 \
+                 WHERE id = ?1 AND credential_hash <> ?2",
+            )?
+            .execute(params![account.0, hash])?;
+        Ok(changed == 1)
+    }
+
     /// Books a sign-in if the backoff and the login budget (one each `every`, burst 2) allow it.
     ///
     /// # Errors

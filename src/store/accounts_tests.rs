@@ -143,7 +143,10 @@ async fn state_since_moves_only_with_the_state() {
             assert!(!tx.set_account_state(&lease, AccountState::Live, "still", UtcMs(9))?);
             tx.take_lease(id, "b", UtcMs(9).plus(TTL), TTL)?.unwrap();
             let lost = tx.set_account_state(&lease, AccountState::Down, "", UtcMs(99));
-            assert!(matches!(lost, Err(StoreError::LeaseLost(_))), "only the holder says so");
+            assert!(
+                matches!(lost, Err(StoreError::LeaseLost(_))),
+                "only the holder says so"
+            );
             assert_eq!(tx.account(id)?.state_since, UtcMs(5));
             Ok::<_, StoreError>(())
         })

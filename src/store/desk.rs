@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Reader, StoreError};
+use super::{Reader, StoreError, Tx};
 use crate::model::DraftId;
 use crate::time::UtcMs;
 
@@ -75,5 +75,25 @@ impl Reader<'_> {
             .prepare_cached(&format!("{COLUMNS} WHERE d.id = ?1"))?
             .query_row(params![id.0], item)
             .optional()?)
+    }
+}
+
+impl Tx<'_> {
+    /// A person has dealt with a draft: it no longer waits.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when no open draft has this number.
+    pub fn close_draft(&self, id: DraftId) -> Result<(), StoreError> {
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE drafts SET state = 'rejected' WHERE id = ?1 AND state = 'open'",
+            )?
+            .execute([id.0])?;
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound(format!("Open draft {id}")))
+        }
     }
 }

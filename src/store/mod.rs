@@ -106,6 +106,7 @@ impl Store {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| StoreError::folder(folder, &e))?;
         }
+        private_file(path)?;
         let mut first = Connection::open(path)?;
         first.busy_timeout(BUSY_TIMEOUT)?;
         migrate::bring_up_to_date(&mut first)?;
@@ -197,6 +198,22 @@ impl Store {
             Ok(done)
         })
         .await
+    }
+}
+
+/// The database holds mail and addresses: only its owner reads it. SQLite gives its side files
+/// the same mode.
+fn private_file(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(StoreError::folder(path, &e)),
     }
 }
 
