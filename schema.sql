@@ -147,6 +147,8 @@ CREATE TABLE mailbox_epochs (
     floor_uid    INTEGER NOT NULL,
     cursor_uid   INTEGER NOT NULL,                            -- the next UID to look at
     window_from  INTEGER NOT NULL,
+    first_until  INTEGER NOT NULL,                            -- UIDs below were there at the first look
+    first_source TEXT NOT NULL CHECK (first_source IN ('first_run', 'new_epoch')),
     started_at   INTEGER NOT NULL,
     UNIQUE (mailbox_id, uid_validity)
 ) STRICT;

@@ -120,6 +120,12 @@ impl App {
         &self.keys
     }
 
+    /// A bell for each account; ringing makes its listener look at once.
+    #[must_use]
+    pub fn look_bells(&self) -> Vec<Doorbell> {
+        self.look_bells.clone()
+    }
+
     /// The settings in effect.
     #[must_use]
     pub fn settings(&self) -> &Settings {

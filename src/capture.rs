@@ -7,9 +7,11 @@
 
 use std::collections::HashSet;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::{KeepRaw, Settings};
 use crate::disposition;
@@ -32,6 +34,8 @@ use crate::visible::{self, Visible};
 const PARSE_INLINE_BYTES: usize = 32 * 1024;
 /// zstd's own default: measured 3 is half the time of 6 for a few per cent in size.
 const ZSTD_LEVEL: i32 = 3;
+/// The server's clock may differ from ours, and a mail may take its time from receipt to UID.
+const MOVED_GRACE: Duration = Duration::from_secs(600);
 /// A stored raw mail never unpacks to more (header and text prefix are fetched, not the rest).
 const RAW_LIMIT: u64 = 8 * 1024 * 1024;
 
@@ -66,6 +70,24 @@ pub struct Origin {
     pub source: CaptureSource,
     /// The cursor after this batch; none leaves it.
     pub cursor_uid: Option<u32>,
+    /// When the mailbox was last known to be looked at whole: what the server received well
+    /// before was moved in since.
+    pub seen_until: Option<UtcMs>,
+}
+
+impl Origin {
+    /// Whether a message is never answered automatically for the way in which it came
+    /// (docs/DECISIONS.md): in a first look, by `check`, by a late match, without a date of the
+    /// server's own, or moved into the mailbox after the server had received it elsewhere.
+    fn is_old(&self, arrived: &Arrived) -> bool {
+        let Some(date) = arrived.internal_date else {
+            return true;
+        };
+        let moved_in = self
+            .seen_until
+            .is_some_and(|seen| date < seen.minus(MOVED_GRACE));
+        moved_in || !matches!(self.source, CaptureSource::Live | CaptureSource::CatchUp)
+    }
 }
 
 /// What a check did, in the predecessor's words (M9), and more.
@@ -123,6 +145,8 @@ struct Parts {
 /// A message understood, before anything is known of its parent.
 struct Understood {
     arrived: Arrived,
+    /// Our own code failed on it: it is set aside with its bytes.
+    failed: bool,
     mail: Mail,
     judged: Judged,
     visible: Visible,
@@ -174,6 +198,7 @@ impl Capture {
                 Ok::<_, StoreError>(report)
             })
             .await?;
+        debug!(stored = report.processed, "committed");
         faultpoint::hit("capture.committed");
         Ok(report)
     }
@@ -310,10 +335,22 @@ impl Capture {
 
     /// Decides what becomes of a message: the decision table over what the store knows.
     fn judge(&self, origin: &Origin, m: Understood, lookups: &Lookups) -> NewMessage {
-        let search: Search = matcher::search(&m.mail, &m.judged, &Known(lookups));
         let sender_is_lead = lookups.lead_addresses.contains(&m.sender_key);
-        let (disposition, reasons) =
-            disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, &self.0.ours);
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let search: Search = matcher::search(&m.mail, &m.judged, &Known(lookups));
+            let ours = &self.0.ours;
+            let (disposition, reasons) =
+                disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, ours);
+            (search, disposition, reasons)
+        }));
+        let (search, disposition, reasons) = match decided {
+            Ok(decided) if !m.failed => decided,
+            _ => (
+                Search::default(),
+                Disposition::Quarantined,
+                vec!["reading it failed in replyd itself: please report it".to_owned()],
+            ),
+        };
         // What concerns nobody keeps hashes only (docs/DECISIONS.md "Identity").
         let concerns = !matches!(
             disposition,
@@ -323,7 +360,7 @@ impl Capture {
             KeepRaw::All => true,
             KeepRaw::Leads => concerns && (search.found.is_some() || sender_is_lead),
             KeepRaw::None => false,
-        };
+        } || disposition == Disposition::Quarantined;
         let mut evidence = m.judged.evidence.clone();
         evidence.extend(reasons);
         evidence.extend(search.looked_at.iter().filter(|_| concerns).cloned());
@@ -337,6 +374,7 @@ impl Capture {
             size_bytes: m.arrived.size,
             skipped_bytes: m.arrived.size.saturating_sub(fetched),
             source: origin.source,
+            old_mail: origin.is_old(&m.arrived),
             disposition,
             nature: m.judged.nature,
             permanent_bounce: m.judged.permanent_bounce,
@@ -374,7 +412,6 @@ impl Capture {
         id: MessageRowId,
         now: UtcMs,
     ) -> Result<(), StoreError> {
-        let old_mail = !matches!(row.source, CaptureSource::Live | CaptureSource::CatchUp);
         if let Some(matched) = &row.matched
             && row.disposition.counts_as_reply()
         {
@@ -406,17 +443,19 @@ impl Capture {
             other => row.matched.is_some() && other.counts_as_reply(),
         };
         if has_consequences {
-            tx.insert_reply_job(id, old_mail, now)?;
+            tx.insert_reply_job(id, row.old_mail, now)?;
         }
         Ok(())
     }
 }
 
 impl Parts {
+    /// Reads a message. A panic of ours on it must not stop the mailbox (invariant I8): it is
+    /// set aside with its bytes.
     fn understand(&self, arrived: Arrived) -> Understood {
-        let mail = mime::parse(&arrived.bytes);
-        let judged = nature::judge(&mail, &self.ours, &self.keys);
-        let visible = visible::split(&mail.text);
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(&arrived.bytes)));
+        let failed = read.is_err();
+        let (mail, judged, visible) = read.unwrap_or_else(|_| self.read(b""));
         let ids = matcher::ids_to_look_up(&mail);
         let sender_key = mail
             .from
@@ -427,22 +466,29 @@ impl Parts {
         // same mail at the next poll or in another folder is the same.
         let message_key = mail.message_id.as_ref().map_or_else(
             || {
-                format!(
-                    "digest:{}",
-                    self.keys
-                        .hash(&String::from_utf8_lossy(&mail.header_digest_input))
-                )
+                let header = String::from_utf8_lossy(&mail.header_digest_input);
+                format!("digest:{}", self.keys.hash(&header))
             },
             |id| id.as_str().to_owned(),
         );
         let content_digest = self.keys.hash(&mime::content_digest_input(&mail));
-        let raw = if self.keep_raw == KeepRaw::None {
+        let raw = if self.keep_raw == KeepRaw::None && !failed {
             None
         } else {
-            zstd::bulk::compress(&arrived.bytes, ZSTD_LEVEL).ok()
+            match zstd::bulk::compress(&arrived.bytes, ZSTD_LEVEL) {
+                Ok(raw) => Some(raw),
+                Err(e) => {
+                    warn!(
+                        uid = arrived.uid,
+                        "a raw mail could not be packed and is not kept: {e}"
+                    );
+                    None
+                }
+            }
         };
         Understood {
             arrived,
+            failed,
             mail,
             judged,
             visible,
@@ -452,6 +498,13 @@ impl Parts {
             content_digest,
             raw,
         }
+    }
+
+    fn read(&self, bytes: &[u8]) -> (Mail, Judged, Visible) {
+        let mail = mime::parse(bytes);
+        let judged = nature::judge(&mail, &self.ours, &self.keys);
+        let visible = visible::split(&mail.text);
+        (mail, judged, visible)
     }
 }
 

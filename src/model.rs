@@ -416,8 +416,10 @@ pub struct Epoch {
     pub cursor_uid: u32,
     /// Earliest covered INTERNALDATE.
     pub window_from: UtcMs,
-    /// Whether this is the mailbox's first epoch (else the server changed UIDVALIDITY).
-    pub first: bool,
+    /// UIDs below were there at the first look: never answered automatically.
+    pub first_until: u32,
+    /// What that first look was: `first_run`, or `new_epoch` when the server changed UIDVALIDITY.
+    pub first_source: CaptureSource,
 }
 
 /// A mail to be put into the outbox; composed whole, with its Message-ID, before it is stored

@@ -304,6 +304,8 @@ impl Inner {
                 trouble: None,
             },
         };
+        let sent = matches!(outcome, Outcome::Sent { .. });
+        tracing::debug!(mail = %attempt.id, kind = %mail.kind, sent, "SMTP server answered");
         faultpoint::hit("outbox.body_sent");
         let (code, trouble, why) = match &outcome {
             Outcome::Sent { code, .. } => (Some(*code), None, None),

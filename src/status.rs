@@ -7,11 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::model::{AccountId, AccountState, MailboxId};
 use crate::store::{AccountRow, OutboxStatus, Store, StoreError};
 use crate::time::{self, UtcMs};
+
+/// A listener that made no progress for so long, beyond what it waits for on purpose, hangs.
+const STUCK: Duration = Duration::from_secs(600);
 
 /// What the listeners of this process know right now; clones share it. Holds no fact that is
 /// not also in the store or read anew at the next look.
@@ -25,6 +29,7 @@ struct Notes {
     states: HashMap<AccountId, (AccountState, String)>,
     gaps: HashMap<MailboxId, (u32, u8)>,
     alone: HashMap<AccountId, (MailboxId, u32)>,
+    alive_until: HashMap<AccountId, Instant>,
 }
 
 impl Board {
@@ -56,6 +61,33 @@ impl Board {
     pub fn changes(&self, account: AccountId, state: AccountState, reason: &str) -> bool {
         let new = (state, reason.to_owned());
         self.notes().states.insert(account, new.clone()).as_ref() != Some(&new)
+    }
+
+    /// The state is to be written anew, whatever was noted.
+    pub fn forget_state(&self, account: AccountId) {
+        self.notes().states.remove(&account);
+    }
+
+    /// The listener made progress.
+    pub fn alive(&self, account: AccountId) {
+        self.alive_for(account, Duration::ZERO);
+    }
+
+    /// The listener waits for `wait` now, on purpose.
+    pub fn alive_for(&self, account: AccountId, wait: Duration) {
+        let until = Instant::now() + wait + STUCK;
+        self.notes().alive_until.insert(account, until);
+    }
+
+    /// Whether the listener should have made progress since: every await of it has a deadline
+    /// far shorter than this, so it hangs.
+    #[must_use]
+    pub fn is_stuck(&self, account: AccountId) -> bool {
+        let now = Instant::now();
+        self.notes()
+            .alive_until
+            .get(&account)
+            .is_some_and(|until| now > *until)
     }
 
     /// Notes which message is being fetched alone, because fetching failed before.

@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,8 +53,11 @@ struct Counts {
     to_client: AtomicU64,
 }
 
+type Tap = Box<dyn Fn(&[u8]) + Send + Sync>;
+
 struct Inner {
     upstream: SocketAddr,
+    tap: OnceLock<Tap>,
     delay_us: AtomicU64,
     black_hole: watch::Sender<bool>,
     refuse: AtomicBool,
@@ -102,6 +105,7 @@ impl DelayProxy {
         let token = CancellationToken::new();
         let inner = Arc::new(Inner {
             upstream,
+            tap: OnceLock::new(),
             delay_us: AtomicU64::new(0),
             black_hole: watch::Sender::new(false),
             refuse: AtomicBool::new(false),
@@ -127,6 +131,14 @@ impl DelayProxy {
     pub fn set_delay(&self, one_way: Duration) {
         let micros = u64::try_from(one_way.as_micros()).unwrap_or(u64::MAX);
         self.inner.delay_us.store(micros, Ordering::Relaxed);
+    }
+
+    /// Shows each piece to `tap` right before it is written to a client, so that a measurement
+    /// knows when the client could first read it. The first call counts, later ones do nothing.
+    pub fn watch_client(&self, tap: impl Fn(&[u8]) + Send + Sync + 'static) {
+        if self.inner.tap.set(Box::new(tap)).is_err() {
+            tracing::debug!("The proxy is watched already");
+        }
     }
 
     /// Closes all connections; new ones are possible.
@@ -258,10 +270,13 @@ async fn carry(inner: &Arc<Inner>, client: TcpStream) -> io::Result<()> {
     let from_server = read(inner, server_read, down, |bytes| {
         inner.counts.to_client.fetch_add(bytes, Ordering::Relaxed);
     });
-    let to_server = write(inner, server_write, up_queue, || {});
+    let to_server = write(inner, server_write, up_queue, |_| {});
     // Before the write: a quick client answers before the write has returned.
-    let to_client = write(inner, client_write, down_queue, || {
+    let to_client = write(inner, client_write, down_queue, |bytes| {
         spoken_to.store(true, Ordering::SeqCst);
+        if let Some(tap) = inner.tap.get() {
+            tap(bytes);
+        }
     });
     tokio::try_join!(from_client, from_server, to_server, to_client).map(|_| ())
 }
@@ -292,7 +307,7 @@ async fn write(
     inner: &Inner,
     mut to: OwnedWriteHalf,
     mut queue: mpsc::Receiver<Piece>,
-    before: impl Fn(),
+    before: impl Fn(&[u8]),
 ) -> io::Result<()> {
     let mut black_hole = inner.black_hole.subscribe();
     while let Some((due, piece)) = queue.recv().await {
@@ -302,7 +317,7 @@ async fn write(
         }
         match piece {
             Some(bytes) => {
-                before();
+                before(&bytes);
                 to.write_all(&bytes).await?;
             }
             None => return to.shutdown().await,

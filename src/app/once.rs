@@ -1,9 +1,10 @@
 //! `run --once`, `check` and `process`: one pass with the same parts as `run`.
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::App;
+use super::{App, tasks};
 use crate::capture::Report;
 use crate::listener::Ended;
 use crate::reply::JobReport;
@@ -61,6 +62,24 @@ impl App {
     /// # Errors
     /// When the pass cannot begin; what an account met is in the report.
     pub async fn once(&self, check_days: Option<u32>) -> anyhow::Result<CheckReport> {
+        // A first look may take longer than a lease.
+        let keeping = CancellationToken::new();
+        let keeper = tokio::spawn(tasks::keep_leases(
+            self.store.clone(),
+            self.owner.clone(),
+            keeping.clone(),
+        ));
+        let report = self.look_at_accounts(check_days).await;
+        keeping.cancel();
+        if let Err(join) = keeper.await {
+            warn!("the lease keeper failed: {join}");
+        }
+        let mut report = report?;
+        self.work_off(&mut report).await?;
+        Ok(report)
+    }
+
+    async fn look_at_accounts(&self, check_days: Option<u32>) -> anyhow::Result<CheckReport> {
         let mut tasks = JoinSet::new();
         for listener in self.listeners().await? {
             tasks.spawn(async move {
@@ -94,7 +113,6 @@ impl App {
             }
         }
         report.accounts.sort_by(|a, b| a.0.cmp(&b.0));
-        self.work_off(&mut report).await?;
         Ok(report)
     }
 
@@ -142,7 +160,8 @@ impl App {
 
     /// Digest and outbox, until nothing is due.
     async fn finish_pass(&self, report: &mut CheckReport) -> anyhow::Result<()> {
-        self.actor.send_due_digest(time::now(), true).await?;
+        // A digest that cannot be made must not hold back the mails that wait.
+        let digest = self.actor.send_due_digest(time::now(), true).await;
         let outbox = self.outbox().await?;
         while outbox.handle_one(time::now()).await?.is_some() {}
         outbox.close().await;
@@ -152,7 +171,7 @@ impl App {
             .read(|r| r.smtp_pauses())
             .await
             .map_err(|e: StoreError| e)?;
-        Ok(())
+        digest.map(|_| ())
     }
 
     /// What an ended look means to whoever called.
@@ -168,7 +187,7 @@ impl App {
             .map(|r| r.next_attempt_at)
             .filter(|at| *at > time::now());
         match ended {
-            Ended::Held => {
+            Ended::Held | Ended::Store(StoreError::LeaseLost(_)) => {
                 let fresh = self.settings.listen.interval.saturating_mul(3);
                 let verified = row.ok().and_then(|r| r.verified_at);
                 if verified.is_some_and(|at| time::now().since(at) <= fresh) {

@@ -20,6 +20,8 @@ use crate::time;
 const SHUTDOWN: Duration = Duration::from_secs(9);
 /// While stopping: say what is still waited for.
 const SHUTDOWN_SAY: Duration = Duration::from_secs(3);
+/// Whether a listener hangs is looked at this often.
+const STUCK_CHECK: Duration = Duration::from_secs(30);
 /// Raw mails beyond their retention are dropped this often, in small steps.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// One step of it.
@@ -168,7 +170,8 @@ async fn supervise(listener: Listener, stop: CancellationToken) -> anyhow::Resul
     let mut deaths = 0_u32;
     while !stop.is_cancelled() {
         let (running, token) = (std::sync::Arc::clone(&listener), stop.clone());
-        let ended = tokio::spawn(async move { running.run(&token).await }).await;
+        let task = tokio::spawn(async move { running.run(&token).await });
+        let ended = ended_or_stuck(task, &listener).await;
         if stop.is_cancelled() {
             break;
         }
@@ -196,8 +199,28 @@ async fn supervise(listener: Listener, stop: CancellationToken) -> anyhow::Resul
     Ok(())
 }
 
+/// Waits for a listener's task; one that makes no progress although each of its awaits has a
+/// deadline is aborted.
+async fn ended_or_stuck(
+    mut task: tokio::task::JoinHandle<Result<(), StoreError>>,
+    listener: &Listener,
+) -> Result<Result<(), StoreError>, tokio::task::JoinError> {
+    loop {
+        tokio::select! {
+            ended = &mut task => return ended,
+            () = tokio::time::sleep(STUCK_CHECK) => {
+                if listener.is_stuck() {
+                    error!(account = listener.name(), "the listener hangs: aborting it");
+                    task.abort();
+                    return task.await;
+                }
+            }
+        }
+    }
+}
+
 /// Renews all leases of this process at once, and tells systemd that the store is alive.
-async fn keep_leases(
+pub(super) async fn keep_leases(
     store: crate::store::Store,
     owner: String,
     stop: CancellationToken,

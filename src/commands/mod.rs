@@ -8,6 +8,7 @@ mod show;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,6 +20,10 @@ use crate::cli::{self, Cli, Command, ConfigCommand, Exit};
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::listener::Progress;
 use crate::telemetry;
+use crate::wake::Doorbell;
+
+/// How long blocking work may go on after the end.
+const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
 /// Runs the command; errors are told on stderr.
 pub fn dispatch(cli: &Cli) -> Exit {
@@ -35,7 +40,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
                 .context("Write the report")
         }
         #[cfg(feature = "demo")]
-        Some(Command::Demo(args)) => runtime().and_then(|rt| rt.block_on(crate::demo::run(*args))),
+        Some(Command::Demo(args)) => block_on(crate::demo::run(*args)),
         _ => with_settings(cli),
     };
     told.unwrap_or_else(|e| {
@@ -79,7 +84,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             info!("{}", note.text);
         }
     }
-    runtime()?.block_on(async {
+    block_on(async {
         let app = App::open(loaded.settings).await?;
         match &cli.command {
             None | Some(Command::Run(_)) if cli.run.once => look::once(app).await,
@@ -100,6 +105,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
 async fn run(app: App) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
+    look_on_hangup(app.look_bells())?;
     if io::stderr().is_terminal() {
         info!("Press Ctrl+C to stop");
     }
@@ -133,11 +139,31 @@ pub(crate) fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Runs a command on a runtime of its own. Blocking work that is still under way at the end (a
+/// name lookup, a wait for the database) is left behind: nothing of it is lost, and the end of
+/// the process does not wait for it.
+fn block_on<F: Future<Output = anyhow::Result<Exit>>>(command: F) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("Start the runtime")
+        .context("Start the runtime")?;
+    let exit = runtime.block_on(command);
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    exit
+}
+
+/// SIGHUP (`systemctl reload`) looks at every mailbox at once; without a handler it would end the
+/// process. Settings are read at start only.
+fn look_on_hangup(bells: Vec<Doorbell>) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup()).context("Listen for SIGHUP")?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            info!("SIGHUP: looking at every mailbox now; restart replyd to read the settings anew");
+            bells.iter().for_each(Doorbell::ring);
+        }
+    });
+    Ok(())
 }
 
 /// Prints on stdout; a closed pipe (`| head`) is not an error.

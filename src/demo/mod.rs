@@ -25,7 +25,7 @@ use crate::time::{self, UtcMs};
 use samples::{CAMPAIGN, PROJECT, SALES, SAMPLES, Sample, TEAM};
 
 /// All samples must be handled within this time.
-const LIMIT: Duration = Duration::from_secs(25);
+const LIMIT: Duration = Duration::from_secs(18);
 /// The store is asked this often; the demo watches from outside, as the page does.
 const LOOK: Duration = Duration::from_millis(20);
 /// Everybody's password on the embedded server.

@@ -4,31 +4,54 @@
 
 use tracing::error;
 
-use super::look::Haul;
+use super::haul::Haul;
 use super::{Ended, Listener};
 use crate::capture::{Origin, Report};
-use crate::imap::{FetchWhat, Session};
+use crate::imap::{FetchWhat, ImapError, Session, Step};
 use crate::model::Epoch;
 use crate::store::{Poison, StoreError};
 use crate::time;
 
 /// Sessions that must have ended so before messages are fetched singly.
 const CAREFUL_AFTER: u32 = 2;
+/// What it takes to set a message aside.
+const WEIGHT: u32 = 3;
 /// Messages that are fetched singly in one look; the rest follows in the next.
 const CAREFUL_MESSAGES: usize = 500;
 
 impl Listener {
     /// Counts a session that ended because something could not be read, with the message that
     /// was being fetched alone at that moment.
-    pub(super) async fn note_poison(&self) -> Result<(), StoreError> {
+    pub(super) async fn note_poison(&self, weight: u32) -> Result<(), StoreError> {
         let (id, suspect) = (self.id, self.shared.board.fetching_alone(self.id));
         self.shared
             .store
             .write(move |tx| {
-                let count = tx.poison(id)?.count.saturating_add(1);
-                tx.set_poison(id, Poison { count, suspect })
+                let known = tx.poison(id)?;
+                let same = suspect.is_some() && suspect == known.suspect;
+                let before = if same { known.weight } else { 0 };
+                let poison = Poison {
+                    count: known.count.saturating_add(1),
+                    suspect,
+                    weight: before.saturating_add(weight),
+                };
+                tx.set_poison(id, poison)
             })
             .await
+    }
+
+    /// Whether an error may be due to one message, and how much speaks for it: three is enough
+    /// to set it aside.
+    pub(super) fn poison_weight(e: &ImapError) -> Option<u32> {
+        match e {
+            ImapError::Guard { .. } | ImapError::Parse { .. } => Some(WEIGHT),
+            ImapError::PipelineRefused
+            | ImapError::Throttled { .. }
+            | ImapError::Unavailable { .. } => None,
+            // A server that refuses, or falls over, at one message; or merely a bad line.
+            e if e.step() == Some(Step::Fetch) => Some(1),
+            _ => None,
+        }
     }
 
     /// What earlier sessions met.
@@ -74,7 +97,7 @@ impl Listener {
         }
         uids.sort_unstable();
         for uid in uids {
-            if known.suspect == Some((epoch.mailbox_id, uid)) {
+            if known.suspect == Some((epoch.mailbox_id, uid)) && known.weight >= WEIGHT {
                 self.set_aside(origin, uid).await?;
             } else {
                 let alone = Some((epoch.mailbox_id, uid));

@@ -6,7 +6,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Tx};
-use crate::model::{AccountId, AccountState, Epoch, EpochId, Lease, MailboxId, Pipelining};
+use crate::model::{
+    AccountId, AccountState, CaptureSource, Epoch, EpochId, Lease, MailboxId, Pipelining,
+};
 use crate::time::{UtcMs, millis};
 
 /// No computed wait is longer than this; a stored time further ahead is a clock that was set
@@ -45,6 +47,21 @@ pub struct AccountRow {
     pub lease_owner: Option<String>,
     /// Until when.
     pub lease_until: UtcMs,
+}
+
+/// A UIDVALIDITY that was not seen before.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEpoch {
+    /// Whose.
+    pub mailbox_id: MailboxId,
+    /// The server's UIDVALIDITY.
+    pub uid_validity: u32,
+    /// The UIDs below are taken in by the first look.
+    pub first_until: u32,
+    /// Why it is looked through: `first_run` or `new_epoch`.
+    pub first_source: CaptureSource,
+    /// Earliest INTERNALDATE of the window.
+    pub window_from: UtcMs,
 }
 
 /// Whether a sign-in may be tried now.
@@ -97,26 +114,24 @@ impl Reader<'_> {
         mailbox: MailboxId,
         uid_validity: u32,
     ) -> Result<Option<Epoch>, StoreError> {
-        let found = self
-            .conn
-            .prepare_cached(
-                "SELECT id, floor_uid, cursor_uid, window_from, \
-                        NOT EXISTS (SELECT 1 FROM mailbox_epochs o WHERE o.mailbox_id = e.mailbox_id AND o.id < e.id) \
-                 FROM mailbox_epochs e WHERE mailbox_id = ?1 AND uid_validity = ?2",
-            )?
-            .query_row(params![mailbox.0, uid_validity], |row| {
-                Ok(Epoch {
-                    id: EpochId(row.get(0)?),
-                    mailbox_id: mailbox,
-                    uid_validity,
-                    floor_uid: row.get(1)?,
-                    cursor_uid: row.get(2)?,
-                    window_from: UtcMs(row.get(3)?),
-                    first: row.get(4)?,
-                })
-            })
-            .optional()?;
-        Ok(found)
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, floor_uid, cursor_uid, window_from, first_until, first_source \
+             FROM mailbox_epochs WHERE mailbox_id = ?1 AND uid_validity = ?2",
+        )?;
+        let mut rows = statement.query(params![mailbox.0, uid_validity])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        Ok(Some(Epoch {
+            id: EpochId(row.get(0)?),
+            mailbox_id: mailbox,
+            uid_validity,
+            floor_uid: row.get(1)?,
+            cursor_uid: row.get(2)?,
+            window_from: UtcMs(row.get(3)?),
+            first_until: row.get(4)?,
+            first_source: row.get::<_, String>(5)?.parse()?,
+        }))
     }
 
     /// The newest INTERNALDATE stored of a mailbox, and the widest window of its epochs: what a
@@ -308,23 +323,25 @@ impl Tx<'_> {
         Ok(LoginPermit::Granted)
     }
 
-    /// Records a lost connection or a refused sign-in, and when the next may be tried.
+    /// Records a lost connection or a refused sign-in, and when the next may be tried. Only
+    /// who holds the account may say so (invariant I5).
     ///
     /// # Errors
-    /// What SQLite says.
+    /// [`StoreError::LeaseLost`], or what SQLite says.
     pub fn note_failure(
         &self,
-        account: AccountId,
+        lease: &Lease,
         auth_refused: bool,
         next_attempt_at: UtcMs,
     ) -> Result<(), StoreError> {
+        self.check_lease(lease)?;
         self.conn
             .prepare_cached(
                 "UPDATE accounts SET failures = min(failures + 1, 1000000), \
                         auth_refusals = CASE WHEN ?2 THEN min(auth_refusals + 1, 1000000) ELSE auth_refusals END, \
                         next_attempt_at = ?3 WHERE id = ?1",
             )?
-            .execute(params![account.0, auth_refused, next_attempt_at.0])?;
+            .execute(params![lease.account_id.0, auth_refused, next_attempt_at.0])?;
         Ok(())
     }
 
@@ -353,17 +370,19 @@ impl Tx<'_> {
     }
 
     /// Sets an account's state; `state_since` moves only when the state changes. Says whether
-    /// it did.
+    /// it did. Only who holds the account may say so (invariant I5).
     ///
     /// # Errors
-    /// What SQLite says.
+    /// [`StoreError::LeaseLost`], or what SQLite says.
     pub fn set_account_state(
         &self,
-        account: AccountId,
+        lease: &Lease,
         state: AccountState,
         reason: &str,
         now: UtcMs,
     ) -> Result<bool, StoreError> {
+        self.check_lease(lease)?;
+        let account = lease.account_id;
         let before: String = self
             .conn
             .prepare_cached("SELECT state FROM accounts WHERE id = ?1")?
@@ -410,23 +429,23 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn start_epoch(
-        &self,
-        mailbox: MailboxId,
-        uid_validity: u32,
-        floor_uid: u32,
-        cursor_uid: u32,
-        window_from: UtcMs,
-        now: UtcMs,
-    ) -> Result<Epoch, StoreError> {
+    pub fn start_epoch(&self, new: &NewEpoch, now: UtcMs) -> Result<Epoch, StoreError> {
         self.conn
             .prepare_cached(
-                "INSERT INTO mailbox_epochs (mailbox_id, uid_validity, floor_uid, cursor_uid, window_from, started_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (mailbox_id, uid_validity) DO NOTHING",
+                "INSERT INTO mailbox_epochs (mailbox_id, uid_validity, floor_uid, cursor_uid, \
+                    window_from, first_until, first_source, started_at) \
+                 VALUES (?1, ?2, 1, 1, ?3, ?4, ?5, ?6) ON CONFLICT (mailbox_id, uid_validity) DO NOTHING",
             )?
-            .execute(params![mailbox.0, uid_validity, floor_uid, cursor_uid, window_from.0, now.0])?;
-        self.epoch(mailbox, uid_validity)?
-            .ok_or_else(|| StoreError::NotFound(format!("Epoch of mailbox {mailbox}")))
+            .execute(params![
+                new.mailbox_id.0,
+                new.uid_validity,
+                new.window_from.0,
+                new.first_until,
+                new.first_source.as_str(),
+                now.0
+            ])?;
+        self.epoch(new.mailbox_id, new.uid_validity)?
+            .ok_or_else(|| StoreError::NotFound(format!("Epoch of mailbox {}", new.mailbox_id)))
     }
 
     /// Moves the cursor forward, never back.

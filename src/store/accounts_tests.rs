@@ -81,13 +81,14 @@ async fn a_backoff_is_obeyed_by_the_next_process_unless_the_clock_was_set_back()
     let (_dir, store, id) = store().await;
     store
         .write(move |tx| {
-            tx.note_failure(id, true, UtcMs(900_000))?;
+            let lease = tx.take_lease(id, "a", UtcMs(5_000), TTL)?.unwrap();
+            tx.note_failure(&lease, true, UtcMs(900_000))?;
             assert_eq!(
                 tx.book_login(id, UtcMs(5_000), MINUTE)?,
                 LoginPermit::NotBefore(UtcMs(900_000))
             );
             assert_eq!(tx.account(id)?.auth_refusals, 1);
-            tx.note_failure(id, true, UtcMs(90_000_000_000))?;
+            tx.note_failure(&lease, true, UtcMs(90_000_000_000))?;
             assert_eq!(
                 tx.book_login(id, UtcMs(5_000), MINUTE)?,
                 LoginPermit::Granted
@@ -111,18 +112,21 @@ async fn cursor_and_window_only_widen() {
     store
         .write(move |tx| {
             let mailbox = tx.ensure_mailbox(id, "INBOX")?;
-            let epoch = tx.start_epoch(mailbox, 7, 1, 10, UtcMs(500), UtcMs(1000))?;
-            assert!(epoch.first);
+            let new = NewEpoch {
+                mailbox_id: mailbox,
+                uid_validity: 7,
+                first_until: 10,
+                first_source: CaptureSource::FirstRun,
+                window_from: UtcMs(500),
+            };
+            let epoch = tx.start_epoch(&new, UtcMs(1000))?;
+            assert_eq!((epoch.cursor_uid, epoch.first_until), (1, 10));
             tx.advance_cursor(epoch.id, 20)?;
             tx.advance_cursor(epoch.id, 15)?;
             tx.widen_window(epoch.id, UtcMs(400))?;
             tx.widen_window(epoch.id, UtcMs(450))?;
             let epoch = tx.epoch(mailbox, 7)?.unwrap();
             assert_eq!((epoch.cursor_uid, epoch.window_from), (20, UtcMs(400)));
-            assert!(
-                !tx.start_epoch(mailbox, 8, 1, 1, UtcMs(0), UtcMs(2000))?
-                    .first
-            );
             Ok::<_, StoreError>(())
         })
         .await
@@ -134,8 +138,12 @@ async fn state_since_moves_only_with_the_state() {
     let (_dir, store, id) = store().await;
     store
         .write(move |tx| {
-            assert!(tx.set_account_state(id, AccountState::Live, "", UtcMs(5))?);
-            assert!(!tx.set_account_state(id, AccountState::Live, "still", UtcMs(9))?);
+            let lease = tx.take_lease(id, "a", UtcMs(4), TTL)?.unwrap();
+            assert!(tx.set_account_state(&lease, AccountState::Live, "", UtcMs(5))?);
+            assert!(!tx.set_account_state(&lease, AccountState::Live, "still", UtcMs(9))?);
+            tx.take_lease(id, "b", UtcMs(9).plus(TTL), TTL)?.unwrap();
+            let lost = tx.set_account_state(&lease, AccountState::Down, "", UtcMs(99));
+            assert!(matches!(lost, Err(StoreError::LeaseLost(_))), "only the holder says so");
             assert_eq!(tx.account(id)?.state_since, UtcMs(5));
             Ok::<_, StoreError>(())
         })

@@ -31,6 +31,8 @@ pub struct NewMessage {
     pub skipped_bytes: u32,
     /// How it came to be captured.
     pub source: CaptureSource,
+    /// Never answered automatically.
+    pub old_mail: bool,
     /// What becomes of it.
     pub disposition: Disposition,
     /// What kind of mail it is.
@@ -130,17 +132,26 @@ pub struct Lookups {
     pub lead_addresses: HashSet<String>,
 }
 
-/// A message that a later import made matchable.
-#[derive(Clone, Debug)]
-pub struct Refetch {
-    /// Its row.
-    pub message_id: MessageRowId,
-    /// Where it lies.
+/// Where a message lies on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The mailbox.
     pub mailbox: String,
     /// The epoch of its UID.
     pub uid_validity: u32,
     /// The UID.
     pub uid: u32,
+}
+
+/// A message that a later import made matchable.
+#[derive(Clone, Debug)]
+pub struct Refetch {
+    /// Its row.
+    pub message_id: MessageRowId,
+    /// Where it was seen first.
+    pub place: Place,
+    /// Tries so far.
+    pub tries: u32,
     /// INTERNALDATE as stored.
     pub internal_date: UtcMs,
     /// Size as stored.
@@ -234,7 +245,7 @@ impl Reader<'_> {
     /// What SQLite says.
     pub fn refetches(&self, account: AccountId, limit: u32) -> Result<Vec<Refetch>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT m.id, b.name, m.uid_validity, m.uid, m.internal_date, m.size_bytes, m.raw \
+            "SELECT m.id, b.name, m.uid_validity, m.uid, m.internal_date, m.size_bytes, m.raw, r.tries \
              FROM refetch r JOIN messages m ON m.id = r.message_id \
              JOIN mailboxes b ON b.id = m.mailbox_id \
              WHERE r.account_id = ?1 ORDER BY r.message_id LIMIT ?2",
@@ -242,9 +253,12 @@ impl Reader<'_> {
         let rows = statement.query_map(params![account.0, limit], |row| {
             Ok(Refetch {
                 message_id: MessageRowId(row.get(0)?),
-                mailbox: row.get(1)?,
-                uid_validity: row.get(2)?,
-                uid: row.get(3)?,
+                place: Place {
+                    mailbox: row.get(1)?,
+                    uid_validity: row.get(2)?,
+                    uid: row.get(3)?,
+                },
+                tries: row.get(7)?,
                 internal_date: UtcMs(row.get(4)?),
                 size_bytes: row.get(5)?,
                 raw: row.get(6)?,
@@ -254,7 +268,41 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// Where the same mail was seen again: another folder, or after a new UIDVALIDITY.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn places_of_duplicates(&self, of: MessageRowId) -> Result<Vec<Place>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT b.name, d.uid_validity, d.uid FROM messages m \
+             JOIN messages d ON d.account_id = m.account_id AND d.message_key = m.message_key \
+             JOIN mailboxes b ON b.id = d.mailbox_id \
+             WHERE m.id = ?1 AND d.duplicate_of = ?1 ORDER BY d.id DESC LIMIT 10",
+        )?;
+        let rows = statement.query_map([of.0], |row| {
+            Ok(Place {
+                mailbox: row.get(0)?,
+                uid_validity: row.get(1)?,
+                uid: row.get(2)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
 impl Tx<'_> {
+    /// Books a try of a refetch before it is made.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn book_refetch(&self, id: MessageRowId) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("UPDATE refetch SET tries = tries + 1 WHERE message_id = ?1")?
+            .execute([id.0])?;
+        Ok(())
+    }
+
     /// Stores a message, or says that it is there already. Never makes a second row for a UID,
     /// nor a second row that counts for one mail (docs/DECISIONS.md "Identity").
     ///

@@ -29,20 +29,21 @@ mod trace;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tracing::trace;
 
-pub use accounts::{AccountRow, LoginPermit};
+pub use accounts::{AccountRow, LoginPermit, NewEpoch};
 pub use conversations::{NewConversation, Speaker};
 pub use desk::DraftItem;
 pub use digest::{DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
-pub use messages::{Content, Lookups, Matched, NewMessage, Refetch, Stored};
+pub use messages::{Content, Lookups, Matched, NewMessage, Place, Refetch, Stored};
 pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
     Settlement, SmtpPause, Verdict,
@@ -187,7 +188,10 @@ impl Store {
             let done = f(&Tx {
                 reader: Reader { conn: &transaction },
             })?;
+            let began = Instant::now();
             transaction.commit().map_err(StoreError::from)?;
+            let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            trace!(took_us, "transaction committed");
             Ok(done)
         })
         .await

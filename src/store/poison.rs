@@ -16,6 +16,8 @@ pub struct Poison {
     pub count: u32,
     /// The message that was being fetched alone when one ended: mailbox and UID.
     pub suspect: Option<(MailboxId, u32)>,
+    /// How much speaks against it: what cannot be read counts three, a broken line one.
+    pub weight: u32,
 }
 
 fn key(account: AccountId) -> String {

@@ -12,7 +12,15 @@
     reason = "clippy's allowance for tests does not reach helper functions"
 )]
 
+mod big;
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
+mod greeting;
+mod identity;
+mod idle;
+mod memory;
+mod parse;
 mod scene;
+mod sign_in;
+mod silent;

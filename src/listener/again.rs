@@ -1,0 +1,184 @@
+//! Looking again: behind the cursor for `check`, and at what a later import made matchable.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::first::SINCE_SLACK;
+use super::haul::{fetch_on, fetch_one};
+use super::{Ended, Listener};
+use crate::capture::{Arrived, Capture, Origin, Report};
+use crate::imap::Session;
+use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
+use crate::store::{Place, Refetch, StoreError};
+use crate::time;
+
+/// Refetches of one look.
+const REFETCHES: u32 = 50;
+/// A message is fetched again at most so often.
+const REFETCH_TRIES: u32 = 3;
+
+impl Listener {
+    /// `check`: every UID of the window that has no row, also behind the cursor.
+    pub(super) async fn check_behind(
+        &self,
+        session: &mut Session,
+        lease: Option<&Lease>,
+        name: &str,
+        mailbox: MailboxId,
+        days: u32,
+    ) -> Result<Report, Ended> {
+        let window = Duration::from_secs(u64::from(days).saturating_mul(24 * 3600));
+        let from = time::now().minus(window);
+        let seen = session.examine(name).await?;
+        let Some(epoch) = self.epoch(mailbox, seen.uid_validity).await? else {
+            // Never looked at, and the process that reads this account has not begun either.
+            return Ok(Report::default());
+        };
+        if seen.exists == 0 {
+            return Ok(Report::default());
+        }
+        let mut uids = session.search_since(from.minus(SINCE_SLACK)).await?;
+        uids.retain(|uid| *uid < epoch.cursor_uid);
+        uids.sort_unstable();
+        uids.dedup();
+        if let (Some(first), Some(last)) = (uids.first().copied(), uids.last().copied()) {
+            let validity = seen.uid_validity;
+            let known = self
+                .shared
+                .store
+                .read(move |r| r.known_uids(mailbox, validity, first, last))
+                .await?;
+            uids.retain(|uid| !known.contains(uid));
+        }
+        let origin = Origin {
+            account_id: self.id,
+            epoch,
+            lease: lease.cloned(),
+            source: CaptureSource::Check,
+            cursor_uid: None,
+            seen_until: None,
+        };
+        let report = self.take_list(session, &origin, &uids, from).await?;
+        self.shared
+            .store
+            .write(move |tx| tx.widen_window(epoch.id, from))
+            .await?;
+        Ok(report)
+    }
+
+    /// Takes in what a later import made matchable: from the kept raw mail, else by UID. Each
+    /// try is booked before it is made, so that none can stop the account for ever.
+    pub(super) async fn refetch(&self, session: &mut Session, lease: &Lease) -> Result<(), Ended> {
+        let id = self.id;
+        let due = self
+            .shared
+            .store
+            .read(move |r| r.refetches(id, REFETCHES))
+            .await?;
+        for item in due {
+            let booked = item.message_id;
+            self.shared
+                .store
+                .write(move |tx| tx.book_refetch(booked))
+                .await?;
+            let known = match self.mailbox(&item.place.mailbox) {
+                Some(mailbox) => self.epoch(mailbox, item.place.uid_validity).await?,
+                None => None,
+            };
+            let found = match known {
+                Some(epoch) if item.tries < REFETCH_TRIES => {
+                    self.bytes_of(session, &item).await?.map(|m| (epoch, m))
+                }
+                _ => None,
+            };
+            let Some((epoch, message)) = found else {
+                self.give_up_refetch(&item).await?;
+                continue;
+            };
+            self.adopt(lease, epoch, &item, message).await?;
+        }
+        Ok(())
+    }
+
+    async fn adopt(
+        &self,
+        lease: &Lease,
+        epoch: Epoch,
+        item: &Refetch,
+        message: Arrived,
+    ) -> Result<(), Ended> {
+        let mut origin = self.origin(lease, epoch, CaptureSource::LateMatch);
+        origin.cursor_uid = None;
+        if self
+            .shared
+            .capture
+            .adopt(item.message_id, origin, message)
+            .await?
+        {
+            info!(account = %self.account.name, message = item.message_id.0, "matched by a later import");
+        }
+        self.shared.reply_bell.ring();
+        Ok(())
+    }
+
+    /// The mail: as it was kept, else from the server, where it was seen first or under the
+    /// places at which the same mail was seen again (another folder, a new UIDVALIDITY).
+    async fn bytes_of(
+        &self,
+        session: &mut Session,
+        item: &Refetch,
+    ) -> Result<Option<Arrived>, Ended> {
+        if let Some(bytes) = item.raw.as_deref().and_then(Capture::unpack) {
+            return Ok(Some(Arrived {
+                uid: item.place.uid,
+                internal_date: Some(item.internal_date),
+                size: item.size_bytes,
+                bytes,
+                announced_at: None,
+                fetched_at: time::now(),
+            }));
+        }
+        let id = item.message_id;
+        let again = self
+            .shared
+            .store
+            .read(move |r| r.places_of_duplicates(id))
+            .await?;
+        for place in std::iter::once(item.place.clone()).chain(again) {
+            if let Some(mut message) = self.at(session, &place).await? {
+                fetch_on(session, &mut message).await?;
+                message.internal_date = Some(item.internal_date);
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn at(&self, session: &mut Session, place: &Place) -> Result<Option<Arrived>, Ended> {
+        if self.mailbox(&place.mailbox).is_none() {
+            return Ok(None);
+        }
+        let seen = session.examine(&place.mailbox).await?;
+        if seen.uid_validity != place.uid_validity {
+            return Ok(None);
+        }
+        fetch_one(session, place.uid, None).await
+    }
+
+    fn mailbox(&self, name: &str) -> Option<MailboxId> {
+        self.mailboxes
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, id)| *id)
+    }
+
+    async fn give_up_refetch(&self, item: &Refetch) -> Result<(), StoreError> {
+        let id = item.message_id;
+        warn!(account = %self.account.name, message = id.0, "matches a later import, but the server no longer has it");
+        self.shared
+            .store
+            .write(move |tx| tx.end_refetch(id, true))
+            .await
+    }
+}

@@ -1,0 +1,230 @@
+//! What surrounds a session: the lease, the sign-in budget, the account's state, and what an end
+//! of a session means.
+
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::look::Looked;
+use super::{Ended, LEASE, Listener};
+use crate::faultpoint;
+use crate::imap::{self, ImapError, Session};
+use crate::model::{AccountState, Lease, Pipelining};
+use crate::retry;
+use crate::store::{LoginPermit, StoreError};
+use crate::time::{self, UtcMs};
+
+/// After three refused sign-ins in a row: hourly, so that the account is not locked.
+const REFUSED_WAIT: Duration = Duration::from_secs(3600);
+/// Between the first refusals at least a minute.
+const REFUSED_FIRST: Duration = Duration::from_secs(60);
+/// How many refusals until then.
+const REFUSALS: u32 = 3;
+/// While another process reads the account: look again this often.
+const HELD_WAIT: Duration = Duration::from_secs(15);
+/// But never more often than this.
+const HELD_LEAST: Duration = Duration::from_millis(200);
+/// Which step of the backoff is used when the store itself is in trouble.
+const STORE_TROUBLE: u32 = 3;
+
+/// The state after a look: degraded when a mailbox could not be opened.
+pub(super) fn looked(looked: &Looked, way: &str) -> (AccountState, String) {
+    if looked.closed.is_empty() {
+        return (AccountState::Live, way.to_owned());
+    }
+    let names = looked.closed.join(", ");
+    (
+        AccountState::Degraded,
+        format!("these mailboxes cannot be opened: {names}; check `mailboxes` in the settings"),
+    )
+}
+
+impl Listener {
+    pub(super) async fn connect(&self) -> Result<Session, Ended> {
+        let (id, every) = (self.id, self.shared.settings.listen.login_every);
+        let permit = self
+            .shared
+            .store
+            .write(move |tx| tx.book_login(id, time::now(), every))
+            .await?;
+        if let LoginPermit::NotBefore(at) = permit {
+            return Err(Ended::NotBefore(at));
+        }
+        let session =
+            imap::connect(&self.account.imap, &self.shared.roots, &self.shared.budget).await?;
+        self.shared
+            .store
+            .write(move |tx| tx.note_signed_in(id))
+            .await?;
+        self.remember().await?;
+        Ok(session)
+    }
+
+    /// What an earlier session or process knew: up to when the mailbox was looked at.
+    async fn remember(&self) -> Result<(), StoreError> {
+        let id = self.id;
+        let row = self.shared.store.read(move |r| r.account(id)).await?;
+        if let Some(at) = row.verified_at {
+            self.shared.board.verified(self.id, at);
+        }
+        // Another process may have written the state meanwhile.
+        self.shared.board.forget_state(self.id);
+        Ok(())
+    }
+
+    /// What is known of the server's pipelining.
+    pub(super) async fn begin(&self) -> Result<Pipelining, StoreError> {
+        let id = self.id;
+        self.shared
+            .store
+            .read(move |r| r.account(id).map(|a| a.pipelining))
+            .await
+    }
+
+    pub(super) async fn take_lease(&self) -> Result<Option<Lease>, StoreError> {
+        let (id, owner) = (self.id, self.shared.owner.clone());
+        let lease: Option<Lease> = self
+            .shared
+            .store
+            .write(move |tx| tx.take_lease(id, &owner, time::now(), LEASE))
+            .await?;
+        if lease.is_some() {
+            faultpoint::hit("listener.leased");
+        }
+        Ok(lease)
+    }
+
+    /// How long to wait for an account that another process holds: until its lease could end.
+    pub(super) async fn held_wait(&self) -> Result<Duration, StoreError> {
+        let id = self.id;
+        let row = self.shared.store.read(move |r| r.account(id)).await?;
+        let left = row.lease_until.since(time::now());
+        Ok(left.clamp(HELD_LEAST, HELD_WAIT))
+    }
+
+    pub(super) async fn release(&self, lease: Lease) {
+        let released: Result<(), StoreError> = self
+            .shared
+            .store
+            .write(move |tx| tx.release_lease(&lease))
+            .await;
+        if let Err(e) = released {
+            warn!(account = %self.account.name, "could not give the account back, the lease runs out by itself: {e:#}");
+        }
+    }
+
+    /// Every mailbox answered OK.
+    pub(super) async fn verified(&self) -> Result<(), StoreError> {
+        let (id, at) = (self.id, time::now());
+        self.shared.board.verified(id, at);
+        self.shared
+            .store
+            .write(move |tx| tx.note_verified(id, at))
+            .await
+    }
+
+    pub(super) async fn set_state(
+        &self,
+        lease: &Lease,
+        state: AccountState,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        if !self.shared.board.changes(self.id, state, reason) {
+            return Ok(());
+        }
+        let (lease, text) = (lease.clone(), reason.to_owned());
+        let changed = self
+            .shared
+            .store
+            .write(move |tx| tx.set_account_state(&lease, state, &text, time::now()))
+            .await?;
+        if changed {
+            let account = self.account.name.as_str();
+            if state == AccountState::Live {
+                info!(account, state = state.as_str(), reason, "account state");
+            } else {
+                error!(account, state = state.as_str(), reason, "account state");
+            }
+        }
+        Ok(())
+    }
+
+    /// Records why a session ended and says how long to wait. The one place that logs it.
+    pub(super) async fn note_end(&self, ended: &Ended, lease: &Lease) -> Duration {
+        let now = time::now();
+        let account = self.account.name.as_str();
+        let wait = match ended {
+            Ended::NotBefore(at) => return at.since(now),
+            Ended::Held => return HELD_WAIT,
+            Ended::Store(StoreError::LeaseLost(_)) => {
+                info!(account, "another process took this account over");
+                return HELD_WAIT;
+            }
+            Ended::Store(e) => {
+                error!(account, "capture stopped before the cursor moved: {e:#}");
+                retry::RECONNECT.wait(STORE_TROUBLE)
+            }
+            Ended::Imap(e) => {
+                warn!(
+                    account,
+                    step = e.step().map(imap::Step::as_str),
+                    "connection ended: {e:#}"
+                );
+                match self.book_failure(e, lease, now).await {
+                    Ok(wait) => wait,
+                    Err(store) => {
+                        error!(account, "could not record a failure: {store:#}");
+                        retry::RECONNECT.wait(STORE_TROUBLE)
+                    }
+                }
+            }
+        };
+        let (state, reason) = state_of(ended);
+        if let Err(e) = self.set_state(lease, state, &reason).await {
+            error!(account, "could not record the account's state: {e:#}");
+        }
+        wait
+    }
+
+    /// Books when the server may be tried again; `--once` obeys it too, as it lies in the store.
+    async fn book_failure(
+        &self,
+        e: &ImapError,
+        lease: &Lease,
+        now: UtcMs,
+    ) -> Result<Duration, StoreError> {
+        if let Some(weight) = Self::poison_weight(e) {
+            self.note_poison(weight).await?;
+        }
+        let id = self.id;
+        let row = self.shared.store.read(move |r| r.account(id)).await?;
+        let refused = e.is_auth();
+        let jittered = retry::RECONNECT.wait(row.failures);
+        let wait = match e.wait() {
+            Some(asked) => asked.max(jittered),
+            None if refused && row.auth_refusals.saturating_add(1) >= REFUSALS => REFUSED_WAIT,
+            None if refused => jittered.max(REFUSED_FIRST),
+            None => jittered,
+        };
+        let (next, lease) = (now.plus(wait), lease.clone());
+        self.shared
+            .store
+            .write(move |tx| tx.note_failure(&lease, refused, next))
+            .await?;
+        Ok(wait)
+    }
+}
+
+fn state_of(ended: &Ended) -> (AccountState, String) {
+    match ended {
+        Ended::Imap(e) if e.is_auth() => (
+            AccountState::NeedsSignIn,
+            format!("the server refuses the sign-in ({e}): mend user and password in the settings"),
+        ),
+        Ended::Imap(e @ ImapError::Throttled { .. }) => (
+            AccountState::Degraded,
+            format!("the server asks us to wait: {e}"),
+        ),
+        other => (AccountState::Down, other.to_string()),
+    }
+}
