@@ -193,6 +193,7 @@ CREATE TABLE messages (
     visible_sure     INTEGER NOT NULL DEFAULT 0 CHECK (visible_sure IN (0, 1)),
     attachments      TEXT NOT NULL DEFAULT '[]',              -- JSON
     malformed        TEXT NOT NULL DEFAULT '[]',              -- JSON: what was odd about it
+    complained_of    TEXT NOT NULL DEFAULT '',                -- of an abuse report: address keys, blank between
     raw              BLOB,                                    -- zstd; NULL = not kept or expired
     announced_at     INTEGER,                                 -- EXISTS seen (live), for the latency ledger
     fetched_at       INTEGER,
@@ -233,7 +234,8 @@ CREATE TABLE reply_jobs (
     message_id      INTEGER NOT NULL UNIQUE REFERENCES messages (id),
     state           TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
     old_mail        INTEGER NOT NULL DEFAULT 0 CHECK (old_mail IN (0, 1)), -- never answered automatically
-    attempts        INTEGER NOT NULL DEFAULT 0,
+    attempts        INTEGER NOT NULL DEFAULT 0,               -- only grows: the number names a booking
+    tries_from      INTEGER NOT NULL DEFAULT 0,               -- attempts when it was last begun anew: the rest are tries
     next_attempt_at INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
     done_at         INTEGER,

@@ -4,7 +4,7 @@
 use crate::matcher::Search;
 use crate::mime::Mail;
 use crate::model::{Address, Disposition, Nature};
-use crate::nature::{Judged, Ours};
+use crate::nature::{BounceClass, Judged, Ours};
 
 /// Decides, with the reasons. `sender_is_lead`: some lead has the sender's address.
 #[must_use]
@@ -30,6 +30,16 @@ pub fn decide(
         ));
     }
     (disposition, reasons)
+}
+
+/// Whether this delivery report says that one of our notices to sales did not arrive: the
+/// account's state is degraded, and a person has to look. A report of a delay is none yet.
+#[must_use]
+pub fn notice_bounced(disposition: Disposition, judged: &Judged, search: &Search) -> bool {
+    let failed = |class| class == BounceClass::Failed;
+    disposition == Disposition::Bounce
+        && search.answers_notice
+        && judged.bounce.as_ref().is_none_or(|b| failed(b.class))
 }
 
 fn first_hit(

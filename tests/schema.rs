@@ -315,6 +315,11 @@ fn the_hot_questions_are_answered_by_an_index() {
     );
     uses(
         &conn,
+        "m.disposition IN ('internal', 'own_mail')",
+        "INDEX messages_by_campaign_lead (campaign_lead_id=?",
+    );
+    uses(
+        &conn,
         "WHERE rfc_message_id = ?1",
         "INDEX sqlite_autoindex_outbox_",
     );

@@ -225,18 +225,19 @@ pub struct SentAddArgs {
 pub enum OutboxCommand {
     /// List mails whose fate a person has to settle, and those still on their way
     List,
-    /// Say what became of a mail that was handed over without an answer
+    /// Say what became of a mail without an answer, or that a refused one was seen
     #[command(after_help = "Example:\n  replyd outbox settle 17 --as sent")]
     Settle {
         /// Number of the mail, as `outbox list` shows it
         id: i64,
-        /// sent: it arrived; resend: send it again; cancel: give it up
+        /// sent: it arrived; resend: send it again; cancel: give it up (the only one for a
+        /// refused mail)
         #[arg(long = "as", value_enum)]
         verdict: SettleAs,
     },
 }
 
-/// A person's word on a mail of unknown fate.
+/// A person's word on a mail that waits for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SettleAs {
     /// It arrived.

@@ -59,7 +59,7 @@ pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result
             };
             let state: OutboxState = app
                 .store()
-                .write(move |tx| tx.settle_unknown(id, settlement, time::now()))
+                .write(move |tx| tx.settle(id, settlement, time::now()))
                 .await
                 .map_err(|e: StoreError| e)?;
             say(&format!("Mail {id} is {state} now\n"))?;

@@ -149,6 +149,36 @@ fn the_decision_table_row_by_row() {
 }
 
 #[test]
+fn only_a_failed_delivery_of_a_notice_is_a_bounced_notice() {
+    let bounced = |head: &str, action: &str| {
+        let raw = format!(
+            "Return-Path: <>\nFrom: MAILER-DAEMON@x.example\n{head}Content-Type: multipart/report; \
+             report-type=delivery-status; boundary=b\n\n--b\n\nreport\n--b\n\
+             Content-Type: message/delivery-status\n\nReporting-MTA: dns; x.example\n\n\
+             Final-Recipient: rfc822; team@us.example\nAction: {action}\n\
+             Status: 5.1.1\n\n--b--"
+        );
+        let mail = mime::parse(raw.as_bytes());
+        let judged = nature::judge(&mail, &ours(), &Keys::for_test(1));
+        let search = matcher::search(&mail, &judged, &Known);
+        let (disposition, _) = decide(&mail, &judged, &search, false, &ours());
+        notice_bounced(disposition, &judged, &search)
+    };
+    let notice = "In-Reply-To: <notice@us.example>\n";
+    assert!(bounced(notice, "failed"));
+    assert!(!bounced(notice, "delayed"));
+    assert!(!bounced(notice, "delivered"));
+    assert!(!bounced("In-Reply-To: <sent@us.example>\n", "failed"));
+    // A colleague's answer to a notice is no report.
+    let mail = mime::parse(format!("From: a@x.example\n{notice}\nok").as_bytes());
+    let judged = nature::judge(&mail, &ours(), &Keys::for_test(1));
+    let search = matcher::search(&mail, &judged, &Known);
+    let (disposition, _) = decide(&mail, &judged, &search, false, &ours());
+    assert_eq!(disposition, Disposition::Internal);
+    assert!(!notice_bounced(disposition, &judged, &search));
+}
+
+#[test]
 fn reasons_name_the_signs_and_the_match() {
     let (_, reasons) =
         decided("From: ann@lead.example\nIn-Reply-To: <sent@us.example>\nPrecedence: bulk\n\nYes.");

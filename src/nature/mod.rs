@@ -20,7 +20,7 @@ pub use automatic::Automatic;
 pub use bounce::{Bounce, BounceClass};
 
 use crate::keys::Keys;
-use crate::mime::Mail;
+use crate::mime::{Mail, bare_address};
 use crate::model::{Nature, address_key};
 use crate::msgid;
 
@@ -198,6 +198,40 @@ fn complaint(mail: &Mail) -> Option<&'static str> {
         return Some("X-Apple-Unsubscribe header");
     }
     None
+}
+
+/// The addresses (as keys) that an abuse report names as those that complain: Original-Rcpt-To
+/// and Removal-Recipient (RFC 5965 §3.2), the header in which Outlook.com puts them, and who
+/// pressed Apple Mail's button. Empty for every other mail, and for a report that a mail is no
+/// spam. Bounded by what a report may name.
+#[must_use]
+pub fn complained_of(mail: &Mail, judged: &Judged) -> Vec<String> {
+    let not_spam = mail.feedback.as_ref().is_some_and(|f| f.kind == "not-spam");
+    if judged.nature != Nature::Complaint || not_spam {
+        return Vec::new();
+    }
+    let outlook = |headers: &[(String, String)]| -> Vec<String> {
+        headers
+            .iter()
+            .filter(|(name, _)| name == "x-hmxmroriginalrecipient")
+            .filter_map(|(_, value)| bare_address(value))
+            .collect()
+    };
+    let mut addresses: Vec<String> = mail
+        .feedback
+        .iter()
+        .flat_map(|f| f.recipients.iter().cloned())
+        .collect();
+    addresses.extend(outlook(&mail.headers));
+    addresses.extend(outlook(&mail.embedded_headers));
+    let mut keys: Vec<String> = addresses.iter().map(|a| address_key(a)).collect();
+    if mail.header("x-apple-unsubscribe").is_some() {
+        keys.push(mail.from_key());
+    }
+    keys.retain(|k| !k.is_empty() && !k.contains(char::is_whitespace));
+    keys.sort();
+    keys.dedup();
+    keys
 }
 
 fn calendar(mail: &Mail) -> Option<&'static str> {

@@ -184,6 +184,45 @@ fn receipts_and_complaints_are_known_by_their_parts() {
 }
 
 #[test]
+fn an_abuse_report_names_who_complains() {
+    let complains = |raw: &str| {
+        let mail = crate::mime::parse(raw.as_bytes());
+        complained_of(&mail, &judged(raw))
+    };
+    let arf = |fields: &str| {
+        format!(
+            "From: fbl@provider.example\nContent-Type: multipart/report; \
+             report-type=feedback-report; boundary=b\n\n--b\n\nspam\n--b\n\
+             Content-Type: message/feedback-report\n\n{fields}Version: 1\n\n--b--"
+        )
+    };
+    let fields = "Feedback-Type: abuse\nOriginal-Rcpt-To: <Ann@Lead.example>\n\
+                  Removal-Recipient: bob@lead.example\n";
+    assert_eq!(
+        complains(&arf(fields)),
+        ["ann@lead.example", "bob@lead.example"]
+    );
+    assert_eq!(complains(&arf("Feedback-Type: abuse\n")), [""; 0]);
+    assert_eq!(
+        complains(&arf(&fields.replace("abuse", "not-spam"))),
+        [""; 0]
+    );
+    assert_eq!(
+        complains("From: staff@hotmail.com\nX-HmXmrOriginalRecipient: ann@lead.example\n\nx"),
+        ["ann@lead.example"]
+    );
+    assert_eq!(
+        complains("From: Ann@Lead.example\nX-Apple-Unsubscribe: true\n\nx"),
+        ["ann@lead.example"]
+    );
+    // In a person's mail the words mean nothing.
+    assert_eq!(
+        complains("From: a@x.example\n\nOriginal-Rcpt-To: ann@lead.example"),
+        [""; 0]
+    );
+}
+
+#[test]
 fn strong_headers_make_an_automatic_answer() {
     for header in [
         "Auto-Submitted: auto-replied",

@@ -315,6 +315,40 @@ async fn machines_get_nothing_and_leave_their_mark_with_the_lead() {
 }
 
 #[tokio::test]
+async fn a_complaint_without_a_thread_suppresses_the_lead_that_it_names_and_nobody_else() {
+    let f = Fixture::new();
+    f.capture(
+        1,
+        &Captured {
+            disposition: "complaint",
+            nature: "complaint",
+            from: "fbl@provider.example",
+            campaign_lead: None,
+            sent: None,
+            verified: false,
+            text: "",
+            ..Captured::default()
+        },
+    );
+    let named = ["ann@lead.example", "stranger@x.example"].map(str::to_owned);
+    f.store
+        .write(move |tx| tx.keep_complained_of(crate::model::MessageRowId(1), &named))
+        .await
+        .unwrap();
+    let report = actor(&f).handle_one(AT).await.unwrap().unwrap();
+    assert_eq!(report.gate, "suppress");
+    assert_eq!(
+        f.list("SELECT email_key || ' ' || reason FROM suppressions"),
+        "ann@lead.example complaint"
+    );
+    assert_eq!(
+        f.number("SELECT count(*) FROM digest_items"),
+        1,
+        "sales are told"
+    );
+}
+
+#[tokio::test]
 async fn names_with_line_breaks_make_no_headers() {
     let f = Fixture::new();
     f.sql("UPDATE leads SET name = 'Ann' || char(13) || char(10) || 'Bcc: all@example.com'");

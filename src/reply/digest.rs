@@ -9,7 +9,11 @@
 //! * **Unmatched** mail of leads: a day after the first item, so one a day; `flush` does not
 //!   hurry it, or cron would send one a minute.
 //!
-//! Whatever makes it due, it tells everything that is open.
+//! A digest that cannot be built (a broken address or template of the settings) is tried again
+//! once an hour, by all processes together; until then the reason stands in the store.
+//!
+//! Whatever makes it due, it tells everything that is open, as far as one mail has room; what it
+//! does not list stays open, and is due at once: sales are told of every reply by its line.
 
 use std::time::Duration;
 
@@ -18,7 +22,7 @@ use super::compose::{self, Draftable};
 use super::policy::{DAY, DigestReason, HOUR};
 use super::step::StepError;
 use super::templates::{DigestLine, DigestText};
-use crate::model::{Address, Inserted, MailKind};
+use crate::model::{Address, Inserted, MailKind, MessageRowId};
 use crate::store::{DigestItem, Reader, StoreError, Tx};
 use crate::time::UtcMs;
 
@@ -26,13 +30,22 @@ use crate::time::UtcMs;
 const QUIET: Duration = Duration::from_secs(60);
 /// A burst that does not end is told of after this.
 const LONGEST_BURST: Duration = Duration::from_secs(30 * 60);
-/// Lines that are shown; the rest is counted.
+/// Lines that are shown; the rest is counted, and stands in the next digest.
 const SHOWN: u32 = 200;
+/// Between two tries of a digest that cannot be built.
+pub(super) const RETRY: Duration = Duration::from_secs(3600);
 /// Characters of a reply in its line.
 const LINE_CHARS: usize = 200;
 
 /// Whether a digest is due.
 pub(super) fn is_due(r: &Reader<'_>, now: UtcMs, flush: bool) -> Result<bool, StoreError> {
+    // Also after a clock that ran ahead once.
+    if let Some(failed) = r.digest_failure()?
+        && failed.at <= now
+        && now.since(failed.at) < RETRY
+    {
+        return Ok(false);
+    }
     let waiting = |reason: DigestReason| r.digest_waiting(reason.as_str());
     if let Some(unmatched) = waiting(DigestReason::Unmatched)?
         && now.since(unmatched.oldest) >= DAY
@@ -53,7 +66,7 @@ pub(super) fn is_due(r: &Reader<'_>, now: UtcMs, flush: bool) -> Result<bool, St
     Ok((flush || now.since(old.newest) >= QUIET) && !r.old_mail_pending()?)
 }
 
-/// Queues one digest of all that is open and marks the items as told. Whether there was one.
+/// Queues one digest of what is open and marks what it lists as told. Whether there was one.
 pub(super) fn queue(
     tx: &Tx<'_>,
     parts: &Parts,
@@ -65,10 +78,17 @@ pub(super) fn queue(
         return Ok(false);
     };
     let accounts = &parts.settings.accounts;
-    let account = accounts
-        .iter()
-        .find(|a| a.name == first.account.1)
-        .ok_or_else(|| StepError::NoAccount(first.account.1.clone()))?;
+    // The account of the first line may be gone from the settings: the digest concerns sales,
+    // so any of ours may send it.
+    let (account, account_id) = match accounts.iter().find(|a| a.name == first.account.1) {
+        Some(account) => (account, first.account.0),
+        None => {
+            let account = accounts
+                .first()
+                .ok_or_else(|| StepError::NoAccount(first.account.1.clone()))?;
+            (account, tx.ensure_account(&account.name, now)?.id)
+        }
+    };
     let lines: Vec<DigestLine> = items.iter().map(line).collect();
     let total = usize::try_from(total).unwrap_or(usize::MAX);
     let filled = parts.templates.digest(&DigestText {
@@ -82,7 +102,7 @@ pub(super) fn queue(
             kind: MailKind::SalesDigest,
             job_id: None,
             round: 0,
-            account_id: first.account.0,
+            account_id,
             campaign_lead_id: None,
             by_person: false,
             from: Address {
@@ -106,7 +126,8 @@ pub(super) fn queue(
         now,
     )?;
     let (Inserted::New(id) | Inserted::Duplicate(id)) = tx.enqueue(&mail, now)?;
-    tx.close_digest_items(id)?;
+    let told: Vec<MessageRowId> = items.iter().map(|item| item.message_id).collect();
+    tx.close_digest_items(&told, id)?;
     Ok(true)
 }
 

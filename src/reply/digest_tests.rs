@@ -144,3 +144,104 @@ async fn over_the_hourly_cap_notices_become_one_digest() {
     );
     assert_eq!(f.list(KINDS), "sales_notice, sales_notice, sales_digest");
 }
+
+#[tokio::test]
+async fn replies_beyond_the_room_of_one_digest_are_not_told_until_the_next() {
+    let f = Fixture::new();
+    for id in 1..=205 {
+        f.capture(id, &Captured::default());
+    }
+    f.sql(&format!(
+        "UPDATE reply_jobs SET state = 'done';
+         INSERT INTO conversations (campaign_lead_id, sender, message, created_at, message_ref)
+             SELECT 1, 'customer', 'x', 0, id FROM messages;
+         INSERT INTO digest_items (message_id, reason, created_at)
+             SELECT id, 'old_mail', {NOW} FROM messages;
+         INSERT INTO digest_items (message_id, reason, created_at) VALUES (1, 'unmatched', {NOW})"
+    ));
+    let a = actor(&f);
+    let told = "SELECT count(*) FROM conversations WHERE sales_team_notified = 1";
+    let mut expected = 0;
+    for lines in [200, 5] {
+        assert!(a.send_due_digest(AT, true).await.unwrap());
+        let body = f.text("SELECT body FROM outbox ORDER BY id DESC LIMIT 1");
+        assert_eq!(body.matches("received 20").count(), lines, "{body}");
+        assert_eq!(body.contains("and 5 more"), lines == 200);
+        let claim = f
+            .store
+            .write(|tx| tx.claim_outbox(AT, Duration::from_secs(60), &[]))
+            .await
+            .unwrap();
+        let sent = crate::store::Verdict::Sent {
+            code: 250,
+            text: String::new(),
+            provider_id: None,
+            aliases: Vec::new(),
+        };
+        let attempt = claim.mail.unwrap().attempt;
+        f.store
+            .write(move |tx| tx.record_outcome(&attempt, &sent, AT))
+            .await
+            .unwrap();
+        expected += i64::try_from(lines).unwrap();
+        assert_eq!(f.number(told), expected);
+    }
+    assert!(!a.send_due_digest(AT, true).await.unwrap());
+}
+
+/// Waiting for a digest: a reply of old mail.
+fn waiting(f: &Fixture) {
+    f.capture(1, &Captured::default());
+    f.sql(&format!(
+        "UPDATE reply_jobs SET state = 'done';
+         INSERT INTO digest_items (message_id, reason, created_at) VALUES (1, 'old_mail', {NOW})"
+    ));
+}
+
+#[tokio::test]
+async fn a_digest_of_an_account_that_was_removed_leaves_through_the_first_that_is_left() {
+    let f = Fixture::new();
+    waiting(&f);
+    let a = actor_with(&f, |s| s.accounts[0].name = "other".into());
+    assert!(a.send_due_digest(AT, true).await.unwrap());
+    assert_eq!(
+        f.text("SELECT a.name FROM outbox o JOIN accounts a ON a.id = o.account_id"),
+        "other"
+    );
+}
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_built_is_noted_and_tried_once_an_hour_and_stops_nothing_else() {
+    let f = Fixture::new();
+    waiting(&f);
+    let broken = actor_with(&f, |s| s.reply.sales_email = "no address".into());
+    let whole = actor(&f);
+    let failure = || f.store.read(|r| r.digest_failure());
+    assert!(!broken.send_due_digest(AT, true).await.unwrap());
+    let noted = failure().await.unwrap().unwrap();
+    assert_eq!(noted.at, AT);
+    assert!(!noted.reason.contains("no address"), "{}", noted.reason);
+    // Within the hour nobody tries, also not another process.
+    let later = |ms| UtcMs(NOW + ms);
+    assert!(
+        !whole
+            .send_due_digest(later(59 * MINUTE), true)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !broken
+            .send_due_digest(later(60 * MINUTE), true)
+            .await
+            .unwrap()
+    );
+    assert_eq!(failure().await.unwrap().unwrap().at, later(60 * MINUTE));
+    assert!(
+        whole
+            .send_due_digest(later(120 * MINUTE), true)
+            .await
+            .unwrap()
+    );
+    assert_eq!(failure().await.unwrap(), None);
+    assert_eq!(f.list(KINDS), "sales_digest");
+}

@@ -28,7 +28,7 @@ use crate::faultpoint;
 use crate::keys::Keys;
 use crate::model::{ConversationId, GoalType, Intent, JobId};
 use crate::retry::REPLY_JOB;
-use crate::store::{ClaimedJob, Store, StoreError};
+use crate::store::{ClaimedJob, DigestFailure, Store, StoreError};
 use crate::time::{self, UtcMs};
 use crate::wake::{Doorbell, Woken};
 
@@ -167,7 +167,7 @@ impl ReplyActor {
         self.work(job, now, false).await.map(Some)
     }
 
-    /// Handles this job now, also one that failed or was done (`process --force`). It never
+    /// Handles this job now, also one that failed, was given up or was done (`process`). It never
     /// sends a second automatic mail for the same reply unless `resend`.
     ///
     /// # Errors
@@ -182,10 +182,11 @@ impl ReplyActor {
     }
 
     /// Sends the digest to sales if one is due (see `digest`); `flush`: a burst is over, do
-    /// not wait for its quiet time. Whether one was queued.
+    /// not wait for its quiet time. Whether one was queued. A digest that cannot be built is
+    /// logged, noted for the status, and tried again in an hour.
     ///
     /// # Errors
-    /// When the store cannot be read or written, or the digest cannot be built.
+    /// When the store cannot be read or written.
     pub async fn send_due_digest(&self, now: UtcMs, flush: bool) -> anyhow::Result<bool> {
         let due = self
             .store
@@ -204,8 +205,26 @@ impl ReplyActor {
                 faultpoint::hit("digest.before_commit");
                 Ok::<_, StepError>(queued)
             })
-            .await
-            .context("Queue the digest")?;
+            .await;
+        let queued = match queued {
+            Ok(queued) => queued,
+            // The mail itself cannot be built: the store is well, so nothing else waits for it.
+            Err(error) if !error.is_transient() && !error.is_the_stores() => {
+                let reason = error.to_string();
+                tracing::error!(
+                    reason,
+                    "digest to sales not built: mend the settings; the next try is in an hour"
+                );
+                let failure = DigestFailure { at: now, reason };
+                self.store
+                    .write(move |tx| tx.note_digest_failure(&failure))
+                    .await
+                    .context("Note that the digest failed")?;
+                return Ok(false);
+            }
+            Err(StepError::Store(error)) => return Err(error).context("Queue the digest"),
+            Err(error) => return Err(error).context("Queue the digest"),
+        };
         if queued {
             faultpoint::hit("digest.committed");
             self.outbox.ring();
@@ -250,8 +269,8 @@ impl ReplyActor {
     }
 
     async fn work(&self, job: ClaimedJob, now: UtcMs, resend: bool) -> anyhow::Result<JobReport> {
-        let error = if job.attempts > MAX_ATTEMPTS && !resend {
-            StepError::GivenUp(job.attempts)
+        let error = if job.tries > MAX_ATTEMPTS {
+            StepError::GivenUp(MAX_ATTEMPTS)
         } else {
             match self.attempt(job, now, resend).await {
                 Ok(report) => {

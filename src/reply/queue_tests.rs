@@ -133,9 +133,36 @@ async fn a_passing_error_keeps_the_job_with_its_reason_until_it_is_given_up() {
     a.handle_one(UtcMs(now)).await.unwrap().unwrap();
     assert_eq!(f.text("SELECT state FROM reply_jobs"), "failed");
     assert!(a.handle_one(UtcMs(now + DAY)).await.unwrap().is_none());
-    // A person mends the cause and asks again.
+    // A person asks again before the cause is mended: the tries begin anew.
+    assert!(
+        a.process(JobId(1), false, AT)
+            .await
+            .unwrap()
+            .error
+            .is_some()
+    );
+    assert_eq!(f.text("SELECT state FROM reply_jobs"), "pending");
+    let next = UtcMs(NOW + 11 * MINUTE);
+    let report = a.handle_one(next).await.unwrap().unwrap();
+    assert!(report.error.unwrap().contains("broken"));
+    assert_eq!(f.text("SELECT state FROM reply_jobs"), "pending");
+    // And after it.
     f.sql("DROP TRIGGER broken");
-    assert!(a.process(JobId(1), true, AT).await.unwrap().queued);
+    assert!(a.process(JobId(1), false, AT).await.unwrap().queued);
+    assert_eq!(f.text("SELECT state FROM reply_jobs"), "done");
+}
+
+#[tokio::test]
+async fn a_done_job_may_be_processed_again_as_often_as_one_likes() {
+    let f = Fixture::new();
+    f.capture(1, &Captured::default());
+    let a = actor(&f);
+    for _ in 0..MAX_ATTEMPTS + 5 {
+        let report = a.process(JobId(1), false, AT).await.unwrap();
+        assert_eq!(report.error, None);
+    }
+    assert_eq!(f.text("SELECT state FROM reply_jobs"), "done");
+    assert_eq!(f.list(KINDS), "acknowledgment, sales_notice");
 }
 
 #[tokio::test]

@@ -56,6 +56,11 @@ impl StepError {
             | Self::GivenUp(_) => false,
         }
     }
+
+    /// Whether the store is in trouble, and not only this mail.
+    pub(super) fn is_the_stores(&self) -> bool {
+        matches!(self, Self::Store(e) if !matches!(e, StoreError::Invalid(_)))
+    }
 }
 
 /// Reads the intent of a reply.
@@ -253,8 +258,13 @@ impl Step<'_> {
     fn mark_lead(&self, tx: &Tx<'_>, c: &JobContext, d: &Decision) -> Result<(), StepError> {
         if let Some(reason) = d.suppress {
             let message = Some(c.message_id);
-            // A complaint is sent by a provider: its own address is nobody's.
-            if c.disposition != Disposition::Complaint {
+            if c.disposition == Disposition::Complaint {
+                // Sent by a provider: its own address is nobody's. Whom it names may be a lead,
+                // also when the mail that it is about is not known.
+                for key in tx.complaining_leads(c.message_id)? {
+                    tx.suppress(&key, reason, message, self.now)?;
+                }
+            } else {
                 let sender = crate::model::address_key(&c.from_address);
                 tx.suppress(&sender, reason, message, self.now)?;
                 tx.mark_opt_out(c.message_id)?;

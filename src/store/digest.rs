@@ -1,6 +1,7 @@
 //! What sales are told in one digest instead of one notice each.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
 use super::{Reader, StoreError, Tx};
 use crate::model::{AccountId, MessageRowId, OutboxId};
@@ -9,8 +10,8 @@ use crate::time::UtcMs;
 /// A line of the next digest.
 #[derive(Clone, Debug)]
 pub struct DigestItem {
-    /// `digest_items.id`.
-    pub id: i64,
+    /// The message.
+    pub message_id: MessageRowId,
     /// Why it stands here.
     pub reason: String,
     /// The account that captured it, and its name in the settings.
@@ -40,7 +41,47 @@ pub struct DigestWaiting {
     pub newest: UtcMs,
 }
 
+/// Why the digest cannot be built: nothing that time mends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DigestFailure {
+    /// When it was last tried.
+    pub at: UtcMs,
+    /// Why.
+    pub reason: String,
+}
+
+/// [`DigestFailure`] as `meta` holds it.
+#[derive(Serialize, Deserialize)]
+struct KeptFailure {
+    at: i64,
+    reason: String,
+}
+
+/// The row of `meta` with the failure.
+const FAILURE_KEY: &str = "digest_failed";
+
 impl Reader<'_> {
+    /// Why the last digest could not be built; `None`: it could, or none was due.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn digest_failure(&self) -> Result<Option<DigestFailure>, StoreError> {
+        self.conn
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+            .query_row([FAILURE_KEY], |row| row.get::<_, String>(0))
+            .optional()?
+            .map(|text| {
+                let kept: KeptFailure = serde_json::from_str(&text).map_err(|e| {
+                    StoreError::Invalid(format!("Failure of a digest in meta: {e}"))
+                })?;
+                Ok(DigestFailure {
+                    at: UtcMs(kept.at),
+                    reason: kept.reason,
+                })
+            })
+            .transpose()
+    }
+
     /// What waits for the reason given; `None`: nothing.
     ///
     /// # Errors
@@ -75,7 +116,7 @@ impl Reader<'_> {
             )?
             .query_row([], |row| row.get(0))?;
         let mut statement = self.conn.prepare_cached(
-            "SELECT min(d.id), d.reason, m.account_id, a.name, coalesce(l.name, m.from_name),
+            "SELECT d.message_id, d.reason, m.account_id, a.name, coalesce(l.name, m.from_name),
                     m.from_address, coalesce(nullif(c.project_name, ''), l.project_name, ''),
                     m.internal_date, coalesce(j.intent, ''), substr(m.visible_text, 1, 500)
              FROM digest_items d
@@ -92,7 +133,7 @@ impl Reader<'_> {
         let items = statement
             .query_map([limit], |row| {
                 Ok(DigestItem {
-                    id: row.get(0)?,
+                    message_id: MessageRowId(row.get(0)?),
                     reason: row.get(1)?,
                     account: (AccountId(row.get(2)?), row.get(3)?),
                     lead_name: row.get(4)?,
@@ -128,14 +169,45 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// All open items were told in this mail. In the transaction that read them.
+    /// Notes that the digest could not be built.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn close_digest_items(&self, told_in: OutboxId) -> Result<usize, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached("UPDATE digest_items SET outbox_ref = ?1 WHERE outbox_ref IS NULL")?
-            .execute([told_in.0])?)
+    pub fn note_digest_failure(&self, failure: &DigestFailure) -> Result<(), StoreError> {
+        let kept = KeptFailure {
+            at: failure.at.0,
+            reason: failure.reason.clone(),
+        };
+        let text = serde_json::to_string(&kept)
+            .map_err(|e| StoreError::Invalid(format!("Failure of a digest: {e}")))?;
+        self.conn
+            .prepare_cached(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            )?
+            .execute(params![FAILURE_KEY, text])?;
+        Ok(())
+    }
+
+    /// These messages were told in this mail, for whatever reasons they waited; others stay open
+    /// for the next digest. In the transaction that read them.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn close_digest_items(
+        &self,
+        told: &[MessageRowId],
+        told_in: OutboxId,
+    ) -> Result<(), StoreError> {
+        let mut close = self.conn.prepare_cached(
+            "UPDATE digest_items SET outbox_ref = ?1 WHERE outbox_ref IS NULL AND message_id = ?2",
+        )?;
+        for message in told {
+            close.execute([told_in.0, message.0])?;
+        }
+        self.conn
+            .prepare_cached("DELETE FROM meta WHERE key = ?1")?
+            .execute([FAILURE_KEY])?;
+        Ok(())
     }
 }

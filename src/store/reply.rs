@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Reader, StoreError, Tx};
 use crate::model::{GoalType, Intent, JobId, MessageRowId};
@@ -24,6 +24,16 @@ pub struct ClaimedJob {
     pub message_id: MessageRowId,
     /// The number of this attempt, counted from 1: the name of the lease.
     pub attempts: u32,
+    /// Attempts with this one since the job was made, or since a person asked for it.
+    pub tries: u32,
+}
+
+/// A job before an attempt of it is booked.
+struct Unbooked {
+    id: JobId,
+    message_id: MessageRowId,
+    attempts: u32,
+    tries_from: u32,
 }
 
 /// How a job ended.
@@ -148,7 +158,7 @@ impl Tx<'_> {
     pub fn reopen_reply_job(&self, message: MessageRowId, now: UtcMs) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
-                "UPDATE reply_jobs SET state = 'pending', old_mail = 1, attempts = 0,
+                "UPDATE reply_jobs SET state = 'pending', old_mail = 1, tries_from = attempts,
                      next_attempt_at = ?2, done_at = NULL, error = ''
                  WHERE message_id = ?1 AND state <> 'pending'",
             )?
@@ -166,25 +176,20 @@ impl Tx<'_> {
         now: UtcMs,
         lease: impl Fn(u32) -> Duration,
     ) -> Result<Option<ClaimedJob>, StoreError> {
-        let due: Option<(i64, i64, u32)> = self
+        let due = self
             .conn
             .prepare_cached(
-                "SELECT id, message_id, attempts FROM reply_jobs
+                "SELECT id, message_id, attempts, tries_from FROM reply_jobs
                  WHERE state = 'pending' AND (next_attempt_at <= ?1 OR next_attempt_at > ?2)
                  ORDER BY next_attempt_at, id LIMIT 1",
             )?
-            .query_row(params![now.0, now.plus(FURTHEST).0], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
+            .query_row(params![now.0, now.plus(FURTHEST).0], unbooked)
             .optional()?;
-        let Some((id, message, before)) = due else {
-            return Ok(None);
-        };
-        self.book(JobId(id), MessageRowId(message), before, now, lease)
-            .map(Some)
+        due.map(|job| self.book(&job, now, lease)).transpose()
     }
 
-    /// Books an attempt of this job, whatever its state and time: for `process`.
+    /// Books an attempt of this job, whatever its state, time and number of tries: a person asks
+    /// for it (`process`), so its tries are counted anew.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or what SQLite says.
@@ -194,37 +199,46 @@ impl Tx<'_> {
         now: UtcMs,
         lease: impl Fn(u32) -> Duration,
     ) -> Result<ClaimedJob, StoreError> {
-        let row: Option<(i64, u32)> = self
+        let mut job = self
             .conn
-            .prepare_cached("SELECT message_id, attempts FROM reply_jobs WHERE id = ?1")?
-            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let (message, before) =
-            row.ok_or_else(|| StoreError::NotFound(format!("Reply job {id}")))?;
-        self.book(id, MessageRowId(message), before, now, lease)
+            .prepare_cached(
+                "SELECT id, message_id, attempts, tries_from FROM reply_jobs WHERE id = ?1",
+            )?
+            .query_row([id.0], unbooked)
+            .optional()?
+            .ok_or_else(|| StoreError::NotFound(format!("Reply job {id}")))?;
+        job.tries_from = job.attempts;
+        self.book(&job, now, lease)
     }
 
     fn book(
         &self,
-        id: JobId,
-        message_id: MessageRowId,
-        before: u32,
+        job: &Unbooked,
         now: UtcMs,
         lease: impl Fn(u32) -> Duration,
     ) -> Result<ClaimedJob, StoreError> {
-        let attempts = before.saturating_add(1);
+        let attempts = job.attempts.saturating_add(1);
+        let tried = job.attempts.saturating_sub(job.tries_from);
         let changed = self
             .conn
             .prepare_cached(
-                "UPDATE reply_jobs SET state = 'pending', attempts = ?2, next_attempt_at = ?3
-                 WHERE id = ?1 AND attempts = ?4",
+                "UPDATE reply_jobs SET state = 'pending', attempts = ?2, tries_from = ?3,
+                     next_attempt_at = ?4
+                 WHERE id = ?1 AND attempts = ?5",
             )?
-            .execute(params![id.0, attempts, now.plus(lease(before)).0, before])?;
-        expect_one(changed, id)?;
+            .execute(params![
+                job.id.0,
+                attempts,
+                job.tries_from,
+                now.plus(lease(tried)).0,
+                job.attempts
+            ])?;
+        expect_one(changed, job.id)?;
         Ok(ClaimedJob {
-            id,
-            message_id,
+            id: job.id,
+            message_id: job.message_id,
             attempts,
+            tries: tried.saturating_add(1),
         })
     }
 
@@ -294,6 +308,15 @@ impl Tx<'_> {
             .execute(params![job.id.0, job.attempts, error])?;
         expect_one(changed, job.id)
     }
+}
+
+fn unbooked(row: &Row<'_>) -> rusqlite::Result<Unbooked> {
+    Ok(Unbooked {
+        id: JobId(row.get(0)?),
+        message_id: MessageRowId(row.get(1)?),
+        attempts: row.get(2)?,
+        tries_from: row.get(3)?,
+    })
 }
 
 fn expect_one(changed: usize, id: JobId) -> Result<(), StoreError> {

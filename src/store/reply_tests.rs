@@ -82,6 +82,28 @@ async fn who_lost_the_lease_can_neither_finish_nor_fail_the_job() {
 }
 
 #[tokio::test]
+async fn a_reopened_job_counts_its_tries_anew_and_never_gives_a_booking_a_second_time() {
+    let f = Fixture::new();
+    f.capture(1, &Captured::default());
+    let slow = claim(&f, at(0)).await.unwrap();
+    let second = claim(&f, at(10 * 60_000)).await.unwrap();
+    f.store
+        .write(move |tx| {
+            tx.finish_job(&second, &outcome(), at(0))?;
+            tx.reopen_reply_job(MessageRowId(1), at(0))
+        })
+        .await
+        .unwrap();
+    let third = claim(&f, at(0)).await.unwrap();
+    assert_eq!((third.attempts, third.tries), (3, 1));
+    let late = f
+        .store
+        .write(move |tx| tx.finish_job(&slow, &outcome(), at(0)))
+        .await;
+    assert!(matches!(late, Err(StoreError::Stale(_))));
+}
+
+#[tokio::test]
 async fn a_clock_that_was_set_back_does_not_stall_the_queue() {
     let f = Fixture::new();
     f.capture(1, &Captured::default());
@@ -216,6 +238,74 @@ async fn the_context_sees_people_repetitions_and_suppressions() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_copy_of_a_colleagues_mail_in_the_thread_is_a_person_and_our_own_mail_seen_again_is_not()
+{
+    async fn person_wrote(copy: &Captured, change: &str) -> bool {
+        let f = Fixture::new();
+        f.capture(1, copy);
+        f.capture(2, &Captured::default());
+        f.sql(change);
+        let context = f.store.read(|r| r.job_context(JobId(2))).await.unwrap();
+        context.thread.unwrap().person_wrote
+    }
+    let internal = Captured {
+        disposition: "internal",
+        from: "",
+        text: "",
+        ..Captured::default()
+    };
+    let own = Captured {
+        disposition: "own_mail",
+        nature: "own",
+        ..internal.clone()
+    };
+    assert!(person_wrote(&internal, "").await);
+    assert!(person_wrote(&own, "").await);
+    // The same mail in another thread says nothing of this one.
+    let elsewhere = Captured {
+        campaign_lead: None,
+        sent: None,
+        ..own.clone()
+    };
+    assert!(!person_wrote(&elsewhere, "").await);
+    // What we sent ourselves: to the lead, or a notice.
+    let known =
+        "INSERT INTO sent_ids (id_key, sent_id, source) VALUES ('reply1@lead.example', 1, 'own')";
+    assert!(!person_wrote(&own, known).await);
+    let notice = "INSERT INTO outbox (account_id, kind, automatic, rfc_message_id, envelope_from, envelope_to,
+            subject, body, body_digest, raw, next_attempt_at, created_at)
+        VALUES (1, 'sales_notice', 0, 'reply1@lead.example', 'a@example.com', 'b@example.com',
+            's', 'b', 'd', x'00', 0, 0)";
+    assert!(!person_wrote(&own, notice).await);
+    // A colleague's vacation notice.
+    let vacation = Captured {
+        nature: "automatic",
+        ..internal.clone()
+    };
+    assert!(!person_wrote(&vacation, "").await);
+    // A lead's own reply is none of ours.
+    assert!(!person_wrote(&Captured::default(), "").await);
+}
+
+#[tokio::test]
+async fn a_mail_that_a_person_approved_is_a_persons_and_an_automatic_one_is_not() {
+    for (automatic, expected) in [(0, true), (1, false)] {
+        let f = Fixture::new();
+        f.capture(1, &Captured::default());
+        f.sql(&format!(
+            "INSERT INTO outbox (id, account_id, kind, automatic, rfc_message_id, envelope_from, envelope_to,
+                 subject, body, body_digest, raw, next_attempt_at, created_at)
+                 VALUES (1, 1, 'acknowledgment', {automatic}, 'x@example.com', 'a@example.com',
+                 'ann@lead.example', 's', 'b', 'd', x'00', 0, 0);
+             INSERT INTO sent_messages (campaign_lead_id, kind, sent_at, known_at, outbox_ref)
+                 VALUES (1, 'acknowledgment', 5, 5, 1)"
+        ));
+        let context = f.store.read(|r| r.job_context(JobId(1))).await.unwrap();
+        assert_eq!(context.thread.unwrap().person_wrote, expected);
+    }
 }
 
 #[tokio::test]

@@ -294,6 +294,10 @@ impl Reader<'_> {
             .optional()?)
     }
 
+    /// A person of ours wrote when a mail of the thread was written or approved by one, or when
+    /// a copy of one came in: from sales (`internal`) or from our own address (`own_mail`). Our
+    /// automatic mails that come in again bear an id that we know; a colleague's vacation notice
+    /// is no person's mail either.
     fn add_history(&self, t: &mut ThreadContext, c: &JobContext) -> Result<(), StoreError> {
         let id = t.campaign_lead_id.0;
         self.conn
@@ -301,8 +305,19 @@ impl Reader<'_> {
                 "SELECT (SELECT id FROM conversations WHERE message_ref = ?2),
                         EXISTS (SELECT 1 FROM conversations
                                 WHERE campaign_lead_id = ?1 AND sender = 'human')
-                        OR EXISTS (SELECT 1 FROM sent_messages
-                                   WHERE campaign_lead_id = ?1 AND kind = 'manual'),
+                        OR EXISTS (SELECT 1 FROM sent_messages s
+                                   LEFT JOIN outbox o ON o.id = s.outbox_ref
+                                   WHERE s.campaign_lead_id = ?1
+                                     AND (s.kind = 'manual'
+                                          OR (s.kind <> 'campaign' AND o.automatic = 0)))
+                        OR EXISTS (SELECT 1 FROM messages m
+                                   WHERE m.campaign_lead_id = ?1
+                                     AND m.disposition IN ('internal', 'own_mail')
+                                     AND m.nature NOT IN ('automatic', 'bounce', 'receipt', 'complaint')
+                                     AND NOT EXISTS (SELECT 1 FROM sent_ids
+                                                     WHERE id_key = m.message_key)
+                                     AND NOT EXISTS (SELECT 1 FROM outbox
+                                                     WHERE rfc_message_id = m.message_key)),
                         EXISTS (SELECT 1 FROM sent_messages
                                 WHERE campaign_lead_id = ?1 AND kind IN ('answer', 'manual')),
                         EXISTS (SELECT 1 FROM messages

@@ -79,6 +79,7 @@ async fn without_uidnext_nothing_is_missed_and_old_mail_stays_outside_the_window
         "uidnext-missing-empty",
         "uidnext-missing-old-mail",
         "uidnext-missing-both",
+        "uidnext-missing-mail-meanwhile",
     ];
     let scene = Scene::new(Setup::new(POLL), &names).await;
     let month_ago = now() - 30 * 24 * 3_600_000;
@@ -97,7 +98,14 @@ async fn without_uidnext_nothing_is_missed_and_old_mail_stays_outside_the_window
         }
     }
     let fresh = scene.reply("uidnext-missing-both");
+    // One comes when the search of the first look has been made, and its answer is under way.
+    let meanwhile = "uidnext-missing-mail-meanwhile";
+    let gate = scene.sandbox.faults().hold(who(meanwhile), Verb::UidSearch);
     scene.run().await;
+    gate.reached(crate::scene::PATIENCE).await.unwrap();
+    let late = scene.reply(meanwhile);
+    gate.release();
+    scene.captured(meanwhile, &late).await;
     scene.captured("uidnext-missing-both", &fresh).await;
     each(
         &scene,

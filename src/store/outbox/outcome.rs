@@ -69,7 +69,7 @@ pub enum Verdict {
     },
 }
 
-/// What a person says of a mail in `unknown`.
+/// What a person says of a mail that waits for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// It arrived.
@@ -169,22 +169,34 @@ impl Tx<'_> {
         Ok(state)
     }
 
-    /// Does what a person decided about a mail in `unknown`.
+    /// Does what a person decided about a mail that waits for one: in `unknown` any of the three,
+    /// in `rejected` only [`Settlement::Cancel`]: it was seen, and stops waiting.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when it is not in `unknown` (any more).
-    pub fn settle_unknown(
+    /// [`StoreError::NotFound`]; [`StoreError::Invalid`] for the wrong verdict on a refused mail;
+    /// [`StoreError::Stale`] when it does not wait for a person (any more).
+    pub fn settle(
         &self,
         id: OutboxId,
         settlement: Settlement,
         now: UtcMs,
     ) -> Result<OutboxState, StoreError> {
-        let number: i64 = self
+        let (number, before): (i64, String) = self
             .conn
-            .prepare_cached("SELECT attempts FROM outbox WHERE id = ?1")?
-            .query_row([id.0], |row| row.get(0))
+            .prepare_cached("SELECT attempts, state FROM outbox WHERE id = ?1")?
+            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?
             .ok_or_else(|| StoreError::NotFound(format!("Mail {id}")))?;
+        let before: OutboxState = before.parse()?;
+        match (before, settlement) {
+            (OutboxState::Unknown, _) | (OutboxState::Rejected, Settlement::Cancel) => {}
+            (OutboxState::Rejected, Settlement::Sent | Settlement::Resend) => {
+                return Err(StoreError::Invalid(format!(
+                    "Mail {id} was refused by the server: only `--as cancel` settles it"
+                )));
+            }
+            _ => return Err(StoreError::Stale(format!("Mail {id}"))),
+        }
         let (state, word, text) = match settlement {
             Settlement::Sent => (OutboxState::Sent, "settled_sent", "A person says: sent"),
             Settlement::Resend => (OutboxState::Queued, RESEND, "A person says: send again"),
@@ -196,7 +208,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE outbox SET state = ?2, smtp_text = ?3, next_attempt_at = ?4,
                      finished_at = ?5, handed_over_at = iif(?6, NULL, handed_over_at)
-                 WHERE id = ?1 AND state = 'unknown'",
+                 WHERE id = ?1 AND state = ?7",
             )?
             .execute(params![
                 id.0,
@@ -205,6 +217,7 @@ impl Tx<'_> {
                 now.0,
                 (!again).then_some(now.0),
                 again,
+                before.as_str(),
             ])?;
         if changed != 1 {
             return Err(StoreError::Stale(format!("Mail {id}")));
@@ -253,7 +266,11 @@ impl Tx<'_> {
             .conn
             .prepare_cached("SELECT kind FROM outbox WHERE id = ?1")?
             .query_row([id.0], |row| row.get(0))?;
-        match kind.parse::<MailKind>()? {
+        let kind = kind.parse::<MailKind>()?;
+        if matches!(kind, MailKind::SalesNotice | MailKind::SalesDigest) {
+            self.forget_notice_bounce(self.account_of(id)?, now)?;
+        }
+        match kind {
             MailKind::SalesNotice => {
                 self.conn
                     .prepare_cached(

@@ -224,9 +224,9 @@ fn a_person_settles_unknown_mails_once() {
         let id = w.queue(&mail(MailKind::Campaign, "1@y"));
         let lost = w.lose_answer(id);
         let later = T0.plus(GIVE_UP * 2);
-        w.tx(|tx| tx.settle_unknown(id, settlement, later));
+        w.tx(|tx| tx.settle(id, settlement, later));
         assert_eq!(w.state(id), state);
-        let again = w.try_tx(|tx| tx.settle_unknown(id, settlement, later));
+        let again = w.try_tx(|tx| tx.settle(id, settlement, later));
         assert!(matches!(again, Err(StoreError::Stale(_))));
         let marked = w.text("SELECT message_sent FROM campaign_leads");
         assert_eq!(marked == "1", settlement == Settlement::Sent);
@@ -242,8 +242,35 @@ fn a_person_settles_unknown_mails_once() {
         }
     }
     let w = World::new();
-    let none = w.try_tx(|tx| tx.settle_unknown(OutboxId(9), Settlement::Sent, T0));
+    let none = w.try_tx(|tx| tx.settle(OutboxId(9), Settlement::Sent, T0));
     assert!(matches!(none, Err(StoreError::NotFound(_))));
+}
+
+#[test]
+fn a_person_who_has_seen_a_refused_mail_cancels_it_and_can_do_nothing_else() {
+    let w = World::new();
+    let id = w.queue(&mail(MailKind::Answer, "1@y"));
+    let waiting = w.try_tx(|tx| tx.settle(id, Settlement::Cancel, T0));
+    assert!(matches!(waiting, Err(StoreError::Stale(_))), "{waiting:?}");
+    let claimed = w.claim(T0).unwrap();
+    let refused = Verdict::Rejected {
+        code: Some(550),
+        text: "no such user".into(),
+    };
+    w.record(&claimed, &refused, T0);
+    for settlement in [Settlement::Sent, Settlement::Resend] {
+        let wrong = w.try_tx(|tx| tx.settle(id, settlement, T0));
+        assert!(matches!(wrong, Err(StoreError::Invalid(_))), "{wrong:?}");
+    }
+    assert_eq!(w.state(id), "rejected");
+    let state = w.tx(|tx| tx.settle(id, Settlement::Cancel, T0.plus(MINUTE)));
+    assert_eq!(state, OutboxState::Cancelled);
+    assert!(w.tx(|tx| tx.outbox_status(T0, 10)).rejected.is_empty());
+    // Why it was refused stays in its history.
+    let history = w.text("SELECT group_concat(outcome || ' ' || smtp_text) FROM outbox_attempts");
+    assert!(history.contains("rejected no such user"), "{history}");
+    assert!(history.contains("cancelled"), "{history}");
+    assert!(w.claim(T0.plus(MINUTE * 600)).is_none());
 }
 
 #[test]
@@ -317,6 +344,38 @@ fn sales_are_told_when_the_server_took_the_notice_not_before() {
     let second = w.claim(later).unwrap();
     w.record(&second, &sent(), later);
     assert_eq!(w.text(told), "1");
+}
+
+#[test]
+fn a_bounced_notice_is_known_until_a_later_one_of_the_account_is_taken() {
+    let w = World::new();
+    let report = crate::model::MessageRowId(1);
+    for account in [1, 2] {
+        w.tx(|tx| tx.note_notice_bounced(AccountId(account), report, T0));
+    }
+    let bounced = || {
+        let all = w.tx(|tx| tx.notice_bounces());
+        all.iter().map(|b| b.account_id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        w.tx(|tx| tx.notice_bounces())[0],
+        crate::store::NoticeBounce {
+            account_id: AccountId(1),
+            at: T0,
+            message_id: report
+        }
+    );
+    let accept = |kind, id: &str, now| {
+        w.queue(&mail(kind, id));
+        let claimed = w.claim(now).unwrap();
+        w.record(&claimed, &sent(), now);
+    };
+    // Its own bounce may still come; a mail to a lead says nothing of sales.
+    accept(MailKind::SalesNotice, "1@y", T0.plus(MINUTE * 9));
+    accept(MailKind::Answer, "2@y", T0.plus(MINUTE * 11));
+    assert_eq!(bounced(), [1, 2]);
+    accept(MailKind::SalesNotice, "3@y", T0.plus(MINUTE * 11));
+    assert_eq!(bounced(), [2], "the other account's stands");
 }
 
 #[test]
