@@ -467,12 +467,12 @@ fn killed_at_random(kills: u32, mails: usize) {
         let running = desk.replyd.start(&["run"]);
         let life = Duration::from_millis(random.u64(50..LONGEST_LIFE_MS));
         let until = Instant::now() + life;
-        // This life's share of the mails, spread over it.
+        // This life's share of the mails, over its end: some are just on their way at the kill.
         let share = mails * kill as usize / kills as usize - delivered;
+        let over = life.mul_f64(random.f64().powi(2));
         for n in 0..share {
-            let pause = life / u32::try_from(share + 1).unwrap_or(u32::MAX);
-            let at = until - pause * u32::try_from(share - n).unwrap_or(0);
-            wait_until(at);
+            let pause = over / u32::try_from(share).unwrap_or(u32::MAX);
+            wait_until(until - pause * u32::try_from(share - n).unwrap_or(0));
             desk.deliver(delivered, Duration::ZERO);
             delivered += 1;
         }
