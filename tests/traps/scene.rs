@@ -84,7 +84,7 @@ pub(crate) struct Change {
 /// The server, replyd's settings and store, and replyd once it runs.
 pub(crate) struct Scene {
     pub(crate) sandbox: Sandbox,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     store: Mutex<Connection>,
     app: Mutex<Option<App>>,
     running: Mutex<Option<JoinHandle<anyhow::Result<()>>>>,
@@ -136,7 +136,7 @@ impl Scene {
         store.execute_batch(STATE_LOG).unwrap();
         Arc::new(Self {
             sandbox,
-            folder,
+            _folder: folder,
             store: Mutex::new(store),
             app: Mutex::new(Some(app)),
             running: Mutex::new(None),
