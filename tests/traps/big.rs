@@ -165,10 +165,13 @@ async fn a_connection_that_ends_while_cut_texts_are_fetched_on_loses_none_of_the
     scene.finish().await;
 }
 
+/// Makes a mail from the first lines of its header.
+type Make = fn(&str) -> Vec<u8>;
+
 /// Bad mails from strangers do not stop a mailbox.
 #[tokio::test(flavor = "multi_thread")]
 async fn mails_that_are_meant_to_hurt_have_a_row_and_the_next_mail_is_heard() {
-    let rows: Vec<(&'static str, fn(&str) -> Vec<u8>)> = vec![
+    let rows: Vec<(&'static str, Make)> = vec![
         ("mime-10000-parts", |head| {
             let parts = "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n".repeat(10_000);
             format!("{head}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n").into()
@@ -225,7 +228,7 @@ async fn mails_that_are_meant_to_hurt_have_a_row_and_the_next_mail_is_heard() {
     scene.finish().await;
 }
 
-async fn hurt(scene: Arc<Scene>, account: &'static str, make: fn(&str) -> Vec<u8>) {
+async fn hurt(scene: Arc<Scene>, account: &'static str, make: Make) {
     let (_, raw) = scene.next_reply(account, "");
     let (head, _) = raw.split_once("MIME-Version").unwrap();
     scene.deliver(account, "INBOX", make(head));

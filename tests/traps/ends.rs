@@ -392,6 +392,7 @@ async fn a_server_that_keeps_failing_is_down_until_it_heals_and_then_caught_up()
         ),
     ];
     let scene = Scene::up(Setup::new(PUSH), &names(&rows)).await;
+    scene.keep_backoff_short();
     each(&scene, rows, |scene, account, row| async move {
         let fault = scene.fault(account, Times::Always, row.fault);
         let first = scene.reply(account);

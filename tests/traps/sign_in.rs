@@ -92,20 +92,18 @@ async fn a_throttling_server_is_left_alone_for_as_long_as_it_asks_and_then_caugh
     let accounts: Vec<_> = rows.iter().map(|(name, _)| *name).collect();
     let scene = Scene::up(Setup::new(PUSH), &accounts).await;
     each(&scene, rows, |scene, account, (fault, wait)| async move {
-        let id;
-        if account.starts_with("throttled-in-") {
-            scene.fault(account, Times::Once, fault);
-            id = scene.reply(account);
-        } else {
-            // At the next connection.
-            scene.fault(account, Times::Once, fault);
+        scene.fault(account, Times::Once, fault);
+        if !account.starts_with("throttled-in-") {
+            // It acts at the next connection.
             scene.sandbox.disconnect(&address(account)).unwrap();
-            id = scene.reply(account);
         }
+        let id = scene.reply(account);
         let asked = scene
             .was(account, "degraded", "the server asks us to wait")
             .await;
         scene.captured(account, &id).await;
+        // A look is committed before the account is called live.
+        scene.idling(account).await;
         let history = scene.history(account);
         let back = history
             .iter()
@@ -118,7 +116,6 @@ async fn a_throttling_server_is_left_alone_for_as_long_as_it_asks_and_then_caugh
             !history.iter().any(|c| c.state == "needs_sign_in"),
             "{account}: {history:?}"
         );
-        scene.idling(account).await;
         scene.hears(account).await;
     })
     .await;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use replyd_sandbox::faults::{Action, IdleEvent, ImapFault, Times};
+use replyd_sandbox::faults::{Action, AfterDone, IdleEvent, ImapFault, Times};
 use replyd_sandbox::{DelayProxy, Sandbox, Verb};
 use tokio::time::Instant;
 
+use crate::idle::pipelining_is_learned;
 use crate::scene::{PASSWORD, PATIENCE, POLL, Scene, Setup, address, each, who};
 
-/// The poll breaks IDLE every 2 s; DONE has 15 s; the look after it is a matter of moments.
-const NOTICED: Duration = Duration::from_secs(2 + 15 + 5);
+/// The poll breaks IDLE every second; DONE has 15 s; the look after it is a matter of moments.
+const NOTICED: Duration = Duration::from_secs(1 + 15 + 5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_connection_is_noticed_within_interval_and_15_seconds_and_caught_up() {
@@ -41,10 +42,15 @@ async fn a_dead_connection_is_noticed_within_interval_and_15_seconds_and_caught_
         ("packets-dropped-after-plus", "No answer in time during"),
         ("black-hole-in-idle", "No answer in time during"),
         ("silent-greeting", "No answer in time during greeting"),
+        ("after-done-dropped", ""),
     ];
     let scene = Scene::with(sandbox, setup, &rows.map(|(name, _)| name)).await;
     scene.run().await;
-    for account in ["packets-dropped-after-plus", "black-hole-in-idle"] {
+    for account in [
+        "packets-dropped-after-plus",
+        "black-hole-in-idle",
+        "after-done-dropped",
+    ] {
         scene.idling(account).await;
     }
     proxy.set_black_hole(true);
@@ -57,6 +63,11 @@ async fn a_dead_connection_is_noticed_within_interval_and_15_seconds_and_caught_
     each(&scene, rows, |scene, account, reason| {
         let proxy = std::sync::Arc::clone(&proxy);
         async move {
+            if account == "after-done-dropped" {
+                // The third kind of silence that takes 15 s to tell.
+                pipelining_is_learned(&scene, account, AfterDone::Drop).await;
+                return;
+            }
             if account == "silent-greeting" {
                 scene.was(account, "down", reason).await;
                 scene.was(account, "live", "").await;
