@@ -8,6 +8,7 @@ mod show;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,6 +20,10 @@ use crate::cli::{self, Cli, Command, ConfigCommand, Exit};
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::listener::Progress;
 use crate::telemetry;
+
+/// Longer than the leases' renewal, which runs on a blocking thread: so one is there when a mail
+/// comes after a quiet hour (tokio's 10 s would end it).
+const BLOCKING_THREADS_LIVE: Duration = Duration::from_secs(60);
 
 /// Runs the command; errors are told on stderr.
 pub fn dispatch(cli: &Cli) -> Exit {
@@ -131,6 +136,7 @@ pub(crate) fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
+        .thread_keep_alive(BLOCKING_THREADS_LIVE)
         .enable_all()
         .build()
         .context("Start the runtime")
