@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
@@ -32,12 +33,22 @@ use crate::visible::{self, Visible};
 
 /// Up to this size a batch is parsed where it is; above, off the async threads.
 const PARSE_INLINE_BYTES: usize = 32 * 1024;
+/// Whether [`warm_up`] has ended; until then all is parsed off the async threads.
+static WARM: AtomicBool = AtomicBool::new(false);
 /// zstd's own default: measured 3 is half the time of 6 for a few per cent in size.
 const ZSTD_LEVEL: i32 = 3;
 /// The server's clock may differ from ours, and a mail may take its time from receipt to UID.
 const MOVED_GRACE: Duration = Duration::from_secs(600);
 /// A stored raw mail never unpacks to more (header and text prefix are fetched, not the rest).
 const RAW_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// Compiles what reading a mail needs (some 0.2 s), so that the first one does not wait for it.
+/// Blocking.
+pub fn warm_up() {
+    nature::warm_up();
+    visible::warm_up();
+    WARM.store(true, Ordering::Release);
+}
 
 /// A message as it came from the server.
 #[derive(Debug)]
@@ -260,7 +271,7 @@ impl Capture {
 
     async fn understand(&self, batch: Vec<Arrived>) -> Result<Vec<Understood>, StoreError> {
         let bytes: usize = batch.iter().map(|a| a.bytes.len()).sum();
-        if bytes <= PARSE_INLINE_BYTES {
+        if bytes <= PARSE_INLINE_BYTES && WARM.load(Ordering::Acquire) {
             return Ok(batch.into_iter().map(|a| self.0.understand(a)).collect());
         }
         let parts = Arc::clone(&self.0);

@@ -85,6 +85,10 @@ fn listen(replyd: &Replyd, accounts: usize) -> Running {
     running.wait_for_rows("every account to be live", |rows| {
         (rows.count("accounts WHERE state = 'live'") == live).then_some(())
     });
+    // At the start, not when the first mail needs them.
+    running.wait_for_event("the patterns to be compiled", |event| {
+        event["message"] == "patterns are compiled"
+    });
     running
 }
 

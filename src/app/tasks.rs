@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::App;
+use crate::capture;
 use crate::listener::{LEASE, Listener};
+use crate::reply::classify;
 use crate::retry;
 use crate::store::StoreError;
 use crate::time;
@@ -52,6 +54,9 @@ impl App {
                 "REDIRECT: every outgoing mail goes to one address instead of its recipient"
             );
         }
+        // Nothing waits for it: the first look goes on, and compiles what it needs before this
+        // has.
+        drop(tokio::task::spawn_blocking(warm_up));
         let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut names: Vec<String> = Vec::new();
         let mut spawn = |name: &str, task: futures_task::Task| {
@@ -111,6 +116,18 @@ impl App {
         info!("Stopped periodic checking");
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// Everything that is compiled at its first use is compiled here, in the order in which a mail
+/// needs it: patterns of bounces and automatic mail, of quotes and signatures, and the
+/// classifier's rules. Blocking, up to half a second; one after another, so that on two cores one
+/// stays free for the first look.
+fn warm_up() {
+    let began = Instant::now();
+    capture::warm_up();
+    classify::warm_up();
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    debug!(took_ms, "patterns are compiled");
 }
 
 /// A task as `run` holds it.

@@ -25,6 +25,10 @@ use crate::wake::Doorbell;
 /// How long blocking work may go on after the end.
 const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
+/// Longer than the leases' renewal, which runs on a blocking thread: so one is there when a mail
+/// comes after a quiet hour (tokio's 10 s would end it).
+const BLOCKING_THREADS_LIVE: Duration = Duration::from_secs(60);
+
 /// Runs the command; errors are told on stderr.
 pub fn dispatch(cli: &Cli) -> Exit {
     let told = match &cli.command {
@@ -147,6 +151,7 @@ pub(crate) fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
 /// the process does not wait for it.
 fn block_on<F: Future<Output = anyhow::Result<Exit>>>(command: F) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_keep_alive(BLOCKING_THREADS_LIVE)
         .enable_all()
         .build()
         .context("Start the runtime")?;

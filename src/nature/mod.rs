@@ -76,6 +76,13 @@ impl Judged {
     }
 }
 
+/// Compiles all patterns, which takes some 0.1 s: make it off the async threads.
+pub fn warm_up() {
+    for (_, pattern) in phrases::ALL {
+        pattern.warm_up();
+    }
+}
+
 /// Judges a mail. `ours` and `keys` tell our own mail from that of others.
 #[must_use]
 pub fn judge(mail: &Mail, ours: &Ours, keys: &Keys) -> Judged {

@@ -32,6 +32,11 @@ impl Pattern {
             .flat_map(move |r| r.captures_iter(text))
     }
 
+    /// Compiles it unless it is: that takes milliseconds.
+    pub(super) fn warm_up(&self) {
+        LazyLock::force(&self.0);
+    }
+
     #[cfg(test)]
     pub(super) fn compiles(&self) -> bool {
         self.0.is_some()
@@ -52,7 +57,7 @@ macro_rules! patterns {
     ($($(#[$doc:meta])* $name:ident = $($piece:literal)+;)+) => {
         $($(#[$doc])* pub(super) static $name: Pattern =
             Pattern(LazyLock::new(|| compile(concat!($($piece),+))));)+
-        #[cfg(test)]
+        /// Each with its name.
         pub(super) static ALL: &[(&str, &Pattern)] = &[$((stringify!($name), &$name)),+];
     };
 }

@@ -238,8 +238,6 @@ impl ReplyActor {
     /// When the database is of no use (damaged, or of a newer version): nothing here can mend
     /// that. Other errors are logged and tried again.
     pub async fn run(&self, stop: CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
-        // The rules take some 0.2 s to compile: not while the first lead waits.
-        drop(tokio::task::spawn_blocking(classify::warm_up));
         loop {
             let sleep = match self.all_due(&stop).await {
                 Ok(sleep) => sleep,

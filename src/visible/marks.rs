@@ -27,6 +27,32 @@ fn matches(pattern: &Lazy, text: &str) -> bool {
     pattern.as_ref().is_some_and(|r| r.is_match(text))
 }
 
+/// Compiles them all.
+pub(super) fn warm_up() {
+    for pattern in ALL {
+        LazyLock::force(pattern);
+    }
+}
+
+/// Every pattern below.
+static ALL: &[&Lazy] = &[
+    &ATTRIBUTION_START,
+    &ATTRIBUTION,
+    &ATTRIBUTION_ASIAN,
+    &DATED,
+    &DATE_AND_ADDRESS,
+    &DATE_AND_TIME,
+    &ATTRIBUTION_INLINE,
+    &SEPARATOR,
+    &RULE,
+    &FIELD_FROM,
+    &FIELD_SUBJECT,
+    &TIME_OF_DAY,
+    &FIELDS_ON_ONE_LINE,
+    &FIELD_OTHER,
+    &MOBILE,
+];
+
 /// How attributions start: `On Tue, 3 May`, `Am 03.05.`, `2024-05-03`, `Le mar. 3 mai` ...
 static ATTRIBUTION_START: Lazy = LazyLock::new(|| {
     compile(concat!(

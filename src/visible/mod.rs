@@ -32,6 +32,11 @@ enum Kind {
     Signature,
 }
 
+/// Compiles all patterns, which takes some 0.1 s: make it off the async threads.
+pub fn warm_up() {
+    marks::warm_up();
+}
+
 /// Splits a plain-text body (line ends `\n` or CRLF).
 #[must_use]
 pub fn split(text: &str) -> Visible {
