@@ -38,7 +38,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use accounts::{AccountRow, LoginPermit};
 pub use conversations::{NewConversation, Speaker};
-pub use desk::DraftItem;
+pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;

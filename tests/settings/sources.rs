@@ -143,6 +143,27 @@ fn commands_on_the_database_alone_ask_for_no_account_and_read_no_secret() {
 }
 
 #[test]
+fn commands_on_the_database_alone_know_the_names_of_the_accounts() {
+    let names = |world: &World, need| {
+        Settings::load(&world.sources(), need)
+            .unwrap()
+            .settings
+            .account_names
+    };
+    let toml = format!(
+        "{ACCOUNT}[[accounts]]\naddress = \"eu@example.com\"\npassword = \"x\"\n\
+         imap.host = \"i.example.com\"\nsmtp.host = \"s.example.com\"\n"
+    );
+    let two = World::with_toml(&toml);
+    for need in [Need::Store, Need::Mail] {
+        assert_eq!(names(&two, need), ["sales", "eu@example.com"], "{need:?}");
+    }
+    let old = World::with_env_file("IMAP_USER=old@example.com\n");
+    assert_eq!(names(&old, Need::Store), ["old@example.com"]);
+    assert_eq!(names(&World::empty(), Need::Store), [""; 0]);
+}
+
+#[test]
 fn unknown_keys_are_errors_for_commands_on_the_database_too() {
     let world = World::with_toml("[lissten]\ninterval = 3\n");
     let error = Settings::load(&world.sources(), Need::Store)
