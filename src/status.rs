@@ -10,8 +10,10 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::config::Settings;
-use crate::model::{AccountId, AccountState, MailboxId};
-use crate::store::{AccountRow, OutboxStatus, Store, StoreError};
+use crate::model::{AccountId, AccountState, MailboxId, OutboxState};
+use crate::store::{
+    AccountRow, DigestFailure, NoticeBounce, OutboxStatus, SetAside, Store, StoreError,
+};
 use crate::time::{self, UtcMs};
 
 /// A listener that made no progress for so long, beyond what it waits for on purpose, hangs.
@@ -126,8 +128,12 @@ impl Board {
 /// How one account is.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountStatus {
+    /// Its row.
+    pub id: AccountId,
     /// Its name.
     pub name: String,
+    /// Whether it stands in the settings: one that was removed needs nobody.
+    pub in_settings: bool,
     /// What holds now: a recorded `live` that was not verified for three intervals is `down`.
     pub state: AccountState,
     /// Why, in words.
@@ -142,6 +148,8 @@ pub struct AccountStatus {
     pub next_try_at: Option<UtcMs>,
     /// Which process reads it now.
     pub read_by: Option<String>,
+    /// When a sales notice of it came back last; gone when a later one was taken.
+    pub notice_bounced_at: Option<UtcMs>,
 }
 
 /// Everything that `replyd status` shows.
@@ -163,6 +171,10 @@ pub struct Snapshot {
     pub drafts_open: u32,
     /// Replies that wait for the next digest.
     pub digest_open: u32,
+    /// Why the digest to sales cannot be built.
+    pub digest_failure: Option<DigestFailure>,
+    /// Messages that could not be read and were set aside in the last days.
+    pub set_aside: Vec<SetAside>,
     /// The mails that leave.
     pub outbox: OutboxStatus,
 }
@@ -176,22 +188,30 @@ impl Snapshot {
         let at = time::now();
         let fresh = settings.listen.interval.saturating_mul(3);
         let redirect_to = settings.redirect_to.clone();
+        let names = settings.account_names.clone();
         store
             .read(move |r| {
                 let replies = r.reply_counts()?;
+                let bounces = r.notice_bounces()?;
                 Ok(Self {
                     at,
                     redirect_to,
                     accounts: r
                         .accounts()?
                         .into_iter()
-                        .map(|a| account(a, at, fresh))
+                        .map(|a| {
+                            let bounce = bounces.iter().find(|b| b.account_id == a.id);
+                            let in_settings = names.is_empty() || names.contains(&a.name);
+                            account(a, in_settings, bounce, at, fresh)
+                        })
                         .collect(),
                     messages: r.disposition_counts()?,
                     replies_pending: replies.pending,
                     replies_failed: replies.failed,
                     drafts_open: replies.drafts_open,
                     digest_open: replies.digest_open,
+                    digest_failure: r.digest_failure()?,
+                    set_aside: r.set_aside(at.minus(SET_ASIDE_FOR), OUTBOX_LINES)?,
                     outbox: r.outbox_status(at, OUTBOX_LINES)?,
                 })
             })
@@ -201,42 +221,75 @@ impl Snapshot {
     /// Whether something waits that only a person can mend or settle.
     #[must_use]
     pub fn needs_person(&self) -> bool {
-        self.accounts
-            .iter()
-            .any(|a| a.state == AccountState::NeedsSignIn)
-            || self
-                .outbox
-                .paused
-                .iter()
-                .any(|p| p.state == AccountState::NeedsSignIn)
+        let ours = || self.accounts.iter().filter(|a| a.in_settings);
+        ours().any(|a| a.state == AccountState::NeedsSignIn || a.notice_bounced_at.is_some())
+            || self.outbox.paused.iter().any(|p| {
+                p.state == AccountState::NeedsSignIn && ours().any(|a| a.id == p.account_id)
+            })
             || !self.outbox.unknown.is_empty()
+            || !self.outbox.rejected.is_empty()
+            || !self.set_aside.is_empty()
+            || self.digest_failure.is_some()
             || self.drafts_open > 0
             || self.replies_failed > 0
     }
+
+    /// How many mails stand in a state that waits.
+    fn depth(&self, state: OutboxState) -> u64 {
+        let mut depth = self.outbox.depth.iter();
+        depth.find(|(s, _)| *s == state).map_or(0, |(_, n)| *n)
+    }
 }
 
+/// For how long a message that was set aside asks for a person: nothing tells that somebody
+/// looked at it. Afterwards it stands in the counters only.
+const SET_ASIDE_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Mails listed by name in a snapshot.
 const OUTBOX_LINES: u32 = 20;
 
-fn account(a: AccountRow, now: UtcMs, fresh: Duration) -> AccountStatus {
+fn account(
+    a: AccountRow,
+    in_settings: bool,
+    bounce: Option<&NoticeBounce>,
+    now: UtcMs,
+    fresh: Duration,
+) -> AccountStatus {
     let age = a.verified_at.map(|at| now.since(at));
     let stale = a.state == AccountState::Live && age.is_none_or(|age| age > fresh);
     let held = a.lease_until > now;
+    let (state, reason) = match (stale, held) {
+        _ if !in_settings => (AccountState::Down, NOT_IN_SETTINGS.into()),
+        (true, true) => (
+            AccountState::Down,
+            "not verified for three intervals".into(),
+        ),
+        (true, false) => (
+            AccountState::Down,
+            "no replyd reads it now: start the service".into(),
+        ),
+        // A graver state keeps its own reason.
+        (false, _) if bounce.is_some() && a.state == AccountState::Live => {
+            (AccountState::Degraded, NOTICE_BOUNCED.into())
+        }
+        (false, _) => (a.state, a.state_reason),
+    };
     AccountStatus {
+        id: a.id,
         name: a.name,
-        state: if stale { AccountState::Down } else { a.state },
-        reason: match (stale, held) {
-            (true, true) => "not verified for three intervals".into(),
-            (true, false) => "no replyd reads it now: start the service".into(),
-            (false, _) => a.state_reason,
-        },
+        in_settings,
+        state,
+        reason,
         since: a.state_since,
         verified_at: a.verified_at,
         verified_age_s: age.map(|age| age.as_secs()),
-        next_try_at: Some(a.next_attempt_at).filter(|at| *at > now),
+        next_try_at: Some(a.next_attempt_at).filter(|at| in_settings && *at > now),
         read_by: a.lease_owner.filter(|_| held),
+        notice_bounced_at: bounce.map(|b| b.at),
     }
 }
+
+const NOT_IN_SETTINGS: &str = "not in the settings: not read any more";
+const NOTICE_BOUNCED: &str = "a sales notice bounced: check reply.sales_email";
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -251,6 +304,9 @@ impl fmt::Display for Snapshot {
             writeln!(f, "{:<20} {:<14} {verified}: {}", a.name, a.state, a.reason)?;
             if let Some(at) = a.next_try_at {
                 writeln!(f, "{:<20} next try at {}", "", at.rfc3339())?;
+            }
+            if let Some(at) = a.notice_bounced_at.filter(|_| a.reason != NOTICE_BOUNCED) {
+                writeln!(f, "{:<20} {NOTICE_BOUNCED} (at {})", "", at.rfc3339())?;
             }
         }
         if self.accounts.is_empty() {
@@ -304,13 +360,57 @@ impl fmt::Display for Snapshot {
                 m.id, m.kind, m.subject, m.id
             )?;
         }
+        let rejected = self.depth(OutboxState::Rejected);
+        if rejected > 0 {
+            writeln!(
+                f,
+                "mails refused for good: {rejected}: read why, then replyd outbox settle ID --as cancel"
+            )?;
+        }
         for m in &self.outbox.rejected {
             writeln!(
                 f,
-                "  mail {} ({}) was refused: {}",
-                m.id, m.kind, m.smtp_text
+                "  mail {} ({}, {}) was refused: {}",
+                m.id, m.kind, m.subject, m.smtp_text
             )?;
+        }
+        if !self.set_aside.is_empty() {
+            writeln!(
+                f,
+                "messages set aside, for they could not be read: look at them in the mailbox itself"
+            )?;
+        }
+        for m in &self.set_aside {
+            writeln!(
+                f,
+                "  message {} (account {}, mailbox {}, UID {}) since {}",
+                m.id,
+                m.account,
+                m.mailbox,
+                m.uid,
+                m.at.rfc3339()
+            )?;
+        }
+        if let Some(failure) = &self.digest_failure {
+            writeln!(
+                f,
+                "digest to sales: not built at {}: {}: mend the settings; it is tried again each hour",
+                failure.at.rfc3339(),
+                failure.reason
+            )?;
+        }
+        if self.replies_failed > 0 {
+            writeln!(
+                f,
+                "failed replies: mend the reason in the log, then replyd process"
+            )?;
+        }
+        if self.drafts_open > 0 {
+            writeln!(f, "drafts: replyd drafts list")?;
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,7 +276,7 @@ keys! {
     TEMPLATES_DIR: "reply.templates_dir", Path, Rule("the texts in the program"), "REPLYD_TEMPLATES_DIR", None, &[],
         "Folder with replaced templates.";
 
-    DATABASE: "store.database", Path, Rule("`$STATE_DIRECTORY/replyd.db`, else `$XDG_STATE_HOME/replyd/replyd.db`, else `~/.local/state/replyd/replyd.db`"), "REPLYD_DATABASE", Some("--database"), &[],
+    DATABASE: "store.database", Path, Rule("`$STATE_DIRECTORY/replyd.db`, else the installed service's (see above), else `$XDG_STATE_HOME/replyd/replyd.db`, else `~/.local/state/replyd/replyd.db`"), "REPLYD_DATABASE", Some("--database"), &[],
         "The SQLite file; keys lie in the same folder.";
     KEEP_RAW: "store.keep_raw", Words(&["leads", "all", "none"]), Is("leads"), "REPLYD_KEEP_RAW", None, &[],
         "Which raw mails are kept: those that concern a lead, all, or none.";

@@ -110,6 +110,13 @@ impl Resolver<'_> {
         let store = self.store();
         let log = self.log();
         let listen = self.listen();
+        let account_names = self
+            .layers
+            .accounts
+            .iter()
+            .map(|a| a.name.clone())
+            .filter(|name| !name.is_empty())
+            .collect();
         let accounts = match need {
             Need::Mail => self.accounts(),
             Need::Store => Vec::new(),
@@ -128,6 +135,7 @@ impl Resolver<'_> {
             database,
             keys_credential,
             accounts,
+            account_names,
             listen,
             reply,
             store,

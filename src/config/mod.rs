@@ -50,6 +50,9 @@ pub struct Settings {
     pub keys_credential: Option<PathBuf>,
     /// The mailboxes that are watched; at least one for modes that look at mail.
     pub accounts: Vec<AccountSettings>,
+    /// The names of all accounts, known also to commands that work on the database alone; empty
+    /// when the settings that were found name none.
+    pub account_names: Vec<String>,
     /// How and when to look.
     pub listen: ListenSettings,
     /// Who is told, and what is answered.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::problem::{Note, Problem};
@@ -26,6 +26,10 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// The folder of the machine's settings: `/etc/replyd`.
     pub etc: PathBuf,
+    /// The folder of the installed service's state: `/var/lib/replyd`.
+    pub service_state: PathBuf,
+    /// The effective user id.
+    pub euid: u32,
 }
 
 impl fmt::Debug for Environment {
@@ -36,6 +40,8 @@ impl fmt::Debug for Environment {
             .field("cwd", &self.cwd)
             .field("home", &self.home)
             .field("etc", &self.etc)
+            .field("service_state", &self.service_state)
+            .field("euid", &self.euid)
             .finish_non_exhaustive()
     }
 }
@@ -66,6 +72,8 @@ impl Environment {
             cwd: std::env::current_dir().unwrap_or_default(),
             home,
             etc: PathBuf::from("/etc/replyd"),
+            service_state: PathBuf::from("/var/lib/replyd"),
+            euid: rustix::process::geteuid().as_raw(),
         }
     }
 
@@ -252,6 +260,10 @@ pub(super) fn default_database(env: &Environment) -> Option<(PathBuf, &'static s
     if let Some(dir) = state {
         return Some((env.cwd.join(dir).join("replyd.db"), "$STATE_DIRECTORY"));
     }
+    if is_services(env) {
+        let path = env.service_state.join("replyd.db");
+        return Some((path, "the service's folder, which is there"));
+    }
     // The XDG base directory specification wants relative paths to be ignored.
     let xdg = env
         .var("XDG_STATE_HOME")
@@ -261,4 +273,12 @@ pub(super) fn default_database(env: &Environment) -> Option<(PathBuf, &'static s
     }
     let home = env.home.as_ref()?;
     Some((home.join(".local/state/replyd/replyd.db"), "~/.local/state"))
+}
+
+/// Whether this is a shell on the machine of an installed service: of root, who becomes its user
+/// before the database is opened, or of that user. Both must come to the same answer, because
+/// root's command starts anew as that user with root's environment.
+fn is_services(env: &Environment) -> bool {
+    std::fs::metadata(&env.service_state)
+        .is_ok_and(|folder| folder.is_dir() && (env.euid == 0 || env.euid == folder.uid()))
 }

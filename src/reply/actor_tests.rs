@@ -43,6 +43,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
                 hello_name: None,
             },
         }],
+        account_names: vec!["main".into()],
         listen: ListenSettings {
             interval: Duration::from_secs(60),
             days: 1,

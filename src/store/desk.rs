@@ -1,9 +1,9 @@
-//! What waits for people, as lists: drafts.
+//! What waits for people, as lists: drafts, and messages that were set aside.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Tx};
-use crate::model::DraftId;
+use crate::model::{DraftId, MessageRowId};
 use crate::time::UtcMs;
 
 /// A draft as people see it.
@@ -29,6 +29,21 @@ pub struct DraftItem {
     pub body: String,
     /// What the lead newly wrote.
     pub reply: String,
+}
+
+/// A message that could not be read and was set aside.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct SetAside {
+    /// The row.
+    pub id: MessageRowId,
+    /// The account's name.
+    pub account: String,
+    /// The mailbox.
+    pub mailbox: String,
+    /// The UID.
+    pub uid: u32,
+    /// When it was set aside.
+    pub at: UtcMs,
 }
 
 const COLUMNS: &str = "SELECT d.id, d.created_at, l.lead_id, l.name, l.email, c.name, d.reason, \
@@ -75,6 +90,28 @@ impl Reader<'_> {
             .prepare_cached(&format!("{COLUMNS} WHERE d.id = ?1"))?
             .query_row(params![id.0], item)
             .optional()?)
+    }
+
+    /// Messages that were set aside after `since`, newest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn set_aside(&self, since: UtcMs, limit: u32) -> Result<Vec<SetAside>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT m.id, a.name, b.name, m.uid, m.stored_at FROM messages m \
+             JOIN accounts a ON a.id = m.account_id JOIN mailboxes b ON b.id = m.mailbox_id \
+             WHERE m.disposition = 'quarantined' AND m.stored_at > ?1 ORDER BY m.id DESC LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![since.0, limit], |row| {
+            Ok(SetAside {
+                id: MessageRowId(row.get(0)?),
+                account: row.get(1)?,
+                mailbox: row.get(2)?,
+                uid: row.get(3)?,
+                at: UtcMs(row.get(4)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 

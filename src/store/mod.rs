@@ -39,7 +39,7 @@ use tracing::trace;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
 pub use conversations::{NewConversation, Speaker};
-pub use desk::DraftItem;
+pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;

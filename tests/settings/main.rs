@@ -93,6 +93,8 @@ impl World {
                 cwd: self.path("cwd"),
                 home: Some(self.path("home")),
                 etc: self.path("etc"),
+                service_state: self.path("service"),
+                euid: 1000,
             },
             flags: self.flags.clone(),
         }

@@ -122,6 +122,36 @@ fn the_database_is_found_by_flag_state_directory_xdg_or_home() {
 }
 
 #[test]
+fn root_and_the_services_user_work_on_the_database_of_the_installed_service() {
+    use std::os::unix::fs::MetadataExt;
+    let world = World::with_toml(ACCOUNT).var("XDG_STATE_HOME", "/xdg");
+    let database = |world: &World, euid| {
+        let mut sources = world.sources();
+        sources.env.euid = euid;
+        Settings::load(&sources, Need::Store)
+            .unwrap()
+            .settings
+            .database
+    };
+    let own = PathBuf::from("/xdg/replyd/replyd.db");
+    assert_eq!(database(&world, 0), own, "no service is installed");
+    std::fs::create_dir(world.path("service")).unwrap();
+    let owner = std::fs::metadata(world.path("service")).unwrap().uid();
+    let service = world.path("service/replyd.db");
+    assert_eq!(database(&world, 0), service);
+    // Root's command starts anew as the owner, with the same environment.
+    assert_eq!(database(&world, owner), service);
+    assert_eq!(database(&world, owner + 1), own, "another user has his own");
+    // What is named wins.
+    let systemd = World::with_toml(ACCOUNT).var("STATE_DIRECTORY", "/state");
+    std::fs::create_dir(systemd.path("service")).unwrap();
+    assert_eq!(database(&systemd, 0), PathBuf::from("/state/replyd.db"));
+    let named = World::with_toml(ACCOUNT).var("REPLYD_DATABASE", "/named.db");
+    std::fs::create_dir(named.path("service")).unwrap();
+    assert_eq!(database(&named, 0), PathBuf::from("/named.db"));
+}
+
+#[test]
 fn without_any_place_for_the_database_the_error_says_how_to_name_one() {
     let world = World::with_toml(ACCOUNT);
     let mut sources = world.sources();
@@ -140,6 +170,27 @@ fn commands_on_the_database_alone_ask_for_no_account_and_read_no_secret() {
         assert!(loaded.settings.accounts.is_empty());
         assert!(world.load().is_err(), "mail needs more");
     }
+}
+
+#[test]
+fn commands_on_the_database_alone_know_the_names_of_the_accounts() {
+    let names = |world: &World, need| {
+        Settings::load(&world.sources(), need)
+            .unwrap()
+            .settings
+            .account_names
+    };
+    let toml = format!(
+        "{ACCOUNT}[[accounts]]\naddress = \"eu@example.com\"\npassword = \"x\"\n\
+         imap.host = \"i.example.com\"\nsmtp.host = \"s.example.com\"\n"
+    );
+    let two = World::with_toml(&toml);
+    for need in [Need::Store, Need::Mail] {
+        assert_eq!(names(&two, need), ["sales", "eu@example.com"], "{need:?}");
+    }
+    let old = World::with_env_file("IMAP_USER=old@example.com\n");
+    assert_eq!(names(&old, Need::Store), ["old@example.com"]);
+    assert_eq!(names(&World::empty(), Need::Store), [""; 0]);
 }
 
 #[test]
