@@ -151,7 +151,8 @@ fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let date = replyd::time::now().rfc3339();
     format!(
-        "{}: {cores} cores ({}), Linux {}, Dovecot {}, Postfix {}, SQLite {}, replyd {}, {} build.",
+        "{}: {cores} cores ({}), Linux {}, Dovecot {}, Postfix {}, SQLite {}, replyd {}, {} build, \
+         load average {}.",
         date.get(..10).unwrap_or(&date),
         cpu.map_or("unknown", |(_, model)| model),
         read("/proc/sys/kernel/osrelease").trim(),
@@ -164,6 +165,7 @@ fn machine() -> String {
         } else {
             "release"
         },
+        read("/proc/loadavg").split(' ').next().unwrap_or("unknown"),
     )
 }
 
