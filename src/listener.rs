@@ -24,8 +24,8 @@ use crate::capture::{Capture, Report};
 use crate::config::{AccountSettings, Settings};
 use crate::imap::{ByteBudget, ImapError, Mode, News, Session, Watch};
 use crate::keys::Keys;
-use crate::model::{AccountId, AccountState, CaptureSource, Lease, MailboxId};
-use crate::status::Board;
+use crate::model::{AccountId, CaptureSource, Lease, MailboxId};
+use crate::status::{Board, SINGLE_PASS};
 use crate::store::{Store, StoreError};
 use crate::time::{self, UtcMs};
 use crate::tls::TlsRoots;
@@ -219,7 +219,7 @@ impl Listener {
             let looked = self
                 .look_at_all(&mut session, lease, CaptureSource::CatchUp)
                 .await?;
-            let (state, reason) = state::looked(&looked, "looked at by a single pass");
+            let (state, reason) = state::looked(&looked, SINGLE_PASS);
             self.verified().await?;
             self.set_state(lease, state, &reason).await?;
             report = looked.report;
@@ -293,8 +293,6 @@ impl Listener {
             if tokio::time::timeout(CLOSE, close).await.is_err() {
                 debug!(account = %self.account.name, "the server did not answer LOGOUT");
             }
-            self.set_state(lease, AccountState::Down, "replyd was stopped")
-                .await?;
         }
         result
     }

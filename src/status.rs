@@ -16,6 +16,9 @@ use crate::store::{
 };
 use crate::time::{self, UtcMs};
 
+/// Why an account is live that no process holds: cron or the timer looks at it.
+pub const SINGLE_PASS: &str = "looked at by a single pass";
+
 /// A listener that made no progress for so long, beyond what it waits for on purpose, hangs.
 const STUCK: Duration = Duration::from_secs(600);
 
@@ -255,8 +258,9 @@ fn account(
     fresh: Duration,
 ) -> AccountStatus {
     let age = a.verified_at.map(|at| now.since(at));
-    let stale = a.state == AccountState::Live && age.is_none_or(|age| age > fresh);
     let held = a.lease_until > now;
+    let left = !held && a.state_reason != SINGLE_PASS;
+    let stale = a.state == AccountState::Live && (left || age.is_none_or(|age| age > fresh));
     let (state, reason) = match (stale, held) {
         _ if !in_settings => (AccountState::Down, NOT_IN_SETTINGS.into()),
         (true, true) => (
