@@ -151,7 +151,7 @@ pub struct AccountStatus {
     pub next_try_at: Option<UtcMs>,
     /// Which process reads it now.
     pub read_by: Option<String>,
-    /// When a sales notice of it came back last; gone when a later one was taken.
+    /// When a sales notice came back to it last; gone when a later one was taken.
     pub notice_bounced_at: Option<UtcMs>,
 }
 

@@ -202,6 +202,18 @@ async fn the_context_holds_the_reply_its_thread_and_what_was_sent() {
 }
 
 #[tokio::test]
+async fn a_nature_that_this_version_does_not_know_is_an_error_and_not_a_person() {
+    let f = Fixture::new();
+    f.capture(1, &Captured::default());
+    f.sql("UPDATE messages SET nature = 'machine_of_tomorrow'");
+    let unknown = f.store.read(|r| r.job_context(JobId(1))).await;
+    assert!(matches!(unknown, Err(StoreError::Invalid(_))));
+    f.sql("UPDATE messages SET nature = ''");
+    let unread = f.store.read(|r| r.job_context(JobId(1))).await.unwrap();
+    assert_eq!(unread.nature, None);
+}
+
+#[tokio::test]
 async fn the_context_sees_people_repetitions_and_suppressions() {
     let f = Fixture::new();
     f.capture(1, &Captured::default());

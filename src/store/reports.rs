@@ -16,7 +16,7 @@ const BOUNCE_HOLDS: Duration = Duration::from_secs(600);
 /// A notice to sales that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoticeBounce {
-    /// Through whose server the notice left.
+    /// Into whose mailbox the report came.
     pub account_id: AccountId,
     /// When the newest report was stored.
     pub at: UtcMs,
@@ -99,7 +99,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that this report says: a notice to sales of the account did not arrive.
+    /// Notes that this report in the account's mailbox says: a notice to sales did not arrive.
     ///
     /// # Errors
     /// What SQLite says.
@@ -124,18 +124,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A notice of the account was taken: an older bounce is history.
-    pub(super) fn forget_notice_bounce(
-        &self,
-        account: AccountId,
-        now: UtcMs,
-    ) -> Result<(), StoreError> {
+    /// A notice was taken: older bounces are history, of every account, because all write to
+    /// the same address of sales (and the account that reads bounces may send none itself).
+    pub(super) fn forget_notice_bounces(&self, now: UtcMs) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
-                "DELETE FROM meta WHERE key = 'notice_bounced:' || ?1
-                   AND json_extract(value, '$.at') <= ?2",
+                "DELETE FROM meta WHERE key >= 'notice_bounced:' AND key < 'notice_bounced;'
+                   AND json_extract(value, '$.at') <= ?1",
             )?
-            .execute(params![account.0, now.minus(BOUNCE_HOLDS).0])?;
+            .execute([now.minus(BOUNCE_HOLDS).0])?;
         Ok(())
     }
 }

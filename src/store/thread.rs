@@ -26,7 +26,7 @@ pub struct JobContext {
     pub first_started_at: UtcMs,
     /// What it is.
     pub disposition: Disposition,
-    /// Its nature; none for a word that this version does not know.
+    /// Its nature; none for a message that was never read.
     pub nature: Option<Nature>,
     /// How it was captured.
     pub source: CaptureSource,
@@ -194,7 +194,10 @@ impl Reader<'_> {
         let (mut context, words, refs) =
             found.ok_or_else(|| StoreError::NotFound(format!("Reply job {job}")))?;
         context.disposition = words.0.parse()?;
-        context.nature = words.1.parse().ok();
+        // A word of a newer version is not "no nature": its mail must not be answered as a person's.
+        if !words.1.is_empty() {
+            context.nature = Some(words.1.parse()?);
+        }
         context.source = words.2.parse()?;
         if let Some(sent) = refs.0 {
             context.matched = self.matched_sent(SentId(sent))?;

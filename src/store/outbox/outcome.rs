@@ -268,7 +268,7 @@ impl Tx<'_> {
             .query_row([id.0], |row| row.get(0))?;
         let kind = kind.parse::<MailKind>()?;
         if matches!(kind, MailKind::SalesNotice | MailKind::SalesDigest) {
-            self.forget_notice_bounce(self.account_of(id)?, now)?;
+            self.forget_notice_bounces(now)?;
         }
         match kind {
             MailKind::SalesNotice => {
