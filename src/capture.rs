@@ -5,14 +5,17 @@
 //! parents up inside itself, so an import that commits before it is seen, and one that commits
 //! after it finds the stored references.
 
+mod batch;
+
 use std::collections::HashSet;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tracing::{debug, info, warn};
+
+pub use batch::{Arrived, Origin, Report};
 
 use crate::config::{KeepRaw, Settings};
 use crate::disposition;
@@ -20,9 +23,7 @@ use crate::faultpoint;
 use crate::keys::Keys;
 use crate::matcher::{self, Lookup, Search};
 use crate::mime::{self, Mail};
-use crate::model::{
-    AccountId, CaptureSource, Disposition, Epoch, Lease, MessageRowId, SentRef, address_key,
-};
+use crate::model::{Disposition, MessageRowId, SentRef, address_key};
 use crate::msgid::MsgId;
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
@@ -37,8 +38,6 @@ const PARSE_INLINE_BYTES: usize = 32 * 1024;
 static WARM: AtomicBool = AtomicBool::new(false);
 /// zstd's own default: measured 3 is half the time of 6 for a few per cent in size.
 const ZSTD_LEVEL: i32 = 3;
-/// The server's clock may differ from ours, and a mail may take its time from receipt to UID.
-const MOVED_GRACE: Duration = Duration::from_secs(600);
 /// A stored raw mail never unpacks to more (header and text prefix are fetched, not the rest).
 const RAW_LIMIT: u64 = 8 * 1024 * 1024;
 
@@ -48,100 +47,6 @@ pub fn warm_up() {
     nature::warm_up();
     visible::warm_up();
     WARM.store(true, Ordering::Release);
-}
-
-/// A message as it came from the server.
-#[derive(Debug)]
-pub struct Arrived {
-    /// Its UID.
-    pub uid: u32,
-    /// The server's INTERNALDATE; none if it sent nonsense: the time of the fetch counts.
-    pub internal_date: Option<UtcMs>,
-    /// RFC822.SIZE in bytes.
-    pub size: u32,
-    /// The first bytes of the mail, all of them when it is small.
-    pub bytes: Vec<u8>,
-    /// When EXISTS was seen.
-    pub announced_at: Option<UtcMs>,
-    /// When its bytes were here.
-    pub fetched_at: UtcMs,
-}
-
-/// Where a batch comes from and how far it moves the cursor.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Whose mailbox.
-    pub account_id: AccountId,
-    /// Which epoch.
-    pub epoch: Epoch,
-    /// The lease under which it is read; none for a `check` beside a running listener, which
-    /// only adds rows behind the cursor.
-    pub lease: Option<Lease>,
-    /// How it came.
-    pub source: CaptureSource,
-    /// The cursor after this batch; none leaves it.
-    pub cursor_uid: Option<u32>,
-    /// When the mailbox was last known to be looked at whole: what the server received well
-    /// before was moved in since.
-    pub seen_until: Option<UtcMs>,
-}
-
-impl Origin {
-    /// Whether a message is never answered automatically for the way in which it came
-    /// (docs/DECISIONS.md): in a first look, by `check`, by a late match, without a date of the
-    /// server's own, or moved into the mailbox after the server had received it elsewhere.
-    fn is_old(&self, arrived: &Arrived) -> bool {
-        let Some(date) = arrived.internal_date else {
-            return true;
-        };
-        let moved_in = self
-            .seen_until
-            .is_some_and(|seen| date < seen.minus(MOVED_GRACE));
-        moved_in || !matches!(self.source, CaptureSource::Live | CaptureSource::CatchUp)
-    }
-}
-
-/// What a check did, in the predecessor's words (M9), and more.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Report {
-    /// Messages that got a row in this check.
-    pub processed: u64,
-    /// Replies among them.
-    pub new_replies: u64,
-    /// Without In-Reply-To and References, and not matched.
-    pub skipped_no_reply_header: u64,
-    /// With such headers, but answering nothing known.
-    pub skipped_no_match: u64,
-    /// The same mail again, in another folder or epoch.
-    pub duplicates: u64,
-    /// Messages of the window that `check` found to have their row already.
-    pub known: u64,
-    /// What went wrong; the first ten.
-    pub errors: Vec<String>,
-}
-
-impl Report {
-    /// Adds another report to this one.
-    pub fn add(&mut self, other: &Self) {
-        self.processed = self.processed.saturating_add(other.processed);
-        self.new_replies = self.new_replies.saturating_add(other.new_replies);
-        self.skipped_no_reply_header = self
-            .skipped_no_reply_header
-            .saturating_add(other.skipped_no_reply_header);
-        self.skipped_no_match = self.skipped_no_match.saturating_add(other.skipped_no_match);
-        self.duplicates = self.duplicates.saturating_add(other.duplicates);
-        self.known = self.known.saturating_add(other.known);
-        for e in &other.errors {
-            self.error(e.clone());
-        }
-    }
-
-    /// Notes what went wrong; the first ten are kept.
-    pub fn error(&mut self, what: String) {
-        if self.errors.len() < 10 {
-            self.errors.push(what);
-        }
-    }
 }
 
 /// Parses, matches and stores; shared by every listener.
@@ -392,6 +297,8 @@ impl Capture {
             disposition,
             nature: m.judged.nature,
             permanent_bounce: m.judged.permanent_bounce,
+            complained_of: nature::complained_of(&m.mail, &m.judged),
+            notice_bounced: disposition::notice_bounced(disposition, &m.judged, &search),
             evidence,
             message_key: m.message_key,
             content_digest: m.content_digest,
@@ -447,6 +354,14 @@ impl Capture {
                 message_ref: Some(id),
                 outbox_ref: None,
             })?;
+        }
+        tx.keep_complained_of(id, &row.complained_of)?;
+        if row.notice_bounced {
+            warn!(
+                message_id = id.0,
+                "a notice to sales came back: check reply.sales_email"
+            );
+            tx.note_notice_bounced(row.account_id, id, now)?;
         }
         // Bounces, vacation notices and complaints have consequences too, but no conversation;
         // a delay or a full mailbox says nothing about the address.

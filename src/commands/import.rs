@@ -23,7 +23,7 @@ pub(super) async fn leads(app: &App, command: &LeadsCommand) -> anyhow::Result<E
     let report = campaign::import_leads(app.store(), app.keys(), reader, options)
         .await
         .with_context(|| format!("Import {}", file.display()))?;
-    tell("leads", &report)
+    tell(app, "leads", &report)
 }
 
 pub(super) async fn sent(app: &App, command: &SentCommand) -> anyhow::Result<Exit> {
@@ -34,7 +34,7 @@ pub(super) async fn sent(app: &App, command: &SentCommand) -> anyhow::Result<Exi
                 campaign::import_sent(app.store(), app.keys(), reader, options(file, "sent mails"))
                     .await
                     .with_context(|| format!("Import {}", file.display()))?;
-            tell("sent mails", &report)
+            tell(app, "sent mails", &report)
         }
         SentCommand::Add(args) => {
             let entry = SentEntry {
@@ -78,7 +78,7 @@ fn options(file: &Path, what: &'static str) -> ImportOptions {
 
 /// Rows that went in, and each bad one with its line. A script sees by the exit code that rows
 /// were left out.
-fn tell(what: &str, report: &ImportReport) -> anyhow::Result<Exit> {
+fn tell(app: &App, what: &str, report: &ImportReport) -> anyhow::Result<Exit> {
     let mut text = String::new();
     for error in &report.errors {
         writeln!(text, "line {}: {}", error.line, error.reason)?;
@@ -98,6 +98,7 @@ fn tell(what: &str, report: &ImportReport) -> anyhow::Result<Exit> {
             report.refetch
         )?;
     }
+    writeln!(text, "Database: {}", app.store().path().display())?;
     say(&text)?;
     Ok(if report.failed > 0 {
         Exit::Failed

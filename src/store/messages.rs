@@ -39,6 +39,10 @@ pub struct NewMessage {
     pub nature: Nature,
     /// For a bounce: whether the address is gone for good, where that is said.
     pub permanent_bounce: Option<bool>,
+    /// For an abuse report: the address keys that it names.
+    pub complained_of: Vec<String>,
+    /// A delivery report that says that a notice to sales did not arrive.
+    pub notice_bounced: bool,
     /// What decided both.
     pub evidence: Vec<String>,
     /// Canonical Message-ID, or `digest:` and a digest of the header.

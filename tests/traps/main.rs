@@ -21,6 +21,7 @@ mod identity;
 mod idle;
 mod memory;
 mod parse;
+mod poison;
 mod scene;
 mod sign_in;
 mod silent;

@@ -1,0 +1,104 @@
+//! What goes into capture and what comes out: messages as they arrived, where they come from, and
+//! the report of what became of them.
+
+use std::time::Duration;
+
+use crate::model::{AccountId, CaptureSource, Epoch, Lease};
+use crate::time::UtcMs;
+
+/// The server's clock may differ from ours, and a mail may take its time from receipt to UID.
+const MOVED_GRACE: Duration = Duration::from_secs(600);
+
+/// A message as it came from the server.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Its UID.
+    pub uid: u32,
+    /// The server's INTERNALDATE; none if it sent nonsense: the time of the fetch counts.
+    pub internal_date: Option<UtcMs>,
+    /// RFC822.SIZE in bytes.
+    pub size: u32,
+    /// The first bytes of the mail, all of them when it is small.
+    pub bytes: Vec<u8>,
+    /// When EXISTS was seen.
+    pub announced_at: Option<UtcMs>,
+    /// When its bytes were here.
+    pub fetched_at: UtcMs,
+}
+
+/// Where a batch comes from and how far it moves the cursor.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Whose mailbox.
+    pub account_id: AccountId,
+    /// Which epoch.
+    pub epoch: Epoch,
+    /// The lease under which it is read; none for a `check` beside a running listener, which
+    /// only adds rows behind the cursor.
+    pub lease: Option<Lease>,
+    /// How it came.
+    pub source: CaptureSource,
+    /// The cursor after this batch; none leaves it.
+    pub cursor_uid: Option<u32>,
+    /// When the mailbox was last known to be looked at whole: what the server received well
+    /// before was moved in since.
+    pub seen_until: Option<UtcMs>,
+}
+
+impl Origin {
+    /// Whether a message is never answered automatically for the way in which it came
+    /// (docs/DECISIONS.md): in a first look, by `check`, by a late match, without a date of the
+    /// server's own, or moved into the mailbox after the server had received it elsewhere.
+    pub(super) fn is_old(&self, arrived: &Arrived) -> bool {
+        let Some(date) = arrived.internal_date else {
+            return true;
+        };
+        let moved_in = self
+            .seen_until
+            .is_some_and(|seen| date < seen.minus(MOVED_GRACE));
+        moved_in || !matches!(self.source, CaptureSource::Live | CaptureSource::CatchUp)
+    }
+}
+
+/// What a check did, in the predecessor's words (M9), and more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Messages that got a row in this check.
+    pub processed: u64,
+    /// Replies among them.
+    pub new_replies: u64,
+    /// Without In-Reply-To and References, and not matched.
+    pub skipped_no_reply_header: u64,
+    /// With such headers, but answering nothing known.
+    pub skipped_no_match: u64,
+    /// The same mail again, in another folder or epoch.
+    pub duplicates: u64,
+    /// Messages of the window that `check` found to have their row already.
+    pub known: u64,
+    /// What went wrong; the first ten.
+    pub errors: Vec<String>,
+}
+
+impl Report {
+    /// Adds another report to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.processed = self.processed.saturating_add(other.processed);
+        self.new_replies = self.new_replies.saturating_add(other.new_replies);
+        self.skipped_no_reply_header = self
+            .skipped_no_reply_header
+            .saturating_add(other.skipped_no_reply_header);
+        self.skipped_no_match = self.skipped_no_match.saturating_add(other.skipped_no_match);
+        self.duplicates = self.duplicates.saturating_add(other.duplicates);
+        self.known = self.known.saturating_add(other.known);
+        for e in &other.errors {
+            self.error(e.clone());
+        }
+    }
+
+    /// Notes what went wrong; the first ten are kept.
+    pub fn error(&mut self, what: String) {
+        if self.errors.len() < 10 {
+            self.errors.push(what);
+        }
+    }
+}
