@@ -95,6 +95,28 @@ pub struct JobReport {
     pub queued: bool,
 }
 
+impl JobReport {
+    /// Of a job about which nothing was decided; without an error somebody else does.
+    fn unhandled(job_id: JobId, error: Option<String>) -> Self {
+        Self {
+            job_id,
+            conversation_id: None,
+            action: if error.is_some() {
+                ActionTaken::Error
+            } else {
+                ActionTaken::Skipped
+            },
+            gate: "nothing",
+            intent: None,
+            confidence: 0.0,
+            goal_type: None,
+            reasons: Vec::new(),
+            error,
+            queued: false,
+        }
+    }
+}
+
 /// The line that `process` prints.
 impl std::fmt::Display for JobReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -336,7 +358,15 @@ impl ReplyActor {
         now: UtcMs,
     ) -> anyhow::Result<JobReport> {
         let text = error.to_string();
-        let stale = matches!(error, StepError::Store(StoreError::Stale(_)));
+        if matches!(error, StepError::Store(StoreError::Stale(_))) {
+            // Two passes at once: whoever took it over says how it ends.
+            tracing::info!(
+                job = job.id.0,
+                attempt = job.attempts,
+                "another process took the reply over"
+            );
+            return Ok(JobReport::unhandled(job.id, None));
+        }
         let again = error.is_transient();
         tracing::warn!(
             job = job.id.0,
@@ -345,39 +375,26 @@ impl ReplyActor {
             error = text,
             "reply not handled"
         );
-        if !stale {
-            let note = text.clone();
-            let recorded = self
-                .store
-                .write(move |tx| {
-                    if again {
-                        tx.note_job_error(&job, &note)
-                    } else {
-                        tx.fail_job(&job, &note, now)
-                    }
-                })
-                .await;
-            match recorded {
-                // Somebody else has it by now, and will say how it ends.
-                Ok(()) | Err(StoreError::Stale(_)) => {}
-                // It stays booked; the store's own trouble is the caller's to hear of.
-                Err(e) => {
-                    return Err(e).with_context(|| format!("Record failure of job {}", job.id));
+        let note = text.clone();
+        let recorded = self
+            .store
+            .write(move |tx| {
+                if again {
+                    tx.note_job_error(&job, &note)
+                } else {
+                    tx.fail_job(&job, &note, now)
                 }
+            })
+            .await;
+        match recorded {
+            // Somebody else has it by now, and will say how it ends.
+            Ok(()) | Err(StoreError::Stale(_)) => {}
+            // It stays booked; the store's own trouble is the caller's to hear of.
+            Err(e) => {
+                return Err(e).with_context(|| format!("Record failure of job {}", job.id));
             }
         }
-        Ok(JobReport {
-            job_id: job.id,
-            conversation_id: None,
-            action: ActionTaken::Error,
-            gate: "nothing",
-            intent: None,
-            confidence: 0.0,
-            goal_type: None,
-            reasons: Vec::new(),
-            error: Some(text),
-            queued: false,
-        })
+        Ok(JobReport::unhandled(job.id, Some(text)))
     }
 }
 
