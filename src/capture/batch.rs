@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::model::{AccountId, CaptureSource, Epoch, Lease};
 use crate::time::UtcMs;
+#[cfg(test)]
+use crate::time::millis;
 
 /// The server's clock may differ from ours, and a mail may take its time from receipt to UID.
 const MOVED_GRACE: Duration = Duration::from_secs(600);
@@ -99,6 +101,65 @@ impl Report {
     pub fn error(&mut self, what: String) {
         if self.errors.len() < 10 {
             self.errors.push(what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EpochId, MailboxId};
+
+    fn origin(source: CaptureSource, seen_until: Option<i64>) -> Origin {
+        Origin {
+            account_id: AccountId(1),
+            epoch: Epoch {
+                id: EpochId(1),
+                mailbox_id: MailboxId(1),
+                uid_validity: 1,
+                floor_uid: 1,
+                cursor_uid: 1,
+                window_from: UtcMs(0),
+                first_until: 1,
+                first_source: CaptureSource::FirstRun,
+            },
+            lease: None,
+            source,
+            cursor_uid: None,
+            seen_until: seen_until.map(UtcMs),
+        }
+    }
+
+    fn arrived(internal_date: Option<i64>) -> Arrived {
+        Arrived {
+            uid: 1,
+            internal_date: internal_date.map(UtcMs),
+            size: 0,
+            bytes: Vec::new(),
+            announced_at: None,
+            fetched_at: UtcMs(0),
+        }
+    }
+
+    #[test]
+    fn mail_that_was_moved_in_or_has_no_date_of_the_server_is_old() {
+        let looked = Some(3_600_000);
+        let grace = millis(MOVED_GRACE);
+        for (source, seen_until, date, old) in [
+            (CaptureSource::Live, looked, Some(3_600_001), false),
+            (CaptureSource::Live, looked, Some(3_600_000 - grace), false),
+            (CaptureSource::Live, looked, Some(3_599_999 - grace), true),
+            (CaptureSource::CatchUp, looked, Some(7_000_000), false),
+            (CaptureSource::CatchUp, looked, Some(1), true),
+            (CaptureSource::Live, None, Some(1), false),
+            (CaptureSource::Live, looked, None, true),
+            (CaptureSource::FirstRun, None, Some(9_000_000), true),
+            (CaptureSource::Check, None, Some(9_000_000), true),
+            (CaptureSource::NewEpoch, None, Some(9_000_000), true),
+            (CaptureSource::LateMatch, None, Some(9_000_000), true),
+        ] {
+            let found = origin(source, seen_until).is_old(&arrived(date));
+            assert_eq!(found, old, "{source} {seen_until:?} {date:?}");
         }
     }
 }

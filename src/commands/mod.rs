@@ -92,10 +92,15 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
         }
     }
     block_on(async {
+        // Before anything is opened: a signal that comes early ends in order too.
+        let stop = CancellationToken::new();
+        if is_service {
+            stop_on_signals(stop.clone())?;
+        }
         let app = App::open(loaded.settings).await?;
         match &cli.command {
             None | Some(Command::Run(_)) if cli.run.once => look::once(app).await,
-            None | Some(Command::Run(_)) => run(app).await,
+            None | Some(Command::Run(_)) => run(app, stop).await,
             Some(Command::Check(args)) => look::check(app, args.days).await,
             Some(Command::Process(args)) => look::process(app, *args).await,
             Some(Command::Status(args)) => show::status(&app, args.json).await,
@@ -109,9 +114,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
 }
 
 /// Listens until Ctrl+C or SIGTERM; a second signal ends the process at once.
-async fn run(app: App) -> anyhow::Result<Exit> {
-    let stop = CancellationToken::new();
-    stop_on_signals(stop.clone())?;
+async fn run(app: App, stop: CancellationToken) -> anyhow::Result<Exit> {
     look_on_hangup(app.look_bells())?;
     if io::stderr().is_terminal() {
         info!("Press Ctrl+C to stop");

@@ -207,3 +207,63 @@ fn is_cut(fetched: &Fetched) -> bool {
         u64::try_from(body.len()).unwrap_or(u64::MAX) < size && mime::wants_more_text(body, size)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched(uid: u32, body: &[u8], size: u32) -> Fetched {
+        Fetched {
+            uid,
+            internal_date: None,
+            size: Some(size),
+            body: Some(body.to_vec()),
+        }
+    }
+
+    const CUT: &[u8] = b"Content-Type: text/plain\r\n\r\nIt goes on and";
+
+    #[test]
+    fn the_cursor_stays_before_the_first_message_that_waits_for_its_text() {
+        let mut haul = Haul::default();
+        for uid in 5..8 {
+            haul.take(fetched(uid, b"Subject: a\r\n\r\nb", 15), None);
+        }
+        assert_eq!(haul.cursor(false), Some(8));
+        haul.take(fetched(8, CUT, 900_000), None);
+        haul.take(fetched(9, b"Subject: a\r\n\r\nb", 15), None);
+        haul.take(fetched(10, CUT, 900_000), None);
+        assert_eq!((haul.cursor(true), haul.reached()), (Some(8), 11));
+        haul.waiting.remove(&8);
+        assert_eq!(haul.cursor(true), Some(10));
+    }
+
+    #[test]
+    fn of_many_cut_messages_few_are_held_and_all_are_waited_for() {
+        let mut haul = Haul::default();
+        for uid in 1..=20 {
+            haul.take(fetched(uid, CUT, 900_000), None);
+        }
+        assert_eq!((haul.cut.len(), haul.waiting.len()), (CUT_MESSAGES, 20));
+        assert_eq!(haul.cursor(true), Some(1));
+    }
+
+    #[test]
+    fn where_uids_do_not_ascend_the_cursor_moves_only_at_the_end() {
+        let mut haul = Haul::default();
+        haul.take(fetched(7, b"Subject: a\r\n\r\nb", 15), None);
+        haul.take(fetched(3, b"Subject: a\r\n\r\nb", 15), None);
+        assert_eq!((haul.cursor(false), haul.cursor(true)), (None, Some(8)));
+    }
+
+    #[test]
+    fn what_comes_without_a_body_is_no_message() {
+        let mut haul = Haul::default();
+        let pushed = Fetched {
+            uid: 9,
+            ..Fetched::default()
+        };
+        haul.take(pushed, None);
+        assert_eq!((haul.reached(), haul.ready.len()), (1, 0));
+    }
+}

@@ -17,6 +17,10 @@ async fn the_same_job_handled_twice_at_once_queues_one_answer() {
         1,
         "{reports:?}"
     );
+    assert!(
+        reports.iter().all(|r| r.error.is_none()),
+        "who comes second met no error: {reports:?}"
+    );
     assert_eq!(f.list(KINDS), "acknowledgment, sales_notice");
     assert_eq!(f.text("SELECT state FROM reply_jobs"), "done");
     // Many actors at one queue: each job once.

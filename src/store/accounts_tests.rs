@@ -153,3 +153,32 @@ async fn state_since_moves_only_with_the_state() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_mended_password_is_tried_at_once_but_other_failures_are_waited_out() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            assert!(tx.note_credentials(id, "first")?);
+            let lease = tx.take_lease(id, "a", UtcMs(2_000), TTL)?.unwrap();
+            tx.note_failure(&lease, true, UtcMs(900_000))?;
+            assert!(!tx.note_credentials(id, "first")?);
+            let held = tx.book_login(id, UtcMs(5_000), MINUTE)?;
+            assert_eq!(held, LoginPermit::NotBefore(UtcMs(900_000)));
+            assert!(tx.note_credentials(id, "mended")?);
+            assert_eq!(tx.account(id)?.auth_refusals, 0);
+            let again = tx.book_login(id, UtcMs(5_000), MINUTE)?;
+            assert_eq!(again, LoginPermit::Granted);
+            tx.note_failure(&lease, false, UtcMs(700_000))?;
+            tx.note_credentials(id, "mended again")?;
+            let held = tx.book_login(id, UtcMs(70_000), MINUTE)?;
+            assert_eq!(
+                held,
+                LoginPermit::NotBefore(UtcMs(700_000)),
+                "not a refusal"
+            );
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+}
