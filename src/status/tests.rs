@@ -108,8 +108,10 @@ async fn a_bounced_notice_degrades_the_account_and_needs_a_person() {
     let now = time::now();
     f.capture(1, &Captured::default());
     f.sql(&format!(
-        "UPDATE accounts SET state = 'live', state_reason = 'ok', verified_at = {}",
-        now.0
+        "UPDATE accounts SET state = 'live', state_reason = 'ok', verified_at = {},
+             lease_owner = 'a', lease_until = {}",
+        now.0,
+        now.plus(Duration::from_secs(45)).0
     ));
     f.store
         .write(move |tx| tx.note_notice_bounced(AccountId(1), MessageRowId(1), now))
@@ -167,4 +169,33 @@ async fn a_digest_that_cannot_be_built_needs_a_person() {
     let status = taken(&f, &["main"]).await;
     assert!(status.needs_person());
     assert!(status.to_string().contains("The To address is not valid"));
+}
+
+#[tokio::test]
+async fn live_is_shown_only_while_somebody_reads_or_a_single_pass_is_recent() {
+    let f = Fixture::new();
+    let now = time::now();
+    for (reason, verified_s, held, state) in [
+        ("hears by push", 1, true, AccountState::Live),
+        ("hears by push", 1, false, AccountState::Down),
+        ("hears by push", 600, true, AccountState::Down),
+        (SINGLE_PASS, 1, false, AccountState::Live),
+        (SINGLE_PASS, 600, false, AccountState::Down),
+    ] {
+        let verified = now.minus(Duration::from_secs(verified_s)).0;
+        let until = if held {
+            now.plus(Duration::from_secs(45)).0
+        } else {
+            0
+        };
+        f.sql(&format!(
+            "UPDATE accounts SET state = 'live', state_reason = '{reason}', verified_at = {verified},
+                 lease_owner = 'a', lease_until = {until}"
+        ));
+        let shown = taken(&f, &["main"]).await;
+        assert_eq!(
+            shown.accounts[0].state, state,
+            "{reason} {verified_s} {held}"
+        );
+    }
 }
