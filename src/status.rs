@@ -20,7 +20,7 @@ use crate::time::{self, UtcMs};
 pub const SINGLE_PASS: &str = "looked at by a single pass";
 
 /// A listener that made no progress for so long, beyond what it waits for on purpose, hangs.
-const STUCK: Duration = Duration::from_secs(600);
+const STUCK: Duration = Duration::from_secs(900);
 
 /// What the listeners of this process know right now; clones share it. Holds no fact that is
 /// not also in the store or read anew at the next look.

@@ -85,6 +85,18 @@ fn problems(report: &CheckReport, text: &mut String) {
             writeln!(text, "Error: {account}: {problem}").unwrap_or_default();
         }
     }
+    for error in report
+        .accounts
+        .iter()
+        .filter_map(|(_, outcome)| match outcome {
+            Outcome::Done(done) => Some(&done.errors),
+            _ => None,
+        })
+    {
+        for error in error {
+            writeln!(text, "Error: {error}").unwrap_or_default();
+        }
+    }
     for pause in &report.smtp {
         let (why, at) = (&pause.reason, pause.retry_at.rfc3339());
         writeln!(text, "Error: mails wait: {why}; next try at {at}").unwrap_or_default();

@@ -6,11 +6,12 @@ use tracing::{info, warn};
 
 use super::first::SINCE_SLACK;
 use super::haul::{fetch_on, fetch_one};
+use super::look::is_closed_mailbox;
 use super::{Ended, Listener};
 use crate::capture::{Arrived, Capture, Origin, Report};
 use crate::imap::Session;
 use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
-use crate::store::{Place, Refetch, StoreError};
+use crate::store::{Place, Poison, Refetch, StoreError};
 use crate::time;
 
 /// Refetches of one look.
@@ -62,8 +63,17 @@ impl Listener {
             cursor_uid: None,
             seen_until: None,
         };
-        let mut report = self.take_list(session, &origin, &uids, from).await?;
+        let mut report = self
+            .take_list(session, &origin, &uids, from, Poison::default())
+            .await?;
         report.known = there;
+        if epoch.cursor_uid < epoch.first_until {
+            // The process that reads the account goes on with the window that it knows.
+            report.error(format!(
+                "mailbox {name}: its first look is still under way, check again later"
+            ));
+            return Ok(report);
+        }
         self.shared
             .store
             .write(move |tx| tx.widen_window(epoch.id, from))
@@ -83,6 +93,7 @@ impl Listener {
             .read(move |r| r.refetches(id, REFETCHES))
             .await?;
         for item in due {
+            self.shared.board.alive(self.id);
             let booked = item.message_id;
             self.shared
                 .store
@@ -94,7 +105,12 @@ impl Listener {
             };
             let found = match known {
                 Some(epoch) if item.tries < REFETCH_TRIES => {
-                    self.bytes_of(session, &item).await?.map(|m| (epoch, m))
+                    match self.bytes_of(session, &item).await {
+                        Ok(message) => message.map(|m| (epoch, m)),
+                        // Not now: its folder cannot be opened. Given up after three looks.
+                        Err(Ended::Imap(e)) if is_closed_mailbox(&e) => continue,
+                        Err(e) => return Err(e),
+                    }
                 }
                 _ => None,
             };

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::haul::Haul;
+use super::poison::{CAREFUL_AFTER, WEIGHT};
 use super::{Ended, Listener, Progress};
 use crate::capture::{Origin, Report};
 use crate::faultpoint;
 use crate::imap::{Examined, FetchWhat, Session};
 use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
-use crate::store::{NewEpoch, StoreError};
+use crate::store::{NewEpoch, Poison, StoreError};
 use crate::time::{self, UtcMs};
 
 /// UIDs asked for in one FETCH by list: keeps the command line short, and bounds what is held.
@@ -28,6 +29,7 @@ impl Listener {
         lease: &Lease,
         mailbox: MailboxId,
         seen: &Examined,
+        poison: Poison,
     ) -> Result<(Report, Epoch), Ended> {
         let epoch = match self.epoch(mailbox, seen.uid_validity).await? {
             Some(epoch) => epoch,
@@ -36,7 +38,7 @@ impl Listener {
         if epoch.cursor_uid >= epoch.first_until {
             return Ok((Report::default(), epoch));
         }
-        self.first_look(session, lease, epoch).await
+        self.first_look(session, lease, epoch, poison).await
     }
 
     async fn start_epoch(
@@ -110,6 +112,7 @@ impl Listener {
         session: &mut Session,
         lease: &Lease,
         epoch: Epoch,
+        poison: Poison,
     ) -> Result<(Report, Epoch), Ended> {
         let mut uids = session
             .search_since(epoch.window_from.minus(SINCE_SLACK))
@@ -125,7 +128,7 @@ impl Listener {
         );
         let origin = self.origin(lease, epoch, epoch.first_source);
         let report = self
-            .take_list(session, &origin, &uids, epoch.window_from)
+            .take_list(session, &origin, &uids, epoch.window_from, poison)
             .await?;
         faultpoint::hit("capture.window_taken");
         let lease = lease.clone();
@@ -149,22 +152,34 @@ impl Listener {
         origin: &Origin,
         uids: &[u32],
         from: UtcMs,
+        poison: Poison,
     ) -> Result<Report, Ended> {
         let mut report = Report::default();
         let total = u64::try_from(uids.len()).unwrap_or(u64::MAX);
         let mut done = 0_u64;
-        for chunk in uids.chunks(LIST_UIDS) {
+        let careful = poison.count >= CAREFUL_AFTER;
+        for chunk in uids.chunks(if careful { 1 } else { LIST_UIDS }) {
+            if let (true, Some(&uid)) = (careful, chunk.first()) {
+                let alone = (origin.epoch.mailbox_id, uid);
+                if poison.suspect == Some(alone) && poison.weight >= WEIGHT {
+                    self.set_aside(origin, uid).await?;
+                    continue;
+                }
+                self.shared.board.note_fetching_alone(self.id, Some(alone));
+            }
             let mut haul = Haul::up_to(chunk.last().copied().unwrap_or(0));
             let mut fetch = session.fetch_list(chunk, FetchWhat::Prefix).await?;
             // The cursor must not pass one of a chunk, so they are committed together; a chunk
             // is bounded by LIST_UIDS prefixes.
             while let Some(fetched) = fetch.next().await? {
+                self.shared.board.alive(self.id);
                 if fetched.internal_date.is_none_or(|at| at >= from) {
                     haul.take(fetched, None);
                 }
             }
             self.commit(origin, &mut haul, true).await?;
             self.finish(session, origin, &mut haul, None).await?;
+            self.shared.board.note_fetching_alone(self.id, None);
             report.add(&haul.report);
             done = done.saturating_add(u64::try_from(chunk.len()).unwrap_or(0));
             if let Some(Progress(tell)) = &self.shared.progress {

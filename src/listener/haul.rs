@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::capture::{Arrived, Origin, Report};
 use crate::imap::{Fetch, FetchWhat, Fetched, Session};
 use crate::mime;
+use crate::store::StoreError;
 use crate::time::{self, UtcMs};
 
 use super::{Ended, Listener};
@@ -33,6 +34,8 @@ pub(super) struct Haul {
     last_uid: u32,
     /// UIDs did not ascend (RFC 3501 does not promise it): the cursor moves only at the end.
     disordered: bool,
+    /// The cursor has yet to move although no message is ready: one turned out to be gone.
+    behind: bool,
     pub(super) report: Report,
 }
 
@@ -55,13 +58,20 @@ impl Haul {
         !self.waiting.is_empty()
     }
 
-    /// Takes a message in; one whose text was cut waits until the fetch has ended. What comes
-    /// without a body is no message: a server may push a message's date or size unasked, and a
-    /// row made of that would keep the mail itself out.
+    /// Takes a message in; one whose text was cut waits until the fetch has ended, and so does
+    /// one that the server answers with its size but no body (BODY[] NIL). What comes with
+    /// neither is no message: a server may push a message's date unasked, and a row made of
+    /// that would keep the mail itself out.
     pub(super) fn take(&mut self, fetched: Fetched, announced: Option<UtcMs>) {
         if fetched.body.is_none() {
+            if fetched.size.is_some() && !self.ready.iter().any(|m| m.uid == fetched.uid) {
+                self.waiting.insert(fetched.uid);
+                self.last_uid = self.last_uid.max(fetched.uid);
+            }
             return;
         }
+        // Its body came after all.
+        self.waiting.remove(&fetched.uid);
         self.disordered |= fetched.uid < self.last_uid;
         self.last_uid = self.last_uid.max(fetched.uid);
         if is_cut(&fetched) {
@@ -96,6 +106,7 @@ impl Listener {
         haul: &mut Haul,
     ) -> Result<(), Ended> {
         while let Some(fetched) = fetch.next().await? {
+            self.shared.board.alive(self.id);
             haul.take(fetched, announced);
             if haul.ready.len() >= BATCH_MESSAGES || haul.bytes >= BATCH_BYTES {
                 self.commit(origin, haul, false).await?;
@@ -120,15 +131,31 @@ impl Listener {
                 Some(at) => Some(kept.swap_remove(at)),
                 None => fetch_one(session, uid, announced).await?,
             };
-            // Gone meanwhile: there is nothing to wait for.
             if let Some(mut message) = message {
                 fetch_on(session, &mut message).await?;
                 haul.ready.push(message);
+            } else {
+                // The server counts it and does not give it: its UID has a row all the same.
+                self.note_vanished(origin, uid).await?;
+                haul.behind = true;
             }
             haul.waiting.remove(&uid);
             self.commit(origin, haul, true).await?;
         }
         Ok(())
+    }
+
+    async fn note_vanished(&self, origin: &Origin, uid: u32) -> Result<(), StoreError> {
+        let (id, epoch, lease) = (self.id, origin.epoch, origin.lease.clone());
+        self.shared
+            .store
+            .write(move |tx| {
+                if let Some(lease) = &lease {
+                    tx.check_lease(lease)?;
+                }
+                tx.insert_vanished(id, epoch.mailbox_id, epoch.uid_validity, uid, time::now())
+            })
+            .await
     }
 
     /// Commits what is ready, and the cursor with it.
@@ -138,7 +165,7 @@ impl Listener {
         haul: &mut Haul,
         ended: bool,
     ) -> Result<(), Ended> {
-        if haul.ready.is_empty() {
+        if haul.ready.is_empty() && !(ended && (haul.disordered || haul.behind)) {
             return Ok(());
         }
         let batch = std::mem::take(&mut haul.ready);
@@ -254,6 +281,22 @@ mod tests {
         haul.take(fetched(7, b"Subject: a\r\n\r\nb", 15), None);
         haul.take(fetched(3, b"Subject: a\r\n\r\nb", 15), None);
         assert_eq!((haul.cursor(false), haul.cursor(true)), (None, Some(8)));
+    }
+
+    #[test]
+    fn a_message_that_is_counted_but_not_given_is_waited_for() {
+        let mut haul = Haul::default();
+        let nil = |uid| Fetched {
+            uid,
+            size: Some(15),
+            ..Fetched::default()
+        };
+        haul.take(fetched(5, b"Subject: a\r\n\r\nb", 15), None);
+        haul.take(nil(6), None);
+        haul.take(fetched(7, b"Subject: a\r\n\r\nb", 15), None);
+        assert_eq!(haul.cursor(true), Some(6));
+        haul.take(fetched(6, b"Subject: a\r\n\r\nb", 15), None);
+        assert_eq!(haul.cursor(true), Some(8));
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Listener {
         source: CaptureSource,
     ) -> Result<Looked, Ended> {
         let mut looked = Looked::default();
+        self.shared.board.note_fetching_alone(self.id, None);
         // Only the first look of a session: what breaks a session is met at its next start.
         let poison = if source == CaptureSource::CatchUp {
             self.poison().await?
@@ -98,7 +99,9 @@ impl Listener {
         poison: Poison,
     ) -> Result<(Report, Epoch), Ended> {
         let seen = session.examine(name).await?;
-        let (mut report, mut epoch) = self.epoch_looked_at(session, lease, mailbox, &seen).await?;
+        let (mut report, mut epoch) = self
+            .epoch_looked_at(session, lease, mailbox, &seen, poison)
+            .await?;
         // Everything up to here is known to be looked at; without UIDNEXT only a fetch tells.
         if seen.exists == 0 || seen.uid_next.is_some_and(|next| next <= epoch.cursor_uid) {
             self.shared.board.gap(mailbox, None);
@@ -205,6 +208,6 @@ impl Listener {
 }
 
 /// The server refuses to open a mailbox; the session goes on.
-fn is_closed_mailbox(e: &ImapError) -> bool {
+pub(super) fn is_closed_mailbox(e: &ImapError) -> bool {
     e.leaves_session_usable() && e.step() == Some(Step::Examine)
 }

@@ -13,9 +13,9 @@ use crate::store::{Poison, StoreError};
 use crate::time;
 
 /// Sessions that must have ended so before messages are fetched singly.
-const CAREFUL_AFTER: u32 = 2;
+pub(super) const CAREFUL_AFTER: u32 = 2;
 /// What it takes to set a message aside.
-const WEIGHT: u32 = 3;
+pub(super) const WEIGHT: u32 = 3;
 /// Messages that are fetched singly in one look; the rest follows in the next.
 const CAREFUL_MESSAGES: usize = 500;
 
@@ -82,7 +82,6 @@ impl Listener {
         report: &mut Report,
     ) -> Result<Epoch, Ended> {
         let mut epoch = origin.epoch;
-        self.shared.board.note_fetching_alone(self.id, None);
         if known.count < CAREFUL_AFTER {
             return Ok(epoch);
         }
@@ -114,7 +113,7 @@ impl Listener {
         Ok(epoch)
     }
 
-    async fn set_aside(&self, origin: &Origin, uid: u32) -> Result<(), StoreError> {
+    pub(super) async fn set_aside(&self, origin: &Origin, uid: u32) -> Result<(), StoreError> {
         let (id, epoch, lease) = (self.id, origin.epoch, origin.lease.clone());
         self.shared
             .store

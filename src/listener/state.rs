@@ -108,6 +108,8 @@ impl Listener {
             .write(move |tx| tx.take_lease(id, &owner, time::now(), LEASE))
             .await?;
         if lease.is_some() {
+            // Another process may have written the state while we did not hold the account.
+            self.shared.board.forget_state(self.id);
             faultpoint::hit("listener.leased");
         }
         Ok(lease)
@@ -152,11 +154,15 @@ impl Listener {
             return Ok(());
         }
         let (lease, text) = (lease.clone(), reason.to_owned());
-        let changed = self
+        let written: Result<bool, StoreError> = self
             .shared
             .store
             .write(move |tx| tx.set_account_state(&lease, state, &text, time::now()))
-            .await?;
+            .await;
+        if written.is_err() {
+            self.shared.board.forget_state(self.id);
+        }
+        let changed = written?;
         if changed {
             let account = self.account.name.as_str();
             if state == AccountState::Live {

@@ -327,7 +327,12 @@ impl Tx<'_> {
         }
         let price = millis(every);
         let bucket = price.saturating_mul(LOGIN_BURST);
-        let refill = millis(now.since(UtcMs(refilled_at)));
+        // A time in the future stems from a clock that was set back.
+        let refill = if refilled_at > now.0 {
+            price
+        } else {
+            millis(now.since(UtcMs(refilled_at)))
+        };
         let tokens = stored.saturating_add(refill).min(bucket);
         if tokens < price {
             let missing = price.saturating_sub(tokens);
