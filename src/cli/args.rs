@@ -114,7 +114,7 @@ pub enum Command {
     /// Mails that leave: list, settle
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Answers that wait for a person: list, show
+    /// Answers that wait for a person: list, show, close
     #[command(subcommand)]
     Drafts(DraftsCommand),
     /// Settings: check, reference
