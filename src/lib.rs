@@ -13,7 +13,7 @@
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | leads and sent mails from files | [`campaign`] |
 //! | ids and keys | [`msgid`], [`keys`] |
-//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`telemetry`], [`status`], [`faultpoint`] |
+//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
 pub mod campaign;
@@ -25,6 +25,7 @@ pub mod config;
 mod demo;
 pub mod disposition;
 pub mod faultpoint;
+pub mod http;
 pub mod imap;
 pub mod keys;
 pub mod listener;
