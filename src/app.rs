@@ -15,6 +15,7 @@ pub use once::{CheckReport, Outcome, problem};
 
 use crate::capture::Capture;
 use crate::config::{AccountSettings, Settings};
+use crate::credential::Vault;
 use crate::imap::ByteBudget;
 use crate::keys::Keys;
 use crate::listener::{Listener, Progress, Shared};
@@ -35,6 +36,7 @@ pub struct App {
     settings: Arc<Settings>,
     store: Store,
     keys: Arc<Keys>,
+    vault: Vault,
     actor: ReplyActor,
     board: Board,
     budget: ByteBudget,
@@ -71,6 +73,8 @@ impl App {
         let budget = ByteBudget::new(settings.listen.byte_budget);
         let settings = Arc::new(settings);
         let keys = Arc::new(keys);
+        let roots = TlsRoots::default();
+        let vault = Vault::new(store.clone(), Arc::clone(&keys), roots.clone());
         let outbox_bell = Doorbell::default();
         let actor = ReplyActor::new(
             store.clone(),
@@ -88,10 +92,11 @@ impl App {
             settings,
             store,
             keys,
+            vault,
             actor,
             board: Board::default(),
             budget,
-            roots: TlsRoots::default(),
+            roots,
             owner: owner(),
             reply_bell: Doorbell::default(),
             outbox_bell,
@@ -139,6 +144,7 @@ impl App {
             capture: Capture::new(self.store.clone(), Arc::clone(&self.keys), &self.settings),
             budget: self.budget.clone(),
             keys: Arc::clone(&self.keys),
+            vault: self.vault.clone(),
             roots: self.roots.clone(),
             owner: self.owner.clone(),
             board: self.board.clone(),
@@ -200,7 +206,14 @@ impl App {
         let console = Console::new(Box::new(std::io::stdout()));
         let mut mailers = HashMap::new();
         for (id, account) in self.accounts().await? {
-            mailers.insert(id, Mailer::new(&account.smtp, &self.roots, &console));
+            let mailer = Mailer::new(
+                &account.name,
+                &account.smtp,
+                &self.vault,
+                &self.roots,
+                &console,
+            );
+            mailers.insert(id, mailer);
         }
         Ok(OutboxWorker::new(
             self.store.clone(),

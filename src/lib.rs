@@ -13,6 +13,7 @@
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | leads and sent mails from files | [`campaign`] |
 //! | ids and keys | [`msgid`], [`keys`] |
+//! | what proves who we are | [`credential`] |
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
@@ -21,6 +22,7 @@ pub mod capture;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod credential;
 #[cfg(feature = "demo")]
 mod demo;
 pub mod disposition;

@@ -22,6 +22,7 @@ pub use look::Progress;
 
 use crate::capture::{Capture, Report};
 use crate::config::{AccountSettings, Settings};
+use crate::credential::{CredentialError, Vault};
 use crate::imap::{ByteBudget, ImapError, Mode, News, Session, Watch};
 use crate::keys::Keys;
 use crate::model::{AccountId, CaptureSource, Lease, MailboxId};
@@ -57,6 +58,8 @@ pub struct Shared {
     pub budget: ByteBudget,
     /// For keyed hashes.
     pub keys: Arc<Keys>,
+    /// Passwords and tokens, resolved just before a sign-in.
+    pub vault: Vault,
     /// Trust stores, read once.
     pub roots: TlsRoots,
     /// This process's name in leases.
@@ -89,6 +92,9 @@ pub enum Ended {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is nothing to sign in with.
+    #[error("Cannot sign in: {0}")]
+    Credential(#[from] CredentialError),
     /// Backoff or login budget: not to be tried before.
     #[error("Not to be tried before {}", .0.rfc3339())]
     NotBefore(UtcMs),
@@ -101,7 +107,11 @@ impl Ended {
     /// Whether a person must sign in or mend the credentials.
     #[must_use]
     pub fn needs_sign_in(&self) -> bool {
-        matches!(self, Self::Imap(e) if e.is_auth())
+        match self {
+            Self::Imap(e) => e.is_auth(),
+            Self::Credential(e) => e.is_auth(),
+            _ => false,
+        }
     }
 }
 

@@ -208,6 +208,10 @@ impl App {
                 why: e.to_string(),
                 next_try,
             },
+            Ended::Credential(e) => Outcome::NotNow {
+                why: e.to_string(),
+                next_try,
+            },
             Ended::Store(e) => Outcome::Failed(e.to_string()),
         }
     }

@@ -4,21 +4,19 @@
 //! the server repeats one ends in an error.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
 use async_imap::imap_proto::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
-use tokio::io::AsyncReadExt as _;
 
 use super::capabilities::Capabilities;
 use super::error::{ImapError, Step};
-use super::limits::{COMMAND, TOKEN_FILE_BYTES};
+use super::limits::COMMAND;
 use super::quote::{can_be_quoted, quoted};
 use super::wire::Wire;
-use crate::config::{AuthMechanism, Credential, ImapSettings};
+use crate::config::AuthMechanism;
+use crate::credential::SignIn;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -50,12 +48,13 @@ impl Dialogue {
 pub(super) async fn sign_in(
     wire: &mut Wire,
     caps: &Capabilities,
-    settings: &ImapSettings,
+    wanted: AuthMechanism,
+    sign_in: &SignIn,
 ) -> Result<Option<Capabilities>, ImapError> {
-    let secret = secret(&settings.credential).await?;
-    let way = choose(settings, caps)?;
+    let secret = sign_in.secret.expose();
+    let way = choose(wanted, sign_in.secret.is_token(), caps)?;
     let tag = wire.tag();
-    let mut talk = dialogue(&tag, way, &settings.user, &secret, caps.sasl_ir)?;
+    let mut talk = dialogue(&tag, way, &sign_in.user, secret, caps.sasl_ir)?;
     let sent = talk.secret_words();
     let mut told = None;
     let see = |r: &Response<'_>| {
@@ -67,24 +66,23 @@ pub(super) async fn sign_in(
     let mut reply = wire
         .exchange(step, &tag, first, &mut talk.answers, COMMAND, see)
         .await?;
-    let in_quotes = Zeroizing::new(quoted(&secret));
+    let in_quotes = Zeroizing::new(quoted(secret));
     let in_quotes = in_quotes.get(1..in_quotes.len().saturating_sub(1));
-    let mut secrets = vec![secret.as_str(), in_quotes.unwrap_or_default()];
+    let mut secrets = vec![secret, in_quotes.unwrap_or_default()];
     secrets.extend(sent.iter().map(|w| w.as_str()));
     reply.said.withhold(&secrets);
     let reply = reply.ok(step)?;
     Ok(reply.capabilities.or(told))
 }
 
-fn choose(settings: &ImapSettings, caps: &Capabilities) -> Result<Way, ImapError> {
+fn choose(wanted: AuthMechanism, token: bool, caps: &Capabilities) -> Result<Way, ImapError> {
     let cannot = |why: &str| Err(ImapError::Credential(why.to_owned()));
-    let token = matches!(settings.credential, Credential::TokenFile(_));
-    let way = match (settings.auth, token) {
+    let way = match (wanted, token) {
         (AuthMechanism::XOAuth2, false) => {
-            return cannot("XOAUTH2 needs a token file, not a password");
+            return cannot("XOAUTH2 needs a token, not a password");
         }
         (AuthMechanism::Plain | AuthMechanism::Login, true) => {
-            return cannot("a token file can only be used with XOAUTH2");
+            return cannot("a token can only be used with XOAUTH2");
         }
         (AuthMechanism::XOAuth2, true) | (AuthMechanism::Auto, true) => Way::XOAuth2,
         (AuthMechanism::Plain, false) => Way::Plain,
@@ -100,32 +98,6 @@ fn choose(settings: &ImapSettings, caps: &Capabilities) -> Result<Way, ImapError
         }
         way => Ok(way),
     }
-}
-
-/// The password, or the token: its file is read anew at each sign-in, as tokens live an hour.
-async fn secret(credential: &Credential) -> Result<Zeroizing<String>, ImapError> {
-    let path = match credential {
-        Credential::Password(p) => return Ok(Zeroizing::new(p.expose_secret().to_owned())),
-        Credential::TokenFile(path) => path,
-    };
-    let text = read_bounded(path).await.map_err(|e| {
-        ImapError::Credential(format!("token file {}: {}", path.display(), e.kind()))
-    })?;
-    let token = text.trim();
-    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-        let why = format!("token file {} holds no token", path.display());
-        return Err(ImapError::Credential(why));
-    }
-    Ok(Zeroizing::new(token.to_owned()))
-}
-
-async fn read_bounded(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    let file = tokio::fs::File::open(path).await?;
-    file.take(TOKEN_FILE_BYTES)
-        .read_to_string(&mut text)
-        .await?;
-    Ok(text)
 }
 
 fn dialogue(
@@ -255,23 +227,5 @@ mod tests {
             ]
         );
         assert!(dialogue("R1", Way::Plain, "u", "a\0b", true).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_token_is_read_from_its_file_each_time_and_its_absence_is_a_credential_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("token");
-        let credential = Credential::TokenFile(path.clone());
-        for bad in [None, Some(""), Some(" \n"), Some("two words")] {
-            if let Some(text) = bad {
-                std::fs::write(&path, text).unwrap();
-            }
-            let e = secret(&credential).await.unwrap_err();
-            assert!(e.is_auth() && !e.to_string().contains("words"), "{e}");
-        }
-        for token in ["first", "second"] {
-            std::fs::write(&path, format!("{token}\n")).unwrap();
-            assert_eq!(secret(&credential).await.unwrap().as_str(), token);
-        }
     }
 }

@@ -22,6 +22,7 @@ use super::refusal::{Refusal, Said};
 use super::session::Session;
 use super::wire::{Deadline, Io, Transport, Wire, io_error};
 use crate::config::{ImapSettings, Security};
+use crate::credential::SignIn;
 use crate::tls::{self, TlsRoots};
 
 /// What the greeting said.
@@ -32,21 +33,23 @@ struct Greeting {
     capabilities: Option<Capabilities>,
 }
 
-/// Connects and signs in to the server of `settings`.
+/// Connects to the server of `settings` and signs in with `sign_in`.
 ///
 /// # Errors
 /// Which step failed and why; [`ImapError::is_auth`] tells whether a person must act.
 pub async fn connect(
     settings: &ImapSettings,
+    sign_in: &SignIn,
     roots: &TlsRoots,
     budget: &ByteBudget,
 ) -> Result<Session, ImapError> {
     // Boxed: the handshake's states shall not stay in the caller's future while it idles.
-    Box::pin(connect_now(settings, roots, budget)).await
+    Box::pin(connect_now(settings, sign_in, roots, budget)).await
 }
 
 async fn connect_now(
     settings: &ImapSettings,
+    sign_in: &SignIn,
     roots: &TlsRoots,
     budget: &ByteBudget,
 ) -> Result<Session, ImapError> {
@@ -64,11 +67,11 @@ async fn connect_now(
             // The greeting came before TLS; there is no second one (RFC 3501 §6.2.1), and what it
             // said about capabilities could have been forged: they are asked for anew.
             let wire = Wire::new(protected, budget);
-            return begin(wire, None, settings).await;
+            return begin(wire, None, settings, sign_in).await;
         }
         _ => tcp,
     };
-    connect_over(io, settings, budget).await
+    connect_over(io, settings, sign_in, budget).await
 }
 
 /// Signs in over a stream that is protected already (or need not be): greeting, capabilities,
@@ -79,17 +82,19 @@ async fn connect_now(
 pub async fn connect_over(
     io: impl Transport + 'static,
     settings: &ImapSettings,
+    sign_in: &SignIn,
     budget: &ByteBudget,
 ) -> Result<Session, ImapError> {
     let mut wire = Wire::new(Box::new(io), budget);
     let greeting = greet(&mut wire).await?;
-    begin(wire, Some(greeting), settings).await
+    begin(wire, Some(greeting), settings, sign_in).await
 }
 
 async fn begin(
     mut wire: Wire,
     greeting: Option<Greeting>,
     settings: &ImapSettings,
+    sign_in: &SignIn,
 ) -> Result<Session, ImapError> {
     let (preauth, told) = greeting.map_or((false, None), |g| (g.preauth, g.capabilities));
     let mut caps = match told {
@@ -98,7 +103,7 @@ async fn begin(
     };
     if !preauth {
         // What is offered may change with the sign-in (NOTIFY on Dovecot, for one).
-        caps = match auth::sign_in(&mut wire, &caps, settings).await? {
+        caps = match auth::sign_in(&mut wire, &caps, settings.auth, sign_in).await? {
             Some(caps) => caps,
             None => capability(&mut wire).await?,
         };

@@ -53,5 +53,3 @@ pub const NESTING: u32 = 32;
 pub const TEXT_CHARS: usize = 200;
 /// UIDs in one FETCH by list; Microsoft 365 throttles long ones.
 pub const UIDS_PER_FETCH: usize = 50;
-/// Size of a token file beyond which it is not one.
-pub const TOKEN_FILE_BYTES: u64 = 64 * 1024;

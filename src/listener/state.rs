@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use tracing::{error, info, warn};
 
 use super::look::Looked;
 use super::{Ended, LEASE, Listener};
-use crate::config::Credential;
 use crate::faultpoint;
 use crate::imap::{self, ImapError, Session};
 use crate::model::{AccountState, Lease, Pipelining};
@@ -44,7 +42,13 @@ pub(super) fn looked(looked: &Looked, way: &str) -> (AccountState, String) {
 impl Listener {
     pub(super) async fn connect(&self) -> Result<Session, Ended> {
         let (id, every) = (self.id, self.shared.settings.listen.login_every);
-        let credentials = self.credential_hash().await;
+        let imap = &self.account.imap;
+        let vault = &self.shared.vault;
+        let sign_in = vault
+            .sign_in(&self.account.name, &imap.user, &imap.credential)
+            .await?;
+        // A keyed hash: it tells whether user or secret were mended, and nothing else.
+        let credentials = self.shared.keys.hash(&sign_in.identity());
         let permit = self
             .shared
             .store
@@ -57,26 +61,13 @@ impl Listener {
             return Err(Ended::NotBefore(at));
         }
         let session =
-            imap::connect(&self.account.imap, &self.shared.roots, &self.shared.budget).await?;
+            imap::connect(imap, &sign_in, &self.shared.roots, &self.shared.budget).await?;
         self.shared
             .store
             .write(move |tx| tx.note_signed_in(id))
             .await?;
         self.remember().await?;
         Ok(session)
-    }
-
-    /// A keyed hash of user and secret: tells whether they were mended, and nothing else. A
-    /// token file that cannot be read counts as empty; signing in says what is wrong with it.
-    async fn credential_hash(&self) -> String {
-        let imap = &self.account.imap;
-        let secret = match &imap.credential {
-            Credential::Password(password) => password.expose_secret().to_owned(),
-            Credential::TokenFile(file) => {
-                tokio::fs::read_to_string(file).await.unwrap_or_default()
-            }
-        };
-        self.shared.keys.hash(&format!("{}\n{secret}", imap.user))
     }
 
     /// What an earlier session or process knew: up to when the mailbox was looked at.
@@ -198,13 +189,16 @@ impl Listener {
                     step = e.step().map(imap::Step::as_str),
                     "connection ended: {e:#}"
                 );
-                match self.book_failure(e, lease, now).await {
-                    Ok(wait) => wait,
-                    Err(store) => {
-                        error!(account, "could not record a failure: {store:#}");
-                        retry::RECONNECT.wait(STORE_TROUBLE)
-                    }
+                if let Some(weight) = Self::poison_weight(e)
+                    && let Err(store) = self.note_poison(weight).await
+                {
+                    error!(account, "could not record a failure: {store:#}");
                 }
+                self.book_failure(e.is_auth(), e.wait(), lease, now).await
+            }
+            Ended::Credential(e) => {
+                warn!(account, "nothing to sign in with: {e}");
+                self.book_failure(e.is_auth(), None, lease, now).await
             }
         };
         let (state, reason) = self.state_of(ended);
@@ -217,18 +211,32 @@ impl Listener {
     /// Books when the server may be tried again; `--once` obeys it too, as it lies in the store.
     async fn book_failure(
         &self,
-        e: &ImapError,
+        refused: bool,
+        asked: Option<Duration>,
+        lease: &Lease,
+        now: UtcMs,
+    ) -> Duration {
+        match self.try_book_failure(refused, asked, lease, now).await {
+            Ok(wait) => wait,
+            Err(store) => {
+                let account = self.account.name.as_str();
+                error!(account, "could not record a failure: {store:#}");
+                retry::RECONNECT.wait(STORE_TROUBLE)
+            }
+        }
+    }
+
+    async fn try_book_failure(
+        &self,
+        refused: bool,
+        asked: Option<Duration>,
         lease: &Lease,
         now: UtcMs,
     ) -> Result<Duration, StoreError> {
-        if let Some(weight) = Self::poison_weight(e) {
-            self.note_poison(weight).await?;
-        }
         let id = self.id;
         let row = self.shared.store.read(move |r| r.account(id)).await?;
-        let refused = e.is_auth();
         let jittered = retry::RECONNECT.wait(row.failures);
-        let wait = match e.wait() {
+        let wait = match asked {
             Some(asked) => asked.max(jittered),
             None if refused && row.auth_refusals.saturating_add(1) >= REFUSALS => REFUSED_WAIT,
             None if refused => jittered.max(REFUSED_FIRST),
@@ -256,6 +264,7 @@ impl Listener {
                 format!("{server}: the server asks us to wait: {e}"),
             ),
             Ended::Imap(e) => (AccountState::Down, format!("{server}: {e}")),
+            Ended::Credential(e) if e.is_auth() => (AccountState::NeedsSignIn, e.to_string()),
             other => (AccountState::Down, other.to_string()),
         }
     }

@@ -9,37 +9,30 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::commands::Auth;
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::connect::{Failure, Features, Link, StepError, within};
 use super::limits;
-use crate::config::{AuthMechanism, Credential};
+use crate::config::AuthMechanism;
+use crate::credential::SignIn;
 use crate::model::AccountState;
-
-/// A token file is a few KiB at most.
-const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// Proves who we are; never over an unprotected connection to another machine.
 pub(super) async fn sign_in(
     link: &mut Link,
     wanted: AuthMechanism,
-    user: &str,
-    credential: &Credential,
+    sign_in: &SignIn,
     until: Instant,
 ) -> Result<(), Failure> {
     if !link.wire.is_encrypted() && !link.wire.is_loopback() {
         return Err(Failure::down("No sign-in over an unprotected connection"));
     }
-    let mechanism = mechanism(wanted, credential, &link.features)?;
-    let secret = match credential {
-        Credential::Password(password) => password.expose_secret().to_owned(),
-        Credential::TokenFile(path) => token(path).await?,
-    };
-    let credentials = Credentials::new(user.to_owned(), secret.clone());
+    let (user, secret) = (sign_in.user.as_str(), sign_in.secret.expose());
+    let mechanism = mechanism(wanted, sign_in.secret.is_token(), &link.features)?;
+    let credentials = Credentials::new(user.to_owned(), secret.to_owned());
     let refused = |e: StepError| {
         let failure = e.during("Sign-in");
-        let text = without_secrets(&failure.text, user, &secret);
+        let text = without_secrets(&failure.text, user, secret);
         match failure.code {
             // A 4xx (454: temporary failure) and 421 are the server's state, not our password.
             Some(500..) => Failure {
@@ -86,12 +79,7 @@ impl Display for EmptyLine {
     }
 }
 
-fn mechanism(
-    wanted: AuthMechanism,
-    credential: &Credential,
-    offered: &Features,
-) -> Result<Mechanism, Failure> {
-    let token = matches!(credential, Credential::TokenFile(_));
+fn mechanism(wanted: AuthMechanism, token: bool, offered: &Features) -> Result<Mechanism, Failure> {
     let found = match wanted {
         AuthMechanism::XOAuth2 => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
         AuthMechanism::Plain => Some(Mechanism::Plain).filter(|_| offered.plain),
@@ -103,28 +91,6 @@ fn mechanism(
     found.ok_or_else(|| {
         Failure::sign_in("Sign-in: the server does not offer the mechanism that is set")
     })
-}
-
-/// The token, read anew: another program renews it.
-async fn token(path: &std::path::Path) -> Result<String, Failure> {
-    let failed = |e: &dyn Display| {
-        Failure::sign_in(format!("Token file {} cannot be read: {e}", path.display()))
-    };
-    let size = tokio::fs::metadata(path)
-        .await
-        .map_err(|e| failed(&e))?
-        .len();
-    if size > MAX_TOKEN_BYTES {
-        return Err(failed(&"it is too large for a token"));
-    }
-    let text = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|e| failed(&e))?;
-    let token = text.trim();
-    if token.is_empty() || token.contains(char::is_whitespace) {
-        return Err(failed(&"it does not hold one token"));
-    }
-    Ok(token.to_owned())
 }
 
 /// A refusal's text, unless it repeats what we sent (some servers do).

@@ -16,10 +16,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::{self, ClientConfig};
 
-use super::auth::sign_in;
+use super::auth;
 use super::limits;
 use super::wire::Wire;
 use crate::config::{Security, SmtpSettings};
+use crate::credential::{CredentialError, SignIn};
 use crate::model::AccountState;
 use crate::tls::{self, TlsRoots};
 
@@ -46,6 +47,17 @@ impl Failure {
             trouble: AccountState::NeedsSignIn,
             code: None,
             text: text.into(),
+        }
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(e: CredentialError) -> Self {
+        let text = format!("Sign-in: {e}");
+        if e.is_auth() {
+            Self::sign_in(text)
+        } else {
+            Self::down(text)
         }
     }
 }
@@ -172,9 +184,10 @@ impl Link {
     }
 }
 
-/// Makes a connection that may take mail, before `until`.
+/// Makes a connection that may take mail, before `until`; without `sign_in` nobody signs in.
 pub(super) async fn open(
     settings: &SmtpSettings,
+    sign_in: Option<&SignIn>,
     roots: &TlsRoots,
     until: Instant,
 ) -> Result<Link, Failure> {
@@ -199,8 +212,8 @@ pub(super) async fn open(
     if settings.security == Security::StartTls {
         start_tls(&mut link, settings, roots, &hello, until).await?;
     }
-    if let (Some(user), Some(credential)) = (&settings.user, &settings.credential) {
-        sign_in(&mut link, settings.auth, user, credential, until).await?;
+    if let Some(who) = sign_in {
+        auth::sign_in(&mut link, settings.auth, who, until).await?;
     }
     Ok(link)
 }

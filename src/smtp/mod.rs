@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use self::connect::{Failure, Link, within};
 use self::session::{After, NotBegun, Prepared};
 use crate::config::SmtpSettings;
+use crate::credential::Vault;
 use crate::model::AccountState;
 use crate::tls::TlsRoots;
 
@@ -104,14 +105,26 @@ pub enum Mailer {
 }
 
 impl Mailer {
-    /// A mailer for validated settings. `roots` caches the trust stores of all accounts;
-    /// `console` is where mails are printed when the settings say so.
+    /// A mailer for the validated settings of `account`. `vault` resolves its credential,
+    /// `roots` caches the trust stores of all accounts; `console` is where mails are printed
+    /// when the settings say so.
     #[must_use]
-    pub fn new(settings: &SmtpSettings, roots: &TlsRoots, console: &Console) -> Self {
+    pub fn new(
+        account: &str,
+        settings: &SmtpSettings,
+        vault: &Vault,
+        roots: &TlsRoots,
+        console: &Console,
+    ) -> Self {
         if settings.console {
             Self::Console(console.clone())
         } else {
-            Self::Smtp(Box::new(SmtpMailer::new(settings.clone(), roots.clone())))
+            Self::Smtp(Box::new(SmtpMailer::new(
+                account.to_owned(),
+                settings.clone(),
+                vault.clone(),
+                roots.clone(),
+            )))
         }
     }
 
@@ -163,17 +176,21 @@ impl Mailer {
 /// Mails through one SMTP server, one at a time, over a connection that is kept for a minute.
 #[derive(Debug)]
 pub struct SmtpMailer {
+    account: String,
     settings: SmtpSettings,
+    vault: Vault,
     roots: TlsRoots,
     warm: Mutex<Option<Link>>,
 }
 
 impl SmtpMailer {
-    /// For validated settings; connects with the first mail.
+    /// For the validated settings of `account`; connects with the first mail.
     #[must_use]
-    pub fn new(settings: SmtpSettings, roots: TlsRoots) -> Self {
+    pub fn new(account: String, settings: SmtpSettings, vault: Vault, roots: TlsRoots) -> Self {
         Self {
+            account,
             settings,
+            vault,
             roots,
             warm: Mutex::new(None),
         }
@@ -227,7 +244,8 @@ impl SmtpMailer {
                 }
             }
         }
-        let mut link = connect::open(&self.settings, &self.roots, until)
+        let mut link = self
+            .open(until)
             .await
             .map_err(|failure| (failure.into(), None))?;
         match session::begin(&mut link, mail, until).await {
@@ -239,6 +257,17 @@ impl SmtpMailer {
             // Said of kept connections only.
             Err(NotBegun::TryFresh) => Err((Failure::down("MAIL: no reply").into(), None)),
         }
+    }
+
+    /// A new connection, signed in with what the vault has now.
+    async fn open(&self, until: Instant) -> Result<Link, Failure> {
+        let sign_in = match (&self.settings.user, &self.settings.credential) {
+            (Some(user), Some(credential)) => {
+                Some(self.vault.sign_in(&self.account, user, credential).await?)
+            }
+            _ => None,
+        };
+        connect::open(&self.settings, sign_in.as_ref(), &self.roots, until).await
     }
 
     async fn close(&self, always: bool) {

@@ -347,7 +347,8 @@ async fn the_console_prints_the_mail_and_counts_as_sent() {
     let page = Page::default();
     let console = replyd::smtp::Console::new(Box::new(page.clone()));
     let roots = replyd::tls::TlsRoots::default();
-    let mailer = replyd::smtp::Mailer::new(&settings, &roots, &console);
+    let vault = replyd::credential::Vault::detached(roots.clone());
+    let mailer = replyd::smtp::Mailer::new("main", &settings, &vault, &roots, &console);
     let (outcome, handovers) = send(&mailer, mail(RAW)).await;
     assert_eq!((short(&outcome).as_str(), handovers), ("sent 250", 1));
     let printed = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();

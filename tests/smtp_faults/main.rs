@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use replyd::config::SmtpSettings;
+use replyd::credential::Vault;
 use replyd::smtp::{Console, Mailer, Outcome, OutgoingMail};
 use replyd::tls::TlsRoots;
 use tokio::time::Instant;
@@ -25,7 +26,9 @@ const RAW: &[u8] = b"From: ann@example.com\r\nSubject: Re: offer\r\n\r\nThank yo
 
 fn mailer(settings: &SmtpSettings) -> Mailer {
     let console = Console::new(Box::new(std::io::sink()));
-    Mailer::new(settings, &TlsRoots::default(), &console)
+    let roots = TlsRoots::default();
+    let vault = Vault::detached(roots.clone());
+    Mailer::new("main", settings, &vault, &roots, &console)
 }
 
 fn mail(raw: &[u8]) -> OutgoingMail<'_> {

@@ -8,30 +8,39 @@ use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
 use crate::config::{AuthMechanism, Credential, ImapSettings, Security};
+use crate::credential::SignIn;
 use crate::imap::connect::{prepared, start_tls_over};
 use crate::imap::testing::{Server, budget, pipe};
 use crate::imap::{ImapError, Session, Step, connect, connect_over};
 use crate::tls::TlsRoots;
 
-fn settings(password: &str) -> ImapSettings {
+fn settings() -> ImapSettings {
     ImapSettings {
         host: "127.0.0.1".into(),
         port: 143,
         security: Security::Plain,
         user: "ann".into(),
-        credential: Credential::Password(password.to_owned().into()),
+        credential: Credential::Password(String::new().into()),
         auth: AuthMechanism::Auto,
         ca_file: None,
     }
 }
 
+fn password(text: &str) -> SignIn {
+    SignIn::password("ann", text)
+}
+
+fn token() -> SignIn {
+    SignIn::token("ann", "ya29.token")
+}
+
 async fn over(
-    settings: ImapSettings,
+    sign_in: SignIn,
     script: impl AsyncFnOnce(&mut Server),
 ) -> Result<Session, ImapError> {
     let (client, mut server) = pipe();
-    let budget = budget();
-    let (got, ()) = tokio::join!(connect_over(client, &settings, &budget), async {
+    let (settings, budget) = (settings(), budget());
+    let (got, ()) = tokio::join!(connect_over(client, &settings, &sign_in, &budget), async {
         script(&mut server).await;
         drop(server);
     });
@@ -42,7 +51,7 @@ const GREETING: &str = "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\r\n
 
 #[tokio::test(start_paused = true)]
 async fn plain_is_used_where_offered_and_capabilities_come_from_the_codes() {
-    let got = over(settings("pw"), async |server| {
+    let got = over(password("pw"), async |server| {
         server.say(GREETING).await;
         let reply = "{} OK [CAPABILITY IMAP4rev1 IDLE NOTIFY] in\r\n";
         server
@@ -55,7 +64,7 @@ async fn plain_is_used_where_offered_and_capabilities_come_from_the_codes() {
 
 #[tokio::test(start_paused = true)]
 async fn login_is_used_else_and_capabilities_are_asked_for() {
-    let got = over(settings("p\"w"), async |server| {
+    let got = over(password("p\"w"), async |server| {
         server.say("* OK hello\r\n").await;
         server
             .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{} OK\r\n")
@@ -72,7 +81,7 @@ async fn login_is_used_else_and_capabilities_are_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_password_beyond_ascii_goes_as_a_literal() {
-    let got = over(settings("pä"), async |server| {
+    let got = over(password("pä"), async |server| {
         server.say("* OK [CAPABILITY IMAP4rev1] hello\r\n").await;
         server.answer("LOGIN \"ann\" {3}", "+ go on\r\n").await;
         assert_eq!(server.line().await, "pä");
@@ -83,7 +92,7 @@ async fn a_password_beyond_ascii_goes_as_a_literal() {
 
 #[tokio::test(start_paused = true)]
 async fn who_we_are_is_said_where_asked_for_and_a_refusal_of_it_does_not_matter() {
-    let got = over(settings("pw"), async |server| {
+    let got = over(password("pw"), async |server| {
         server.say(GREETING).await;
         server
             .answer("AUTHENTICATE", "{} OK [CAPABILITY IMAP4rev1 ID] in\r\n")
@@ -97,7 +106,7 @@ async fn who_we_are_is_said_where_asked_for_and_a_refusal_of_it_does_not_matter(
 
 #[tokio::test(start_paused = true)]
 async fn preauth_needs_no_sign_in() {
-    let got = over(settings("pw"), async |server| {
+    let got = over(password("pw"), async |server| {
         server
             .say("* PREAUTH [CAPABILITY IMAP4rev1 IDLE] hello\r\n")
             .await;
@@ -108,7 +117,7 @@ async fn preauth_needs_no_sign_in() {
 #[tokio::test(start_paused = true)]
 async fn bye_no_and_nonsense_are_no_greeting() {
     let greeted = |line: &'static str| async move {
-        over(settings("pw"), async |server| server.say(line).await).await
+        over(password("pw"), async |server| server.say(line).await).await
     };
     let e = greeted("* BYE too busy\r\n").await.unwrap_err();
     assert!(matches!(&e, ImapError::Bye { step: Step::Greeting, text } if text == "too busy"));
@@ -124,7 +133,7 @@ async fn bye_no_and_nonsense_are_no_greeting() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_is_given_up_after_15_seconds() {
     let began = Instant::now();
-    let got = over(settings("pw"), async |_| {
+    let got = over(password("pw"), async |_| {
         tokio::time::sleep(Duration::from_secs(30)).await;
     });
     let e = got.await.unwrap_err();
@@ -134,7 +143,7 @@ async fn a_silent_server_is_given_up_after_15_seconds() {
 }
 
 async fn refused_with(reply: &'static str) -> ImapError {
-    over(settings("hunter2"), async |server| {
+    over(password("hunter2"), async |server| {
         server.say("* OK [CAPABILITY IMAP4rev1] hello\r\n").await;
         server.answer("LOGIN", reply).await;
     })
@@ -166,7 +175,7 @@ async fn refused_credentials_are_told_apart_from_everything_else() {
 async fn a_server_that_repeats_the_password_does_not_get_it_into_the_error() {
     let e = refused_with("{} BAD Error in command: LOGIN \"ann\" \"hunter2\"\r\n").await;
     assert!(!format!("{e} {e:?}").contains("hunter2"), "{e}");
-    let e = over(settings("hunter2"), async |server| {
+    let e = over(password("hunter2"), async |server| {
         server.say(GREETING).await;
         server
             .answer("AUTHENTICATE", "{} BAD what is AGFubgBodW50ZXIy\r\n")
@@ -178,7 +187,7 @@ async fn a_server_that_repeats_the_password_does_not_get_it_into_the_error() {
 
 #[tokio::test(start_paused = true)]
 async fn login_is_not_tried_where_it_is_disabled() {
-    let got = over(settings("pw"), async |server| {
+    let got = over(password("pw"), async |server| {
         server
             .say("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hello\r\n")
             .await;
@@ -187,23 +196,12 @@ async fn login_is_not_tried_where_it_is_disabled() {
     assert!(got.await.unwrap_err().is_auth());
 }
 
-fn token_settings(dir: &tempfile::TempDir) -> ImapSettings {
-    let path = dir.path().join("token");
-    std::fs::write(&path, "ya29.token\n").unwrap();
-    ImapSettings {
-        credential: Credential::TokenFile(path),
-        ..settings("")
-    }
-}
-
 #[tokio::test]
 async fn xoauth2_sends_the_token_and_answers_the_refusals_challenge() {
-    let dir = tempfile::tempdir().unwrap();
-    let settings = token_settings(&dir);
     let bearer = STANDARD.encode("user=ann\x01auth=Bearer ya29.token\x01\x01");
     let challenge = STANDARD.encode("{\"status\":\"400\"}");
     for sasl_ir in [true, false] {
-        let e = over(settings.clone(), async |server| {
+        let e = over(token(), async |server| {
             let ir = if sasl_ir { " SASL-IR" } else { "" };
             let greeting = format!("* OK [CAPABILITY IMAP4rev1{ir} AUTH=XOAUTH2] hello\r\n");
             server.say(greeting).await;
@@ -228,8 +226,7 @@ async fn xoauth2_sends_the_token_and_answers_the_refusals_challenge() {
 
 #[tokio::test]
 async fn a_token_is_not_sent_by_other_mechanisms() {
-    let dir = tempfile::tempdir().unwrap();
-    let got = over(token_settings(&dir), async |server| {
+    let got = over(token(), async |server| {
         server.say(GREETING).await;
         assert_eq!(server.line().await, "");
     });
@@ -281,19 +278,19 @@ async fn starttls_that_is_not_offered_or_passed_over_by_preauth_ends_in_no_conne
 
 #[tokio::test]
 async fn without_tls_only_loopback_is_connected_to() {
-    let mut settings = settings("pw");
+    let mut settings = settings();
     settings.host = "192.0.2.1".into();
-    let e = connect(&settings, &TlsRoots::default(), &budget()).await;
+    let e = connect(&settings, &password("pw"), &TlsRoots::default(), &budget()).await;
     assert!(matches!(e, Err(ImapError::Unprotected(_))));
 }
 
 #[tokio::test]
 async fn a_refused_connection_is_a_network_error_of_its_step() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut settings = settings("pw");
+    let mut settings = settings();
     settings.port = listener.local_addr().unwrap().port();
     drop(listener);
-    let e = connect(&settings, &TlsRoots::default(), &budget()).await;
+    let e = connect(&settings, &password("pw"), &TlsRoots::default(), &budget()).await;
     let e = e.unwrap_err();
     let step = Step::Connect;
     assert!(
