@@ -80,6 +80,43 @@ CREATE UNIQUE INDEX conversations_by_message ON conversations (message_ref) WHER
 CREATE UNIQUE INDEX conversations_by_outbox ON conversations (outbox_ref) WHERE outbox_ref IS NOT NULL;
 CREATE INDEX conversations_pending ON conversations (auto_reply_processed, sender);
 
+-- How a campaign's own mails are made and sent. No row: another program sends them.
+CREATE TABLE campaign_mailings (
+    campaign_id   INTEGER PRIMARY KEY NOT NULL REFERENCES campaigns (id),
+    account       TEXT NOT NULL,                              -- its name in the settings
+    subject       TEXT NOT NULL,                              -- a template, as the two below
+    text_template TEXT NOT NULL,
+    html_template TEXT NOT NULL DEFAULT '',                   -- '' = plain text only
+    paused_at     INTEGER,                                    -- its queued mails wait
+    paused_by     TEXT NOT NULL DEFAULT '',
+    pause_reason  TEXT NOT NULL DEFAULT '',
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL
+) STRICT;
+
+-- How fast an account sends campaign mails: the settings' limits as of the last start of a
+-- process that sends, and where it stands.
+CREATE TABLE campaign_pace (
+    account_id    INTEGER PRIMARY KEY NOT NULL REFERENCES accounts (id),
+    gap_ms        INTEGER NOT NULL,                           -- least time between two
+    per_day       INTEGER NOT NULL,                           -- mails of all kinds in 24 hours
+    next_at       INTEGER NOT NULL DEFAULT 0,                 -- none before
+    stopped_until INTEGER NOT NULL DEFAULT 0,                 -- the server said: too many
+    stop_reason   TEXT NOT NULL DEFAULT '',
+    stops         INTEGER NOT NULL DEFAULT 0                  -- in a row: the n of the backoff
+) STRICT;
+
+-- What people switched off: automatic mails of the scope wait while the row is there. Read in
+-- the transaction that claims a mail, so it holds from its commit on.
+CREATE TABLE automation_off (
+    scope     TEXT NOT NULL CHECK (scope IN ('all', 'campaign', 'lead')),
+    target_id INTEGER NOT NULL DEFAULT 0,                     -- campaigns.id or leads.id; all: 0
+    off_at    INTEGER NOT NULL,
+    off_by    TEXT NOT NULL DEFAULT '',
+    reason    TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (scope, target_id)
+) STRICT, WITHOUT ROWID;
+
 -- Addresses that get no mail from any campaign.
 CREATE TABLE suppressions (
     email_key   TEXT PRIMARY KEY NOT NULL,
@@ -286,6 +323,7 @@ CREATE TABLE outbox (
                          'sales_notice', 'sales_digest', 'campaign', 'manual')),
     round            INTEGER NOT NULL DEFAULT 0,              -- grows only with `process --force --resend`
     campaign_lead_id INTEGER REFERENCES campaign_leads (id),
+    campaign_id      INTEGER REFERENCES campaigns (id),       -- of a campaign mail
     automatic        INTEGER NOT NULL CHECK (automatic IN (0, 1)), -- counts for the brakes
     rfc_message_id   TEXT NOT NULL UNIQUE,                    -- canonical, without brackets
     envelope_from    TEXT NOT NULL,
@@ -296,6 +334,7 @@ CREATE TABLE outbox (
     raw              BLOB NOT NULL,                           -- the whole RFC 5322 message
     state            TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'deferred',
                          'rejected', 'unknown', 'cancelled')),
+    held             INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)), -- queued, but automation is off for it
     attempts         INTEGER NOT NULL DEFAULT 0,
     next_attempt_at  INTEGER NOT NULL,
     handed_over_at   INTEGER,                                 -- set just before the body goes out
@@ -306,7 +345,18 @@ CREATE TABLE outbox (
     finished_at      INTEGER,
     UNIQUE (job_id, kind, round)
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE state IN ('queued', 'deferred', 'sending');
+CREATE INDEX outbox_due ON outbox (next_attempt_at)
+    WHERE state IN ('queued', 'deferred') AND kind <> 'campaign' AND held = 0;
+CREATE INDEX outbox_campaign_due ON outbox (campaign_id, next_attempt_at)
+    WHERE state IN ('queued', 'deferred') AND kind = 'campaign' AND held = 0;
+CREATE INDEX outbox_held ON outbox (next_attempt_at) WHERE held = 1;
+CREATE INDEX outbox_sending ON outbox (next_attempt_at) WHERE state = 'sending';
+-- A lead gets one mail of a campaign, whoever queues it again; one that did not leave for good
+-- does not count.
+CREATE UNIQUE INDEX outbox_one_campaign_mail ON outbox (campaign_lead_id)
+    WHERE kind = 'campaign' AND state NOT IN ('rejected', 'cancelled');
+CREATE INDEX outbox_by_campaign ON outbox (campaign_id, state) WHERE kind = 'campaign';
+CREATE INDEX outbox_handed_over ON outbox (account_id, handed_over_at) WHERE handed_over_at IS NOT NULL;
 CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelled');
 CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;

@@ -343,6 +343,29 @@ words! {
     }
 }
 
+/// For what automation can be switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutomationScope {
+    /// Every automatic mail.
+    All,
+    /// Those of a campaign, its own mails included.
+    Campaign(CampaignId),
+    /// Those to a lead, in every campaign.
+    Lead(LeadRowId),
+}
+
+impl AutomationScope {
+    /// The word that stands for it in the store and in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Campaign(_) => "campaign",
+            Self::Lead(_) => "lead",
+        }
+    }
+}
+
 /// The matched sent mail, as the store knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentRef {

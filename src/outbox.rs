@@ -22,7 +22,7 @@ use crate::model::{AccountId, AccountState, CampaignLeadId, MailKind, OutboxId, 
 use crate::retry;
 use crate::smtp::{Mailer, Outcome, OutgoingMail};
 use crate::store::{
-    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxPresence, Store, StoreError, Verdict,
+    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxPresence, Passage, Store, StoreError, Verdict,
 };
 use crate::time::{self, UtcMs};
 use crate::wake::Doorbell;
@@ -240,7 +240,10 @@ impl Inner {
             let now = time::now();
             let Some(mail) = self.claim(now, flights.busy()).await? else {
                 let busy = flights.busy();
-                let next = self.store.read(move |r| r.next_outbox_due(&busy)).await;
+                let next = self
+                    .store
+                    .read(move |r| r.next_outbox_due(now, &busy))
+                    .await;
                 let next = next.context("Ask for the next due mail")?;
                 return Ok(next.map_or(LONGEST_SLEEP, |due| {
                     // Due, and yet not claimed: never a busy loop.
@@ -268,11 +271,11 @@ impl Inner {
                 .write(move |tx| tx.claim_outbox(now, CLAIM_LEASE, &busy))
                 .await
                 .context("Claim a mail")?;
-            for mail in &claim.cancelled {
-                tracing::info!(%mail, "Mail withdrawn: its recipient wants no more");
+            for (mail, passage) in &claim.stopped {
+                log_stopped(*mail, passage);
             }
             warn_unknown(&claim.unknown);
-            if claim.mail.is_some() || claim.cancelled.is_empty() {
+            if claim.mail.is_some() || claim.stopped.is_empty() {
                 return Ok(claim.mail);
             }
         }
@@ -444,6 +447,20 @@ impl Inner {
 fn warn_unknown(mails: &[OutboxId]) {
     for mail in mails {
         tracing::warn!(%mail, "Nobody knows whether this mail arrived: a person decides");
+    }
+}
+
+/// What the gate did instead of letting a mail leave.
+fn log_stopped(mail: OutboxId, passage: &Passage) {
+    match passage {
+        Passage::Leave => {}
+        Passage::Hold => tracing::info!(%mail, "Mail held: automation is off"),
+        Passage::Later(until) => {
+            tracing::info!(%mail, until = until.rfc3339(), "Mail put off: the lead is away");
+        }
+        Passage::Withdraw(why) => tracing::info!(%mail, why, "Mail withdrawn"),
+        Passage::Draft(why) => tracing::info!(%mail, why, "Mail withdrawn: it is a draft now"),
+        Passage::Refuse(why) => tracing::warn!(%mail, why, "A person's mail was not sent"),
     }
 }
 

@@ -22,6 +22,8 @@ const SMALL: &[&str] = &[
     "mailboxes",
     "mailbox_epochs",
     "campaigns",
+    "campaign_mailings",
+    "automation_off",
     "meta",
 ];
 
@@ -226,6 +228,9 @@ fn scans_long_table(sql: &str, step: &str) -> bool {
         "outbox_open",
         "reply_jobs_due",
         "outbox_due",
+        "outbox_campaign_due",
+        "outbox_held",
+        "outbox_sending",
         "drafts_one_open",
         "digest_items_open",
         "messages_raw_expiry",

@@ -8,6 +8,7 @@
 //! when its future is dropped: so each write is idempotent or guarded by the state it expects.
 
 mod accounts;
+mod automation;
 mod conversations;
 mod desk;
 mod digest;
@@ -38,6 +39,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::trace;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
+pub use automation::{AutomationOff, Released};
 pub use conversations::{NewConversation, Speaker};
 pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
@@ -46,8 +48,8 @@ pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use messages::{Content, Lookups, Matched, NewMessage, Place, Refetch, Stored};
 pub use outbox::{
-    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, Recovered,
-    Settlement, SmtpPause, Verdict,
+    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, PaceStatus,
+    Passage, Recovered, Settlement, SmtpPause, Verdict,
 };
 pub use poison::Poison;
 pub use presence::ReaderPresence;

@@ -6,7 +6,10 @@
 //! lease passes, a row whose body was not handed over is due again; one whose body was is
 //! `unknown`, and only a person moves it from there.
 
+mod gate;
+mod lanes;
 mod outcome;
+mod pace;
 mod presence;
 mod status;
 #[cfg(test)]
@@ -16,12 +19,19 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{StoreError, Tx};
-use crate::model::{AccountId, CampaignLeadId, Inserted, MailKind, NewMail, OutboxId, address_key};
+use super::{NewDraft, StoreError, Tx};
+use crate::model::{
+    AccountId, CampaignLeadId, Inserted, JobId, MailKind, MessageRowId, NewMail, OutboxId,
+};
 use crate::retry;
 use crate::time::{UtcMs, millis};
 
+use gate::Asked;
+pub use gate::Passage;
+#[cfg(test)]
+use lanes::DUE_SQL;
 pub use outcome::{Attempt, Settlement, Verdict};
+pub use pace::PaceStatus;
 pub use presence::{OutboxPresence, Recovered};
 pub use status::{OutboxItem, OutboxStatus, SmtpPause};
 
@@ -34,19 +44,8 @@ pub(crate) const HANDOVER_LEASE: Duration = Duration::from_secs(30 * 60);
 /// RFC 5321 §4.5.4.1: give up after 4 to 5 days.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 3600);
 
-/// Suppressed mails that one claim withdraws before it lets others write.
-const WITHDRAWN_PER_CLAIM: usize = 100;
-/// The first conditions are that of the partial index outbox_due, word for word.
-const DUE_SQL: &str =
-    "SELECT o.id, o.attempts, o.account_id, o.kind, o.campaign_lead_id, o.automatic,
-            o.rfc_message_id, o.envelope_from, o.envelope_to, o.raw
-     FROM outbox o LEFT JOIN meta m ON m.key = 'smtp:' || o.account_id
-     WHERE o.state IN ('queued', 'deferred', 'sending') AND o.state <> 'sending'
-       AND o.next_attempt_at <= ?1
-       AND (m.value IS NULL OR json_extract(m.value, '$.retry_at') <= ?1)
-       AND o.account_id NOT IN (SELECT value FROM json_each(?2))
-     ORDER BY o.next_attempt_at, o.id
-     LIMIT 1";
+/// Mails that one claim withdraws or holds before it lets others write.
+const STOPPED_PER_CLAIM: usize = 100;
 /// What is kept of a server's text.
 const MAX_TEXT_CHARS: usize = 500;
 
@@ -87,25 +86,28 @@ impl std::fmt::Debug for ClaimedMail {
 pub struct Claim {
     /// The mail to be sent now, if one is due.
     pub mail: Option<ClaimedMail>,
-    /// Mails withdrawn because their lead wants no more mail.
-    pub cancelled: Vec<OutboxId>,
+    /// Mails that the gate did not let pass, and what became of each.
+    pub stopped: Vec<(OutboxId, Passage)>,
     /// Mails whose lease passed after the handover: a person decides.
     pub unknown: Vec<OutboxId>,
 }
 
-/// A due row, before the suppression check.
+/// A due row, before the gate.
 struct Due {
     mail: ClaimedMail,
     automatic: bool,
 }
 
 impl Tx<'_> {
-    /// Puts a composed mail into the outbox. The same job, kind and round again, or the same
-    /// Message-ID of a mail without a job, is a duplicate and changes nothing.
+    /// Puts a composed mail into the outbox. The same job, kind and round again, the same
+    /// Message-ID of a mail without a job, or a second campaign mail to the same lead, is a
+    /// duplicate and changes nothing. Automatic mail is held from the start where automation is
+    /// off.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] for a Message-ID or an envelope that cannot be sent, or a
-    /// Message-ID that another mail has; otherwise what SQLite says.
+    /// [`StoreError::Invalid`] for a Message-ID or an envelope that cannot be sent, a Message-ID
+    /// that another mail has, or a person's mail to an address that wants none; otherwise what
+    /// SQLite says.
     pub fn enqueue(&self, mail: &NewMail, now: UtcMs) -> Result<Inserted<OutboxId>, StoreError> {
         check_id(&mail.rfc_message_id)?;
         for address in [&mail.envelope_from, &mail.envelope_to] {
@@ -116,13 +118,19 @@ impl Tx<'_> {
             }
         }
         let job = mail.job_id.map(|id| id.0);
+        let passage = self.passage(&Asked::of(mail), now)?;
+        if let Passage::Refuse(why) = passage {
+            return Err(StoreError::Invalid(why));
+        }
         let inserted = self
             .conn
             .prepare_cached(
                 "INSERT INTO outbox (job_id, account_id, kind, round, campaign_lead_id, automatic,
                      rfc_message_id, envelope_from, envelope_to, subject, body, body_digest, raw,
-                     next_attempt_at, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                     next_attempt_at, created_at, held, campaign_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                     CASE WHEN ?3 = 'campaign'
+                          THEN (SELECT campaign_id FROM campaign_leads WHERE id = ?5) END)
                  ON CONFLICT DO NOTHING",
             )?
             .execute(params![
@@ -141,6 +149,8 @@ impl Tx<'_> {
                 mail.raw,
                 mail.next_attempt_at.0,
                 now.0,
+                // A campaign that is switched off is passed over as a whole.
+                passage == Passage::Hold && mail.kind != MailKind::Campaign,
             ])?;
         if inserted == 1 {
             return Ok(Inserted::New(OutboxId(self.conn.last_insert_rowid())));
@@ -149,10 +159,18 @@ impl Tx<'_> {
             .prepare_cached(
                 "SELECT id FROM outbox
                  WHERE (job_id = ?1 AND kind = ?2 AND round = ?3)
-                    OR (?1 IS NULL AND job_id IS NULL AND rfc_message_id = ?4)",
+                    OR (?1 IS NULL AND job_id IS NULL AND rfc_message_id = ?4)
+                    OR (?2 = 'campaign' AND kind = 'campaign'
+                        AND state NOT IN ('rejected', 'cancelled') AND campaign_lead_id = ?5)",
             )?
             .query_row(
-                params![job, mail.kind.as_str(), mail.round, mail.rfc_message_id],
+                params![
+                    job,
+                    mail.kind.as_str(),
+                    mail.round,
+                    mail.rfc_message_id,
+                    mail.campaign_lead_id.map(|id| id.0)
+                ],
                 |row| row.get(0),
             )
             .optional()?
@@ -160,9 +178,9 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Invalid("Another mail has this Message-ID".into()))
     }
 
-    /// Books an attempt of the mail that is due longest, of accounts that are neither `busy` nor
-    /// paused. Settles leases that have passed first, and withdraws automatic mails to leads
-    /// that are suppressed by now (all kinds but the confirmation of the opt-out itself).
+    /// Books an attempt of the mail that goes next, of accounts that are neither `busy` nor
+    /// paused. Settles leases that have passed first, and asks the gate of each mail: what may
+    /// not leave is withdrawn, held or made a draft here, in the same transaction.
     ///
     /// # Errors
     /// What SQLite says.
@@ -178,15 +196,15 @@ impl Tx<'_> {
         };
         let busy = serde_json::to_string(busy)
             .map_err(|e| StoreError::Invalid(format!("Account list: {e}")))?;
-        while claim.cancelled.len() < WITHDRAWN_PER_CLAIM {
+        while claim.stopped.len() < STOPPED_PER_CLAIM {
             let Some(due) = self.next_due_mail(now, &busy)? else {
                 break;
             };
             let id = due.mail.attempt.id;
-            // The hook for further reasons to withdraw a mail at the last moment.
-            if let Some(reason) = self.withdrawn_because(&due)? {
-                self.cancel(id, reason, now)?;
-                claim.cancelled.push(id);
+            let passage = self.passage(&due.asked(), now)?;
+            if passage != Passage::Leave {
+                self.stop(id, &passage, now)?;
+                claim.stopped.push((id, passage));
                 continue;
             }
             self.conn
@@ -196,6 +214,9 @@ impl Tx<'_> {
                      WHERE id = ?1 AND state IN ('queued', 'deferred') AND attempts = ?2 - 1",
                 )?
                 .execute(params![id.0, due.mail.attempt.number, now.plus(lease).0])?;
+            if due.mail.kind == MailKind::Campaign {
+                self.take_pace(due.mail.account_id, now)?;
+            }
             claim.mail = Some(due.mail);
             break;
         }
@@ -236,7 +257,7 @@ impl Tx<'_> {
         // A clock that ran ahead once must not hold mails back for long.
         self.conn.execute(
             "UPDATE outbox SET next_attempt_at = ?1
-             WHERE state IN ('queued', 'deferred', 'sending') AND state = 'deferred'
+             WHERE state NOT IN ('sent', 'cancelled') AND state = 'deferred'
                AND next_attempt_at > ?2",
             params![now.0, now.plus(outcome::LONGEST_WAIT).0],
         )?;
@@ -253,8 +274,7 @@ impl Tx<'_> {
             .conn
             .prepare_cached(
                 "SELECT id, attempts, handed_over_at FROM outbox
-                 WHERE state IN ('queued', 'deferred', 'sending') AND state = 'sending'
-                   AND next_attempt_at <= ?1",
+                 WHERE state = 'sending' AND next_attempt_at <= ?1",
             )?
             .query_map([leased_until], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
             .collect::<Result<_, _>>()?;
@@ -301,39 +321,127 @@ impl Tx<'_> {
         self.note_attempt(a, "interrupted", None, text, now)
     }
 
-    fn next_due_mail(&self, now: UtcMs, busy: &str) -> Result<Option<Due>, StoreError> {
-        self.conn
-            .prepare_cached(DUE_SQL)?
-            .query_row(params![now.0, busy], |row| Ok(due_mail(row, now)))
-            .optional()?
-            .transpose()
-    }
-
-    fn withdrawn_because(&self, due: &Due) -> Result<Option<&'static str>, StoreError> {
-        let to_lead = match due.mail.kind {
-            MailKind::Acknowledgment | MailKind::Answer | MailKind::Manual => due.automatic,
-            // "Addresses that get no mail from any campaign": whoever started it.
-            MailKind::Campaign => true,
-            MailKind::OptoutConfirmation | MailKind::SalesNotice | MailKind::SalesDigest => false,
-        };
-        if !to_lead {
-            return Ok(None);
+    /// Does to a mail that still waits what the gate says.
+    pub(super) fn stop(
+        &self,
+        id: OutboxId,
+        passage: &Passage,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        match passage {
+            Passage::Leave => Ok(()),
+            Passage::Hold => self.hold(id),
+            Passage::Later(until) => self.put_off(id, *until),
+            Passage::Withdraw(why) => self.end(id, "cancelled", why, now),
+            Passage::Refuse(why) => self.end(id, "rejected", why, now),
+            Passage::Draft(why) => {
+                self.draft_of(id, why, now)?;
+                self.end(id, "cancelled", &format!("Made a draft: {why}"), now)
+            }
         }
-        let suppressed = self
-            .conn
-            .prepare_cached("SELECT 1 FROM suppressions WHERE email_key = ?1")?
-            .exists([address_key(&due.mail.envelope_to)])?;
-        Ok(suppressed.then_some("The recipient wants no more mail"))
     }
 
-    fn cancel(&self, id: OutboxId, reason: &str, now: UtcMs) -> Result<(), StoreError> {
-        self.conn
+    /// What the gate says of a mail that waits; none when it does not wait (any more).
+    pub(super) fn passage_of(
+        &self,
+        id: OutboxId,
+        now: UtcMs,
+    ) -> Result<Option<Passage>, StoreError> {
+        let found: Option<(String, bool, Option<i64>, String)> = self
+            .conn
             .prepare_cached(
-                "UPDATE outbox SET state = 'cancelled', smtp_text = ?2, finished_at = ?3
+                "SELECT kind, automatic, campaign_lead_id, envelope_to FROM outbox
                  WHERE id = ?1 AND state IN ('queued', 'deferred')",
             )?
-            .execute(params![id.0, reason, now.0])?;
+            .query_row([id.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
+            .optional()?;
+        let Some((kind, automatic, campaign_lead, envelope_to)) = found else {
+            return Ok(None);
+        };
+        let asked = Asked {
+            kind: kind.parse()?,
+            automatic,
+            campaign_lead_id: campaign_lead.map(CampaignLeadId),
+            envelope_to: &envelope_to,
+        };
+        self.passage(&asked, now).map(Some)
+    }
+
+    fn hold(&self, id: OutboxId) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET held = 1 WHERE id = ?1 AND state IN ('queued', 'deferred')",
+            )?
+            .execute([id.0])?;
         Ok(())
+    }
+
+    fn put_off(&self, id: OutboxId, until: UtcMs) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET next_attempt_at = ?2
+                 WHERE id = ?1 AND state IN ('queued', 'deferred')",
+            )?
+            .execute(params![id.0, until.0])?;
+        Ok(())
+    }
+
+    /// The mail will not leave. People do not read it in its thread as if it had.
+    fn end(&self, id: OutboxId, state: &str, why: &str, now: UtcMs) -> Result<(), StoreError> {
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE outbox SET state = ?2, held = 0, smtp_text = ?3, finished_at = ?4
+                 WHERE id = ?1 AND state IN ('queued', 'deferred')",
+            )?
+            .execute(params![id.0, state, why, now.0])?;
+        if changed == 1 {
+            self.conn
+                .prepare_cached("DELETE FROM conversations WHERE outbox_ref = ?1")?
+                .execute([id.0])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the text of an answer for a person. A mail that answers no reply has no draft.
+    fn draft_of(&self, id: OutboxId, why: &str, now: UtcMs) -> Result<(), StoreError> {
+        let found: Option<(i64, i64, i64, String, String)> = self
+            .conn
+            .prepare_cached(
+                "SELECT j.id, o.campaign_lead_id, j.message_id, o.subject, o.body
+                 FROM outbox o JOIN reply_jobs j ON j.id = o.job_id
+                 WHERE o.id = ?1 AND o.campaign_lead_id IS NOT NULL",
+            )?
+            .query_row([id.0], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+            })
+            .optional()?;
+        let Some((job, campaign_lead, message, subject, body)) = found else {
+            return Ok(());
+        };
+        self.insert_draft(
+            &NewDraft {
+                job_id: JobId(job),
+                campaign_lead_id: CampaignLeadId(campaign_lead),
+                message_id: MessageRowId(message),
+                subject: &subject,
+                body: &body,
+                reason: why,
+            },
+            now,
+        )?;
+        Ok(())
+    }
+}
+
+impl Due {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            kind: self.mail.kind,
+            automatic: self.automatic,
+            campaign_lead_id: self.mail.campaign_lead_id,
+            envelope_to: &self.mail.envelope_to,
+        }
     }
 }
 

@@ -59,7 +59,8 @@ pub struct SmtpPause {
 pub struct OutboxStatus {
     /// How many mails stand in each state that is not at rest, and in `unknown` and `rejected`.
     pub depth: Vec<(OutboxState, u64)>,
-    /// When the oldest mail that is due by now was queued.
+    /// When the oldest mail that is due by now was queued. Campaign mails do not count: they
+    /// wait for their turn on purpose.
     pub oldest_due_created_at: Option<UtcMs>,
     /// Mails of which nobody knows whether they arrived, newest first.
     pub unknown: Vec<OutboxItem>,
@@ -71,11 +72,15 @@ pub struct OutboxStatus {
 
 impl Reader<'_> {
     /// The time at which the next mail can be tried, if one waits. In the past when one is due
-    /// now. Mails of `busy` accounts do not count.
+    /// now. Mails of `busy` accounts, and those that a person holds back, do not count.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn next_outbox_due(&self, busy: &[AccountId]) -> Result<Option<UtcMs>, StoreError> {
+    pub fn next_outbox_due(
+        &self,
+        now: UtcMs,
+        busy: &[AccountId],
+    ) -> Result<Option<UtcMs>, StoreError> {
         let busy = serde_json::to_string(busy)
             .map_err(|e| StoreError::Invalid(format!("Account list: {e}")))?;
         let free: Option<i64> = self
@@ -83,8 +88,8 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT o.next_attempt_at
                  FROM outbox o LEFT JOIN meta m ON m.key = 'smtp:' || o.account_id
-                 WHERE o.state IN ('queued', 'deferred', 'sending') AND m.key IS NULL
-                   AND o.account_id NOT IN (SELECT value FROM json_each(?1))
+                 WHERE o.state IN ('queued', 'deferred') AND o.kind <> 'campaign' AND o.held = 0
+                   AND m.key IS NULL AND o.account_id NOT IN (SELECT value FROM json_each(?1))
                  ORDER BY o.next_attempt_at LIMIT 1",
             )?
             .query_row([&busy], |row| row.get(0))
@@ -97,15 +102,24 @@ impl Reader<'_> {
                  FROM meta m CROSS JOIN outbox o
                  WHERE m.key >= 'smtp:' AND m.key < 'smtp;'
                    AND o.account_id = CAST(substr(m.key, 6) AS INTEGER)
-                   AND o.state IN ('queued', 'deferred', 'sending')
+                   AND o.state IN ('queued', 'deferred') AND o.kind <> 'campaign' AND o.held = 0
                    AND o.account_id NOT IN (SELECT value FROM json_each(?1))",
             )?
             .query_row([&busy], |row| row.get(0))?;
-        Ok(match (free, paused) {
-            (Some(a), Some(b)) => Some(UtcMs(a.min(b))),
-            (one, None) => one.map(UtcMs),
-            (None, one) => one.map(UtcMs),
-        })
+        // A lease that may have to be settled.
+        let leased: Option<i64> = self
+            .conn
+            .prepare_cached(
+                "SELECT o.next_attempt_at FROM outbox o
+                 WHERE o.state = 'sending'
+                   AND o.account_id NOT IN (SELECT value FROM json_each(?1))
+                 ORDER BY o.next_attempt_at LIMIT 1",
+            )?
+            .query_row([&busy], |row| row.get(0))
+            .optional()?;
+        let campaign = self.next_campaign_due(now, &busy)?;
+        let all = [free, paused, leased, campaign.map(|at| at.0)];
+        Ok(all.into_iter().flatten().min().map(UtcMs))
     }
 
     /// The outbox for status, page and `--json`; lists hold at most `limit` mails each.
@@ -129,7 +143,8 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT min(created_at) FROM outbox
-                 WHERE state IN ('queued', 'deferred', 'sending') AND next_attempt_at <= ?1",
+                 WHERE state IN ('queued', 'deferred') AND kind <> 'campaign' AND held = 0
+                   AND next_attempt_at <= ?1",
             )?
             .query_row([now.0], |row| row.get(0))?;
         Ok(OutboxStatus {

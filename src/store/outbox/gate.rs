@@ -1,0 +1,330 @@
+//! The gate: whether a queued mail may leave now. Asked in the transaction that claims the mail,
+//! so what a person switches off, or a lead opts out of, holds from its commit on; and again
+//! where a mail is queued (docs/DECISIONS.md "Who may be written to").
+//!
+//! The store reads the facts, [`decide`] is a table over them.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::StoreError;
+use crate::model::{CampaignLeadId, CampaignMode, MailKind, NewMail, address_key};
+use crate::store::Reader;
+use crate::time::UtcMs;
+
+/// What becomes of a mail that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It may leave.
+    Leave,
+    /// It waits, and is shown as held, until automation is switched on again.
+    Hold,
+    /// It waits until then.
+    Later(UtcMs),
+    /// It is withdrawn; nobody has to look.
+    Withdraw(String),
+    /// It is withdrawn, and a person finds its text as a draft.
+    Draft(String),
+    /// A person's mail that must not leave: shown as refused.
+    Refuse(String),
+}
+
+/// What the gate asks of a mail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// What it is.
+    pub(super) kind: MailKind,
+    /// Whether no person decided it.
+    pub(super) automatic: bool,
+    /// Whose conversation it belongs to.
+    pub(super) campaign_lead_id: Option<CampaignLeadId>,
+    /// Where it goes; with `--redirect-to` not the lead's address.
+    pub(super) envelope_to: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(mail: &'a NewMail) -> Self {
+        Self {
+            kind: mail.kind,
+            automatic: mail.automatic,
+            campaign_lead_id: mail.campaign_lead_id,
+            envelope_to: &mail.envelope_to,
+        }
+    }
+}
+
+/// What the store knows of the mail's lead and campaign.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// Why the recipient, or the lead by its address of today, gets no mail.
+    pub(super) suppressed: Option<String>,
+    /// Automation is off for all, its campaign or its lead.
+    pub(super) automation_off: bool,
+    /// The campaign's mode; none without a conversation.
+    pub(super) mode: Option<CampaignMode>,
+    /// The campaign does not run any more.
+    pub(super) inactive: bool,
+    /// A person paused the campaign's own mails.
+    pub(super) paused: bool,
+    /// A delivery report said for good that the lead's address takes no mail.
+    pub(super) dead_address: bool,
+    /// The lead is away until then.
+    pub(super) away_until: Option<UtcMs>,
+}
+
+impl Facts {
+    /// From a row of [`FACTS_SQL`].
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let mode: Option<String> = row.get(2)?;
+        Ok(Self {
+            suppressed: row.get(0)?,
+            automation_off: row.get(1)?,
+            mode: mode.map(|m| m.parse()).transpose()?,
+            inactive: row.get(3)?,
+            paused: row.get(4)?,
+            dead_address: row.get(5)?,
+            away_until: row.get::<_, Option<i64>>(6)?.map(UtcMs),
+        })
+    }
+}
+
+/// A lead is an address: who is the same person in two imports is suppressed, off and dead as
+/// one.
+const FACTS_SQL: &str = "\
+SELECT (SELECT s.reason FROM suppressions s
+        WHERE s.email_key IN (?2, l.email_key) AND s.email_key <> '' LIMIT 1),
+       EXISTS (SELECT 1 FROM automation_off f WHERE f.scope = 'all')
+       OR EXISTS (SELECT 1 FROM automation_off f
+                  WHERE f.scope = 'campaign' AND f.target_id = c.id)
+       OR EXISTS (SELECT 1 FROM automation_off f WHERE f.scope = 'lead' AND f.target_id = l.id)
+       OR EXISTS (SELECT 1 FROM leads l2 JOIN automation_off f
+                  ON f.scope = 'lead' AND f.target_id = l2.id
+                  WHERE l2.email_key = l.email_key AND l2.email_key <> ''),
+       c.mode,
+       c.is_active = 0,
+       m.paused_at IS NOT NULL,
+       EXISTS (SELECT 1 FROM leads l2
+               WHERE l2.email_key = l.email_key AND l2.email_key <> '' AND l2.bounced_at IS NOT NULL),
+       l.paused_until
+FROM campaign_leads cl
+JOIN leads l ON l.id = cl.lead_id
+JOIN campaigns c ON c.id = cl.campaign_id
+LEFT JOIN campaign_mailings m ON m.campaign_id = c.id
+WHERE cl.id = ?1";
+
+/// The same of a mail without a conversation.
+const BARE_FACTS_SQL: &str = "\
+SELECT (SELECT s.reason FROM suppressions s WHERE s.email_key = ?1 AND s.email_key <> ''),
+       EXISTS (SELECT 1 FROM automation_off f WHERE f.scope = 'all')";
+
+/// Whether mails of this kind go to a lead.
+pub(super) fn goes_to_lead(kind: MailKind) -> bool {
+    match kind {
+        MailKind::Acknowledgment
+        | MailKind::Answer
+        | MailKind::OptoutConfirmation
+        | MailKind::Campaign
+        | MailKind::Manual => true,
+        MailKind::SalesNotice | MailKind::SalesDigest => false,
+    }
+}
+
+/// The table; the first hit wins. Mails to our own people pass.
+fn decide(asked: &Asked<'_>, f: &Facts, now: UtcMs) -> Passage {
+    if !goes_to_lead(asked.kind) {
+        return Passage::Leave;
+    }
+    let campaign = asked.kind == MailKind::Campaign;
+    // The confirmation of an opt-out is the one mail that a suppressed address may get.
+    if let Some(reason) = &f.suppressed
+        && asked.kind != MailKind::OptoutConfirmation
+    {
+        let why = format!("The recipient wants no more mail ({reason})");
+        return if asked.automatic || campaign {
+            Passage::Withdraw(why)
+        } else {
+            Passage::Refuse(format!("{why}: see `replyd suppress list`"))
+        };
+    }
+    if campaign {
+        if f.dead_address {
+            return Passage::Withdraw("The lead's address takes no mail: it bounced".into());
+        }
+        if let Some(until) = f.away_until.filter(|until| *until > now) {
+            return Passage::Later(until);
+        }
+        // A paused or ended campaign is passed over as a whole before its mails are asked for.
+        if f.paused || f.inactive || f.automation_off {
+            return Passage::Hold;
+        }
+        return Passage::Leave;
+    }
+    // What a person wrote or approved leaves, whatever is switched off.
+    if !asked.automatic {
+        return Passage::Leave;
+    }
+    if f.automation_off {
+        return Passage::Hold;
+    }
+    let answers = matches!(asked.kind, MailKind::Acknowledgment | MailKind::Answer);
+    match f.mode {
+        Some(CampaignMode::Off) => Passage::Withdraw("The campaign's mode is off by now".into()),
+        Some(CampaignMode::Draft) if answers => {
+            Passage::Draft("the campaign's mode is draft by now".into())
+        }
+        Some(CampaignMode::AutoAck) if asked.kind == MailKind::Answer => {
+            Passage::Draft("the campaign's mode is auto-ack by now".into())
+        }
+        _ if f.inactive && answers => Passage::Draft("the campaign is not active any more".into()),
+        _ => Passage::Leave,
+    }
+}
+
+impl Reader<'_> {
+    /// Whether the mail may leave at `now`, with the facts of this transaction.
+    pub(super) fn passage(&self, asked: &Asked<'_>, now: UtcMs) -> Result<Passage, StoreError> {
+        if !goes_to_lead(asked.kind) {
+            return Ok(Passage::Leave);
+        }
+        let facts = self.gate_facts(asked)?;
+        Ok(decide(asked, &facts, now))
+    }
+
+    fn gate_facts(&self, asked: &Asked<'_>) -> Result<Facts, StoreError> {
+        let key = address_key(asked.envelope_to);
+        let of_thread = match asked.campaign_lead_id {
+            Some(id) => self
+                .conn
+                .prepare_cached(FACTS_SQL)?
+                .query_row(params![id.0, key], |row| Ok(Facts::read(row)))
+                .optional()?,
+            None => None,
+        };
+        of_thread.unwrap_or_else(|| {
+            let (suppressed, automation_off) = self
+                .conn
+                .prepare_cached(BARE_FACTS_SQL)?
+                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Facts {
+                suppressed,
+                automation_off,
+                ..Facts::default()
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UtcMs = UtcMs(1_700_000_000_000);
+
+    /// What happens to (kind, automatic) under `facts`, in a word.
+    fn word(kind: MailKind, automatic: bool, facts: &Facts) -> &'static str {
+        let asked = Asked {
+            kind,
+            automatic,
+            campaign_lead_id: Some(CampaignLeadId(1)),
+            envelope_to: "ann@x.example",
+        };
+        match decide(&asked, facts, NOW) {
+            Passage::Leave => "leave",
+            Passage::Hold => "hold",
+            Passage::Later(_) => "later",
+            Passage::Withdraw(_) => "withdraw",
+            Passage::Draft(_) => "draft",
+            Passage::Refuse(_) => "refuse",
+        }
+    }
+
+    /// The kinds that the table below asks, in its order.
+    const KINDS: [(MailKind, bool); 8] = [
+        (MailKind::Acknowledgment, true),
+        (MailKind::Answer, true),
+        (MailKind::Answer, false),
+        (MailKind::OptoutConfirmation, true),
+        (MailKind::Campaign, false),
+        (MailKind::Manual, false),
+        (MailKind::SalesNotice, false),
+        (MailKind::SalesDigest, false),
+    ];
+
+    #[test]
+    fn the_gate_is_a_table() {
+        let open = Facts {
+            mode: Some(CampaignMode::Auto),
+            ..Facts::default()
+        };
+        let suppressed = Facts {
+            suppressed: Some("unsubscribe".into()),
+            ..open.clone()
+        };
+        let off = Facts {
+            automation_off: true,
+            ..open.clone()
+        };
+        let mode = |mode| Facts {
+            mode: Some(mode),
+            ..open.clone()
+        };
+        #[rustfmt::skip]
+        let table: [(&str, Facts, [&str; 8]); 14] = [
+            //                                            ack         answer      approved  confirm     campaign    manual    notice   digest
+            ("open", open.clone(),                        ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
+            ("no conversation", Facts::default(),         ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
+            ("suppressed", suppressed.clone(),            ["withdraw", "withdraw", "refuse", "leave",    "withdraw", "refuse", "leave", "leave"]),
+            ("automation off", off.clone(),               ["hold",     "hold",     "leave",  "hold",     "hold",     "leave",  "leave", "leave"]),
+            ("suppressed and off", Facts { automation_off: true, ..suppressed.clone() },
+                                                          ["withdraw", "withdraw", "refuse", "hold",     "withdraw", "refuse", "leave", "leave"]),
+            ("mode off", mode(CampaignMode::Off),         ["withdraw", "withdraw", "leave",  "withdraw", "leave",    "leave",  "leave", "leave"]),
+            ("mode draft", mode(CampaignMode::Draft),     ["draft",    "draft",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
+            ("mode auto-ack", mode(CampaignMode::AutoAck),["leave",    "draft",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
+            ("paused", Facts { paused: true, ..open.clone() },
+                                                          ["leave",    "leave",    "leave",  "leave",    "hold",     "leave",  "leave", "leave"]),
+            ("inactive", Facts { inactive: true, ..open.clone() },
+                                                          ["draft",    "draft",    "leave",  "leave",    "hold",     "leave",  "leave", "leave"]),
+            ("dead address", Facts { dead_address: true, ..open.clone() },
+                                                          ["leave",    "leave",    "leave",  "leave",    "withdraw", "leave",  "leave", "leave"]),
+            ("away", Facts { away_until: Some(UtcMs(NOW.0 + 1)), ..open.clone() },
+                                                          ["leave",    "leave",    "leave",  "leave",    "later",    "leave",  "leave", "leave"]),
+            ("back again", Facts { away_until: Some(NOW), ..open.clone() },
+                                                          ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
+            ("off wins over a changed mode", Facts { automation_off: true, ..mode(CampaignMode::Draft) },
+                                                          ["hold",     "hold",     "leave",  "hold",     "hold",     "leave",  "leave", "leave"]),
+        ];
+        for (what, facts, want) in &table {
+            for ((kind, automatic), want) in KINDS.iter().zip(want) {
+                let found = word(*kind, *automatic, facts);
+                assert_eq!(found, *want, "{what}: {kind}, automatic {automatic}");
+            }
+        }
+        // No kind was forgotten.
+        for kind in MailKind::ALL {
+            assert!(KINDS.iter().any(|(k, _)| k == kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn reasons_say_why_and_name_no_address() {
+        let facts = Facts {
+            suppressed: Some("unsubscribe".into()),
+            ..Facts::default()
+        };
+        let asked = |kind, automatic| Asked {
+            kind,
+            automatic,
+            campaign_lead_id: None,
+            envelope_to: "ann@x.example",
+        };
+        let why = |passage| match passage {
+            Passage::Withdraw(why) | Passage::Refuse(why) | Passage::Draft(why) => why,
+            other => panic!("{other:?}"),
+        };
+        let withdrawn = why(decide(&asked(MailKind::Campaign, false), &facts, NOW));
+        assert_eq!(withdrawn, "The recipient wants no more mail (unsubscribe)");
+        let refused = why(decide(&asked(MailKind::Manual, false), &facts, NOW));
+        assert!(refused.starts_with(&withdrawn), "{refused}");
+        assert!(refused.contains("replyd suppress"), "{refused}");
+        assert!(!refused.contains('@'), "{refused}");
+    }
+}
