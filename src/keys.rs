@@ -217,6 +217,25 @@ impl Keys {
         Some(mac(key.key.expose_secret(), parts))
     }
 
+    /// Random keys that are written nowhere: for what looks at mail without an installation.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn unsaved() -> Result<Self, KeysError> {
+        let (mut id_key, mut hash_key) = ([0; KEY_BYTES], [0; KEY_BYTES]);
+        for bytes in [&mut id_key, &mut hash_key] {
+            getrandom::fill(bytes).map_err(KeysError::Random)?;
+        }
+        Ok(Self {
+            current: IdKey {
+                id: "none".to_owned(),
+                key: SecretBox::new(Box::new(id_key)),
+            },
+            old: Vec::new(),
+            hash_key: SecretBox::new(Box::new(hash_key)),
+        })
+    }
+
     /// Keys made from one byte, for tests: the same seed gives the same keys.
     #[cfg(test)]
     pub(crate) fn for_test(seed: u8) -> Self {

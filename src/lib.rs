@@ -8,6 +8,7 @@
 //! | how the parts are put together, for every mode | [`app`] |
 //! | one mailbox account: connect, catch up, wait | [`listener`], [`imap`] |
 //! | from bytes to rows | [`capture`], [`mime`], [`nature`], [`visible`], [`matcher`], [`disposition`] |
+//! | one mail understood, without a mailbox or a store | [`understand`], [`evaluate`] |
 //! | the database, and all SQL | [`store`] |
 //! | what the lead wants, and what is done | [`reply`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
@@ -26,6 +27,7 @@ pub mod credential;
 #[cfg(feature = "demo")]
 mod demo;
 pub mod disposition;
+pub mod evaluate;
 pub mod faultpoint;
 pub mod http;
 pub mod imap;
@@ -45,5 +47,6 @@ pub mod store;
 pub mod telemetry;
 pub mod time;
 pub mod tls;
+pub mod understand;
 pub mod visible;
 pub mod wake;

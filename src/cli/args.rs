@@ -120,6 +120,12 @@ pub enum Command {
     /// Settings: check, reference
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print what replyd understands of messages in files, as JSON
+    #[command(after_help = super::parse_args::PARSE_EXAMPLES)]
+    Parse(super::ParseArgs),
+    /// Judge replyd on a folder of labelled messages, or on a file of labelled texts
+    #[command(after_help = super::parse_args::EVALUATE_EXAMPLES)]
+    Evaluate(super::EvaluateArgs),
     /// Show the whole flow on an embedded mail server, with sample leads
     #[cfg(feature = "demo")]
     #[command(after_help = "Examples:\n  replyd demo\n  replyd demo --exit    end by itself")]

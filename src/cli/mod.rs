@@ -7,6 +7,7 @@
 mod args;
 mod exit;
 mod owner;
+mod parse_args;
 
 use std::ffi::OsString;
 
@@ -18,6 +19,7 @@ use crate::config::Flags;
 pub use args::*;
 pub use exit::Exit;
 pub use owner::{Owner, become_owner, owner_to_become};
+pub use parse_args::*;
 
 impl Cli {
     /// Reads a command line (with the program's name first).

@@ -2,8 +2,10 @@
 //! an exit code.
 
 mod desk;
+mod evaluate;
 mod import;
 mod look;
+mod parse;
 mod show;
 
 use std::io::{self, IsTerminal, Write};
@@ -44,6 +46,8 @@ pub fn dispatch(cli: &Cli) -> Exit {
             config::config_check(&load(cli, Need::Mail), &mut io::stdout(), &mut io::stderr())
                 .context("Write the report")
         }
+        Some(Command::Parse(args)) => parse::run(args),
+        Some(Command::Evaluate(args)) => evaluate::run(args),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => block_on(crate::demo::run(*args)),
         _ => with_settings(cli),

@@ -36,12 +36,98 @@ const MAX_HEADER_BYTES: usize = 128 * 1024;
 /// Further than this ahead of its receipt a date is odd.
 const FUTURE_TOLERANCE: Duration = Duration::from_secs(10 * 60);
 
+/// The words of [`Mail::malformed`] and what they mean (docs/PARSE.md has the table).
+pub const ODDITIES: &[(&str, &str)] = &[
+    (
+        "attachments_cut",
+        "more than 100 attachments; the first are listed",
+    ),
+    (
+        "body_panicked",
+        "a part of replyd failed on the body; please report it",
+    ),
+    (
+        "boundary_guessed",
+        "the boundary that the header names never comes; the one in use was taken",
+    ),
+    (
+        "boundary_missing",
+        "a multipart without its boundary; its body was taken as text",
+    ),
+    (
+        "boundary_not_closed",
+        "a multipart without its last boundary: cut, or badly written",
+    ),
+    ("charset_guessed", "characters above 127 without a charset"),
+    (
+        "charset_mislabelled",
+        "the text is not in the charset that it names",
+    ),
+    ("charset_unknown", "a charset that nobody knows"),
+    ("date_unreadable", "Date is no date"),
+    ("from_without_address", "From holds no address"),
+    (
+        "header_cut",
+        "more than 300 fields or 128 KiB of header; the first are kept",
+    ),
+    ("header_junk", "lines in the header that are no fields"),
+    ("header_not_ended", "the message ends inside a header"),
+    (
+        "header_panicked",
+        "a part of replyd failed on the header; please report it",
+    ),
+    ("header_too_long", "more than 1,000 fields in a header"),
+    (
+        "html_not_rendered",
+        "HTML too large or too wild to be rendered; its plain words were taken",
+    ),
+    (
+        "message_id_doubled",
+        "several Message-ID fields; the first counts",
+    ),
+    (
+        "multipart_without_boundary",
+        "a multipart that names no boundary and has none",
+    ),
+    (
+        "nested_too_deep",
+        "more than 120 levels of parts; what lies deeper is text",
+    ),
+    ("no_date", "no Date field"),
+    ("no_from", "no From field"),
+    ("no_message_id", "no Message-ID"),
+    ("nul_bytes", "NUL bytes; they were dropped"),
+    (
+        "replyd_failed",
+        "replyd itself failed on the message; please report it",
+    ),
+    (
+        "several_from",
+        "several senders; the first counts, none is verified",
+    ),
+    (
+        "structure_panicked",
+        "a part of replyd failed on the structure; please report it",
+    ),
+    (
+        "subject_doubled",
+        "several Subject fields; the first counts",
+    ),
+    ("text_cut", "more than 1 MiB of text; the first is kept"),
+    ("too_large", "more than 64 MiB; the rest was not read"),
+    (
+        "too_many_parts",
+        "more than 2,000 parts; the first were read",
+    ),
+];
+
 /// A part that is not shown as text: listed, not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attachment {
     /// File name, decoded; empty when it has none.
     pub name: String,
     /// `type/subtype` in lower case.
+    #[serde(rename = "type")]
     pub content_type: String,
     /// Decoded size in bytes, estimated from the encoded one; of what was fetched.
     pub size: usize,
@@ -154,6 +240,7 @@ impl Mail {
     }
 
     fn odd(&mut self, what: &str) {
+        debug_assert!(ODDITIES.iter().any(|(word, _)| *word == what), "{what}");
         if !self.malformed.iter().any(|m| m == what) {
             self.malformed.push(what.to_owned());
         }
@@ -205,6 +292,18 @@ pub fn wants_more_text(prefix: &[u8], total_bytes: u64) -> bool {
 #[must_use]
 pub fn text_of_html(html: &str) -> String {
     html::to_text(text::prefix(html, 2 * MAX_TEXT_BYTES)).0
+}
+
+/// Bytes without a charset label as text.
+#[must_use]
+pub fn guessed_text(bytes: &[u8]) -> String {
+    charset::decode(bytes, None).0
+}
+
+/// A bare plain-text body as [`parse`] makes it of a part.
+#[must_use]
+pub fn tidy_text(body: &str) -> String {
+    text::tidy(text::prefix(body, MAX_TEXT_BYTES))
 }
 
 /// Whether the Date lies more than 10 minutes after the message was received.
