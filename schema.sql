@@ -144,7 +144,7 @@ CREATE UNIQUE INDEX sent_messages_by_outbox ON sent_messages (outbox_ref) WHERE 
 CREATE TABLE sent_ids (
     id_key  TEXT PRIMARY KEY NOT NULL,                        -- canonical, without brackets
     sent_id INTEGER NOT NULL REFERENCES sent_messages (id),
-    source  TEXT NOT NULL CHECK (source IN ('own', 'import', 'provider', 'taught'))
+    source  TEXT NOT NULL CHECK (source IN ('own', 'import', 'provider', 'taught', 'sent_folder'))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sent_ids_by_sent ON sent_ids (sent_id);
 
@@ -172,8 +172,22 @@ CREATE TABLE accounts (
 CREATE TABLE mailboxes (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES accounts (id),
-    name       TEXT NOT NULL,                                 -- UTF-8, as configured
+    name       TEXT NOT NULL,                                 -- UTF-8, as configured or as the server lists it
+    role       TEXT NOT NULL DEFAULT 'watched' CHECK (role IN ('watched', 'junk', 'sent', 'none')),
+    looked_at  INTEGER,                                       -- when the server last said how it stands
+    trouble    TEXT NOT NULL DEFAULT '',                      -- why it cannot be read now; '' = it can
+    failures   INTEGER NOT NULL DEFAULT 0,                    -- sessions in a row that ended because of it
+    rest_until INTEGER NOT NULL DEFAULT 0,                    -- not looked at before, so that it holds up no other
     UNIQUE (account_id, name)
+) STRICT;
+
+-- What was learned about an account's folders, kept so that not every session asks anew.
+CREATE TABLE account_folders (
+    account_id      INTEGER PRIMARY KEY REFERENCES accounts (id),
+    asked           TEXT NOT NULL DEFAULT '',                 -- the settings that the search answered
+    found_at        INTEGER NOT NULL DEFAULT 0,               -- when the server was last asked which folders it has
+    files_sent      TEXT NOT NULL DEFAULT 'untried' CHECK (files_sent IN ('untried', 'yes', 'no')),
+    files_sent_host TEXT NOT NULL DEFAULT ''                  -- the SMTP server of which that was learned
 ) STRICT;
 
 -- One row a UIDVALIDITY: every UID in floor_uid <= uid < cursor_uid whose INTERNALDATE is not
@@ -232,6 +246,8 @@ CREATE TABLE messages (
     attachments      TEXT NOT NULL DEFAULT '[]',              -- JSON
     malformed        TEXT NOT NULL DEFAULT '[]',              -- JSON: what was odd about it
     complained_of    TEXT NOT NULL DEFAULT '',                -- of an abuse report: address keys, blank between
+    from_spam        INTEGER NOT NULL DEFAULT 0 CHECK (from_spam IN (0, 1)), -- it was captured in the spam folder
+    sender_auth      TEXT NOT NULL DEFAULT 'unknown' CHECK (sender_auth IN ('pass', 'fail', 'unknown')), -- by our own server's Authentication-Results
     raw              BLOB,                                    -- zstd; NULL = not kept or expired
     announced_at     INTEGER,                                 -- EXISTS seen (live), for the latency ledger
     fetched_at       INTEGER,
@@ -245,6 +261,7 @@ CREATE INDEX messages_by_key ON messages (account_id, message_key);
 CREATE INDEX messages_by_sender ON messages (sender_hash) WHERE sender_hash <> '';
 CREATE INDEX messages_by_campaign_lead ON messages (campaign_lead_id, id) WHERE campaign_lead_id IS NOT NULL;
 CREATE INDEX messages_raw_expiry ON messages (stored_at) WHERE raw IS NOT NULL;
+CREATE INDEX messages_from_spam ON messages (disposition) WHERE from_spam = 1;
 CREATE INDEX messages_by_disposition ON messages (disposition);   -- for counts: the table itself holds raw mails
 
 -- Keyed hashes of the ids that a message without a lead refers to: a later import finds it here.
@@ -343,6 +360,9 @@ CREATE TABLE outbox (
     provider_id      TEXT NOT NULL DEFAULT '',
     created_at       INTEGER NOT NULL,
     finished_at      INTEGER,
+    filed            TEXT NOT NULL DEFAULT '' CHECK (filed IN ('', 'seen', 'appended', 'given_up')), -- its copy in the Sent folder
+    filed_at         INTEGER,
+    file_tries       INTEGER NOT NULL DEFAULT 0,              -- booked before each attempt to append the copy
     UNIQUE (job_id, kind, round)
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (next_attempt_at)
@@ -361,6 +381,7 @@ CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelle
 CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
+CREATE INDEX outbox_unfiled ON outbox (account_id, finished_at) WHERE state = 'sent' AND filed = '';
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Each attempt of a mail and how it ended, for people.

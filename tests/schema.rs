@@ -8,8 +8,8 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet};
 
 use replyd::model::{
-    AccountState, CampaignMode, CaptureSource, Disposition, IdSource, MailKind, OutboxState,
-    Pipelining, SentKind,
+    AccountState, CampaignMode, CaptureSource, Disposition, Filed, FilesSent, FolderRole, IdSource,
+    MailKind, OutboxState, Pipelining, SenderAuth, SentKind,
 };
 use replyd::store::Store;
 use rusqlite::Connection;
@@ -21,6 +21,7 @@ const SMALL: &[&str] = &[
     "accounts",
     "mailboxes",
     "mailbox_epochs",
+    "account_folders",
     "campaigns",
     "campaign_mailings",
     "automation_off",
@@ -137,6 +138,10 @@ fn the_checks_of_the_schema_list_the_words_of_the_model() {
         ("messages", "disposition", words(Disposition::ALL)),
         ("outbox", "kind", words(MailKind::ALL)),
         ("outbox", "state", words(OutboxState::ALL)),
+        ("outbox", "filed", words(Filed::ALL)),
+        ("mailboxes", "role", words(FolderRole::ALL)),
+        ("messages", "sender_auth", words(SenderAuth::ALL)),
+        ("account_folders", "files_sent", words(FilesSent::ALL)),
     ];
     let (_dir, conn) = database();
     for (table, name, model) in want {

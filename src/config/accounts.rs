@@ -1,6 +1,6 @@
 //! Accounts: from checked values to [`AccountSettings`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::address_key;
 
@@ -12,6 +12,7 @@ use super::secrets::{Server, Wanted};
 use super::servers::{IMAP, SMTP};
 use super::values::Value;
 use super::{AccountSettings, AuthMechanism, ImapSettings, Security, SmtpSettings};
+use super::{FolderChoice, FolderSettings, SaveSent};
 
 impl Resolver<'_> {
     /// Every account, or problems. Secrets are read here.
@@ -33,10 +34,11 @@ impl Resolver<'_> {
                         .to_owned(),
             });
         }
-        let accounts: Vec<AccountSettings> = (0..self.layers.accounts.len())
+        let mut accounts: Vec<AccountSettings> = (0..self.layers.accounts.len())
             .filter_map(|index| self.account(index))
             .collect();
         self.refuse_doubles(&accounts);
+        one_reader_of_a_login(&mut accounts);
         accounts
     }
 
@@ -83,6 +85,7 @@ impl Resolver<'_> {
             address.as_deref(),
         );
         let smtp = self.smtp(scope, old, smtp_user, user, imap_user, address.as_deref());
+        let folders = self.folders(scope);
         Some(AccountSettings {
             name,
             address: address?,
@@ -91,7 +94,45 @@ impl Resolver<'_> {
             imap: imap?,
             mailboxes,
             smtp: smtp?,
+            folders,
         })
+    }
+
+    fn folders(&mut self, scope: Scope) -> FolderSettings {
+        let mut text = |key| match self.recorded(scope, key, None) {
+            Some(Got {
+                value: Value::Text(text),
+                ..
+            }) => text,
+            _ => String::new(),
+        };
+        let choice = |word: String| match word.as_str() {
+            "" | "auto" => FolderChoice::Auto,
+            "off" => FolderChoice::Off,
+            _ => FolderChoice::Named(word),
+        };
+        let (junk, sent) = (
+            choice(text(&keys::ACCOUNT_JUNK)),
+            choice(text(&keys::ACCOUNT_SENT_FOLDER)),
+        );
+        let save_sent = match text(&keys::ACCOUNT_SAVE_SENT).as_str() {
+            "always" => SaveSent::Always,
+            "never" => SaveSent::Never,
+            _ => SaveSent::Auto,
+        };
+        let authserv_ids = match self.recorded(scope, &keys::ACCOUNT_AUTHSERV_ID, None) {
+            Some(Got {
+                value: Value::List(ids),
+                ..
+            }) => ids,
+            _ => Vec::new(),
+        };
+        FolderSettings {
+            junk,
+            sent,
+            save_sent,
+            authserv_ids,
+        }
     }
 
     fn imap(
@@ -340,7 +381,15 @@ impl Resolver<'_> {
     fn refuse_doubles(&mut self, accounts: &[AccountSettings]) {
         let mut seen: HashMap<(String, String, String), &str> = HashMap::new();
         for account in accounts {
-            for mailbox in &account.mailboxes {
+            let named = [&account.folders.junk, &account.folders.sent].map(|f| match f {
+                FolderChoice::Named(name) if !account.mailboxes.contains(name) => Some(name),
+                _ => None,
+            });
+            for mailbox in account
+                .mailboxes
+                .iter()
+                .chain(named.into_iter().flatten())
+            {
                 let imap = &account.imap;
                 let same = if mailbox.eq_ignore_ascii_case("INBOX") {
                     "INBOX"
@@ -362,6 +411,25 @@ impl Resolver<'_> {
                         ),
                         remedy: "Let one of them watch it".to_owned(),
                     });
+                }
+            }
+        }
+    }
+}
+
+/// Accounts may share a login and watch different mailboxes of it: then only the first looks for
+/// the spam and the Sent folder by itself, or each mail there would be taken in twice.
+fn one_reader_of_a_login(accounts: &mut [AccountSettings]) {
+    let mut seen = HashSet::new();
+    for account in accounts {
+        let login = (
+            account.imap.host.to_ascii_lowercase(),
+            account.imap.user.clone(),
+        );
+        if !seen.insert(login) {
+            for choice in [&mut account.folders.junk, &mut account.folders.sent] {
+                if *choice == FolderChoice::Auto {
+                    *choice = FolderChoice::Off;
                 }
             }
         }

@@ -49,6 +49,10 @@ pub enum Kind {
     Words(&'static [&'static str]),
     /// A filter of the tracing crate.
     Filter,
+    /// `auto`, `off` or the name of a mailbox.
+    Folder,
+    /// Names by which our own mail server signs its Authentication-Results.
+    AuthservIds,
 }
 
 /// What holds when nobody sets the key.
@@ -116,14 +120,15 @@ macro_rules! keys {
 
 use self::Default::{Is, Required, Rule};
 use self::Kind::{
-    Address, Addresses, Bool, Bytes, CredentialName, Duration, Filter, Fraction, Host, Integer,
-    Mailboxes, Path, Secret, Text, Words,
+    Address, Addresses, AuthservIds, Bool, Bytes, CredentialName, Duration, Filter, Folder,
+    Fraction, Host, Integer, Mailboxes, Path, Secret, Text, Words,
 };
 
 const MODES: Kind = Words(&["off", "draft", "auto-ack", "auto"]);
 const SECURITY: Kind = Words(&["tls", "starttls", "plain"]);
 const IMAP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2"]);
 const SMTP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "none"]);
+const SAVE_SENT: Kind = Words(&["auto", "always", "never"]);
 const PORT: Kind = Integer { min: 1, max: 65535 };
 const DAY_S: u64 = 86_400;
 const MIB: u64 = 1 << 20;
@@ -151,6 +156,14 @@ keys! {
         "File with an OAuth2 access token for both servers, read anew at each sign-in.";
     ACCOUNT_TOKEN_CREDENTIAL: "accounts.token_credential", CredentialName, Rule("see \"Secrets\""), "TOKEN_CREDENTIAL", None, &[],
         "systemd credential with such a token.";
+    ACCOUNT_JUNK: "accounts.junk", Folder, Is("auto"), "JUNK", None, &[],
+        "The spam folder, looked at for replies: auto (found by special use or by its usual names), off, or its name. A reply from there is answered only if `authserv_id` proves its sender.";
+    ACCOUNT_SENT_FOLDER: "accounts.sent_folder", Folder, Is("auto"), "SENT_FOLDER", None, &[],
+        "The Sent folder, read for what people wrote by themselves: auto, off, or its name.";
+    ACCOUNT_SAVE_SENT: "accounts.save_sent", SAVE_SENT, Is("auto"), "SAVE_SENT", None, &[],
+        "Whether mails to leads are appended to the Sent folder: auto (where the provider was seen not to do it by itself), always, never.";
+    ACCOUNT_AUTHSERV_ID: "accounts.authserv_id", AuthservIds, Rule("none: nothing is proven"), "AUTHSERV_ID", None, &[],
+        "The name with which your own mail server begins its Authentication-Results (RFC 8601): `mx.google.com`; `*.example.com` for any host of a domain; `-` where it writes none. Only what it says is believed.";
 
     IMAP_HOST: "accounts.imap.host", Host, Rule("`imap.host`; with the predecessor's names `imap.gmail.com`"), "IMAP_HOST", None, &["IMAP_HOST"],
         "Server on which the mail is read.";

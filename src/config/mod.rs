@@ -82,6 +82,46 @@ pub struct AccountSettings {
     pub mailboxes: Vec<String>,
     /// How its mails leave.
     pub smtp: SmtpSettings,
+    /// Its spam folder and its Sent folder.
+    pub folders: FolderSettings,
+}
+
+/// Which folders besides the watched ones are looked at, and for what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FolderSettings {
+    /// The spam folder.
+    pub junk: FolderChoice,
+    /// The Sent folder.
+    pub sent: FolderChoice,
+    /// Whether mails to leads are appended to the Sent folder.
+    pub save_sent: SaveSent,
+    /// Names by which our own server signs its Authentication-Results, in lower case; `*.` in
+    /// front: any host of the domain; `-`: it writes none. Empty: nothing is believed.
+    pub authserv_ids: Vec<String>,
+}
+
+/// A folder that has no fixed name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FolderChoice {
+    /// Found by its special use (RFC 6154) or by its usual names.
+    #[default]
+    Auto,
+    /// Not looked at.
+    Off,
+    /// This one, in UTF-8.
+    Named(String),
+}
+
+/// Whether copies of our mails are appended to the Sent folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SaveSent {
+    /// Where the provider does not do it by itself.
+    #[default]
+    Auto,
+    /// Unless a copy is there.
+    Always,
+    /// No.
+    Never,
 }
 
 /// How a connection is protected.

@@ -167,5 +167,7 @@ fn describe(kind: Kind) -> String {
         Kind::Fraction => "number, 0 to 1".to_owned(),
         Kind::Words(words) => words.join(" \\| "),
         Kind::Filter => "log filter".to_owned(),
+        Kind::Folder => "auto \\| off \\| name of a mailbox".to_owned(),
+        Kind::AuthservIds => "list of server names".to_owned(),
     }
 }

@@ -95,6 +95,8 @@ pub(super) fn check(kind: Kind, raw: &Raw) -> Result<Value, Fault> {
         Kind::Fraction => fraction(raw),
         Kind::Words(words) => word(raw, words),
         Kind::Filter => filter(raw),
+        Kind::Folder => folder(raw),
+        Kind::AuthservIds => authserv_ids(raw),
     }
 }
 
@@ -269,6 +271,48 @@ fn mailboxes(raw: &Raw) -> Result<Value, Fault> {
         }
     }
     Ok(Value::List(names))
+}
+
+/// `auto`, `off`, or the name of a mailbox as the server shows it.
+fn folder(raw: &Raw) -> Result<Value, Fault> {
+    let name = nonempty(
+        raw,
+        "Write auto, off, or the folder's name as the server shows it",
+    )?;
+    if name.eq_ignore_ascii_case("INBOX") {
+        return fault(
+            "INBOX is neither a spam nor a Sent folder",
+            "Write auto, off, or another folder's name",
+        );
+    }
+    Ok(Value::Text(match name.to_ascii_lowercase().as_str() {
+        word @ ("auto" | "off") => word.to_owned(),
+        _ => name,
+    }))
+}
+
+/// Names of servers, separated by commas or blanks; `-` stands for a server that writes none.
+fn authserv_ids(raw: &Raw) -> Result<Value, Fault> {
+    let mut ids = Vec::new();
+    for written in list(raw)? {
+        for id in written.split_whitespace() {
+            let plain = id.strip_prefix("*.").unwrap_or(id);
+            let good = id == "-"
+                || (!plain.is_empty()
+                    && plain
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')));
+            // "*.com" would believe half of the world.
+            if !good || (id.starts_with("*.") && !plain.contains('.')) {
+                return fault(
+                    format!("{id:?} is no name of a mail server"),
+                    "Write the first word of the Authentication-Results field that your server adds",
+                );
+            }
+            ids.push(id.to_ascii_lowercase());
+        }
+    }
+    Ok(Value::List(ids))
 }
 
 /// Booleans as the predecessor's framework and its helpers read them, whatever the case.

@@ -42,6 +42,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
                 envelope_from: "bounces@example.com".into(),
                 hello_name: None,
             },
+            folders: crate::config::FolderSettings::default(),
         }],
         account_names: vec!["main".into()],
         listen: ListenSettings {
