@@ -13,9 +13,10 @@
 //! | what the lead wants, and what is done | [`reply`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | leads and sent mails from files | [`campaign`] |
+//! | what can go wrong, in one catalogue | [`fault`] |
 //! | ids and keys | [`msgid`], [`keys`] |
 //! | what proves who we are | [`credential`] |
-//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
+//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`names`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
 pub mod campaign;
@@ -28,6 +29,7 @@ pub mod credential;
 mod demo;
 pub mod disposition;
 pub mod evaluate;
+pub mod fault;
 pub mod faultpoint;
 pub mod http;
 pub mod imap;
@@ -37,6 +39,7 @@ pub mod matcher;
 pub mod mime;
 pub mod model;
 pub mod msgid;
+pub mod names;
 pub mod nature;
 pub mod outbox;
 pub mod reply;

@@ -16,11 +16,12 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::fault::{self, Fault};
 use crate::faultpoint;
 use crate::keys::Keys;
 use crate::model::{AccountId, AccountState, CampaignLeadId, MailKind, OutboxId, OutboxState};
 use crate::retry;
-use crate::smtp::{Mailer, Outcome, OutgoingMail};
+use crate::smtp::{Mailer, Outcome, OutgoingMail, SmtpWhy};
 use crate::store::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxPresence, Passage, Store, StoreError, Verdict,
 };
@@ -292,6 +293,7 @@ impl Inner {
                 code: None,
                 text: "The account is not in the settings".into(),
                 trouble: Some(AccountState::Down),
+                why: None,
             }),
         };
         let outcome = match outcome {
@@ -305,19 +307,25 @@ impl Inner {
                 code: None,
                 text: format!("The handover could not be noted: {e}"),
                 trouble: None,
+                why: None,
             },
         };
         let sent = matches!(outcome, Outcome::Sent { .. });
         tracing::debug!(mail = %attempt.id, kind = %mail.kind, sent, "SMTP server answered");
         faultpoint::hit("outbox.body_sent");
+        let mut fault = None;
         let (code, trouble, why) = match &outcome {
             Outcome::Sent { code, .. } => (Some(*code), None, None),
-            Outcome::Rejected { code, text } => (*code, None, Some(text.clone())),
+            Outcome::Rejected { code, text, .. } => (*code, None, Some(text.clone())),
             Outcome::Deferred {
                 code,
                 text,
                 trouble,
-            } => (*code, *trouble, Some(text.clone())),
+                why,
+            } => {
+                fault = fault_of(*trouble, *why, *code, text);
+                (*code, *trouble, Some(text.clone()))
+            }
             Outcome::Unknown { why } => (None, None, Some(why.clone())),
         };
         let recorded = self
@@ -346,7 +354,12 @@ impl Inner {
             took: began.elapsed(),
         };
         // A server's text may name the recipient; our own reasons do not.
-        log(&handled, why.filter(|_| code.is_none()).as_deref());
+        let why = why.filter(|_| code.is_none());
+        if let Some(fault) = fault {
+            self.log_fault(&handled, fault, why.as_deref()).await;
+        } else {
+            log(&handled, why.as_deref());
+        }
         Ok(Some(handled))
     }
 
@@ -398,12 +411,14 @@ impl Inner {
                 code,
                 text,
                 trouble,
+                why,
             } => Verdict::Deferred {
+                fault: fault_of(trouble, why, code, &text).map_or("", Fault::code),
                 code,
                 text,
                 trouble,
             },
-            Outcome::Rejected { code, text } => Verdict::Rejected { code, text },
+            Outcome::Rejected { code, text, .. } => Verdict::Rejected { code, text },
             Outcome::Unknown { why } => Verdict::Unknown { why },
         }
     }
@@ -437,11 +452,33 @@ impl Inner {
         }
     }
 
+    /// The account's server cannot be used: says whose, what is wrong and what to do.
+    async fn log_fault(&self, h: &Handled, fault: Fault, why: Option<&str>) {
+        let id = h.account_id;
+        let row: Result<_, StoreError> = self.store.read(move |r| r.account(id)).await;
+        let account = row.map_or_else(|_| id.to_string(), |row| row.name);
+        tracing::error!(
+            mail = %h.id, account, fault = fault.code(), code = h.code, why,
+            "SMTP server of the account cannot be used: {}. {}", fault.title(), fault.remedy()
+        );
+    }
+
     async fn close_idle(&self) {
         for mailer in self.mailers.values() {
             mailer.close_idle().await;
         }
     }
+}
+
+/// What is wrong with the account's server; none when only this mail waits.
+fn fault_of(
+    trouble: Option<AccountState>,
+    why: Option<SmtpWhy>,
+    code: Option<u16>,
+    text: &str,
+) -> Option<Fault> {
+    trouble?;
+    Some(why.map_or(Fault::Unexpected, |why| fault::of_smtp(why, code, text)))
 }
 
 fn warn_unknown(mails: &[OutboxId]) {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::config::Settings;
+use crate::fault::Fault;
 use crate::model::{AccountId, AccountState, MailboxId, OutboxState};
 use crate::store::{
     AccountRow, DigestFailure, NoticeBounce, OutboxStatus, SetAside, Store, StoreError,
@@ -351,11 +352,19 @@ impl fmt::Display for Snapshot {
             }
         )?;
         for p in &self.outbox.paused {
-            writeln!(
-                f,
-                "  mails of account {} wait: {} ({})",
-                p.account_id, p.reason, p.state
-            )?;
+            let (account, state) = (&p.account, p.state);
+            match p.fault.parse::<Fault>() {
+                Ok(fault) => writeln!(
+                    f,
+                    "  mails of account {account} wait ({state}): {}",
+                    fault.sentence("", &p.reason)
+                )?,
+                Err(_) => writeln!(
+                    f,
+                    "  mails of account {account} wait ({state}): {}",
+                    p.reason
+                )?,
+            }
         }
         for m in &self.outbox.unknown {
             writeln!(

@@ -1,14 +1,19 @@
 //! Trust: the system's certificate store, plus an operator's own CA file where one is set.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 /// Why TLS could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +112,55 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(ascii_host(host)).map_err(|_| TlsError::HostName(host.to_owned()))
 }
 
+/// A server that greets in plain text does so within a round trip, or looks up our address first;
+/// after this long without a word it is worth a question whether it waits for TLS.
+const QUIET: Duration = Duration::from_secs(4);
+/// Connecting and shaking hands only to learn whether a port speaks TLS.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// Whether this port speaks TLS from the first byte: asked on a connection of its own. A
+/// certificate that we do not trust is an answer too.
+pub async fn speaks_tls(address: SocketAddr, host: &str, config: Arc<ClientConfig>) -> bool {
+    let Ok(name) = server_name(host) else {
+        return false;
+    };
+    let asked = async {
+        let tcp = TcpStream::connect(address).await?;
+        TlsConnector::from(config).connect(name, tcp).await
+    };
+    match timeout(PROBE, asked).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(e)) => match e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+            Some(known) => TlsFault::of(known) != TlsFault::NotTls,
+            None => false,
+        },
+        Err(_) => false,
+    }
+}
+
+/// Waits for `greeting`; when it is late, `probe` is asked meanwhile, and its finding ends the
+/// wait. The connection of a greeting that is given up must be dropped.
+pub(crate) async fn unless_it_speaks_tls<T, E>(
+    greeting: impl Future<Output = Result<T, E>>,
+    probe: impl Future<Output = Option<E>>,
+) -> Result<T, E> {
+    let mut greeting = pin!(greeting);
+    let late = async {
+        tokio::time::sleep(QUIET).await;
+        probe.await
+    };
+    tokio::select! {
+        biased;
+        greeted = &mut greeting => return greeted,
+        found = late => {
+            if let Some(fault) = found {
+                return Err(fault);
+            }
+        }
+    }
+    greeting.await
+}
+
 /// A host as it is looked up and stands in certificates: in ASCII, an IPv6 address without
 /// brackets.
 #[must_use]
@@ -118,37 +172,112 @@ pub fn ascii_host(host: &str) -> String {
     }
 }
 
+/// What is wrong with a server's TLS: what a caller may branch on, and what `fault` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsFault {
+    /// The peer does not speak TLS on this port.
+    NotTls,
+    /// No protocol version or cipher suite in common: an old server.
+    TooOld,
+    /// The certificate has expired.
+    Expired,
+    /// The certificate is not valid yet.
+    NotYetValid,
+    /// Signed by nobody we trust: self-signed, or by a private CA without its CA file.
+    Untrusted,
+    /// The certificate is for another host name.
+    WrongName,
+    /// The certificate was revoked.
+    Revoked,
+    /// The certificate cannot be a server's (a CA's own, one for another use).
+    Unusable,
+    /// The CA file of the settings, or the system's store, cannot be used.
+    Roots,
+    /// The host of the settings cannot stand in a certificate.
+    HostName,
+    /// The connection was lost or disturbed inside TLS.
+    Broken,
+}
+
+impl TlsFault {
+    /// What the TLS library's error amounts to.
+    #[must_use]
+    pub fn of(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(reason) => Self::of_certificate(reason),
+            // Answers in plain text, and alerts of what is no TLS at all.
+            rustls::Error::InvalidMessage(_) => Self::NotTls,
+            rustls::Error::PeerIncompatible(_) => Self::TooOld,
+            rustls::Error::AlertReceived(
+                AlertDescription::ProtocolVersion
+                | AlertDescription::HandshakeFailure
+                | AlertDescription::InsufficientSecurity,
+            ) => Self::TooOld,
+            _ => Self::Broken,
+        }
+    }
+
+    fn of_certificate(reason: &CertificateError) -> Self {
+        match reason {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::WrongName
+            }
+            CertificateError::Revoked => Self::Revoked,
+            _ => Self::Unusable,
+        }
+    }
+}
+
+impl From<&TlsError> for TlsFault {
+    fn from(e: &TlsError) -> Self {
+        match e {
+            TlsError::HostName(_) => Self::HostName,
+            TlsError::NoRoots
+            | TlsError::CaFile { .. }
+            | TlsError::NoCertificate(_)
+            | TlsError::Setup(_) => Self::Roots,
+        }
+    }
+}
+
 /// What is wrong, in words an operator can act on.
 #[must_use]
 pub fn explain(error: &rustls::Error) -> String {
-    let reason = match error {
-        rustls::Error::InvalidCertificate(reason) => reason,
-        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            return "the server does not speak TLS on this port (is it one for STARTTLS?)".into();
+    let words = match TlsFault::of(error) {
+        TlsFault::NotTls => "the server does not speak TLS on this port (is it one for STARTTLS?)",
+        TlsFault::Untrusted => {
+            "the certificate is signed by nobody we trust (set a CA file for a private one)"
         }
-        other => return other.to_string(),
+        TlsFault::Expired => "the certificate has expired",
+        TlsFault::NotYetValid => "the certificate is not valid yet (is the clock right?)",
+        TlsFault::WrongName => "the certificate is for another host name",
+        TlsFault::Revoked => "the certificate was revoked",
+        TlsFault::Unusable => {
+            return match error {
+                // What `openssl req -x509` makes unless told otherwise.
+                rustls::Error::InvalidCertificate(CertificateError::Other(e))
+                    if e.to_string().contains("CaUsedAsEndEntity") =>
+                {
+                    "the server uses a CA's own certificate (make it one with basicConstraints \
+                     CA:FALSE)"
+                        .into()
+                }
+                rustls::Error::InvalidCertificate(other) => {
+                    format!("the certificate is not acceptable: {other}")
+                }
+                other => other.to_string(),
+            };
+        }
+        TlsFault::TooOld | TlsFault::Roots | TlsFault::HostName | TlsFault::Broken => {
+            return error.to_string();
+        }
     };
-    match reason {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "the certificate is signed by nobody we trust (set a CA file for a private one)".into()
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the certificate has expired".into()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the certificate is not valid yet (is the clock right?)".into()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the certificate is for another host name".into()
-        }
-        CertificateError::Revoked => "the certificate was revoked".into(),
-        // What `openssl req -x509` makes unless told otherwise.
-        CertificateError::Other(e) if e.to_string().contains("CaUsedAsEndEntity") => {
-            "the server uses a CA's own certificate (make it one with basicConstraints CA:FALSE)"
-                .into()
-        }
-        other => format!("the certificate is not acceptable: {other}"),
-    }
+    words.to_owned()
 }
 
 #[cfg(test)]

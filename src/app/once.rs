@@ -6,7 +6,9 @@ use tracing::warn;
 
 use super::{App, tasks};
 use crate::capture::Report;
+use crate::fault;
 use crate::listener::Ended;
+use crate::model::{AccountId, AccountState};
 use crate::reply::JobReport;
 use crate::store::{SmtpPause, StoreError};
 use crate::time::{self, UtcMs};
@@ -96,7 +98,7 @@ impl App {
                             report.total.add(&done);
                             Outcome::Done(done)
                         }
-                        Err(ended) => self.outcome(id, &ended).await,
+                        Err(ended) => self.outcome(&name, id, &ended).await,
                     };
                     if let Some(problem) = problem(&outcome) {
                         report.total.error(format!("{name}: {problem}"));
@@ -174,8 +176,14 @@ impl App {
         digest.map(|_| ())
     }
 
+    /// Where an account is read, for people.
+    fn server_of(&self, account: &str) -> String {
+        let found = self.settings.accounts.iter().find(|a| a.name == account);
+        found.map_or_else(String::new, |a| format!("{}:{}", a.imap.host, a.imap.port))
+    }
+
     /// What an ended look means to whoever called.
-    async fn outcome(&self, id: crate::model::AccountId, ended: &Ended) -> Outcome {
+    async fn outcome(&self, account: &str, id: AccountId, ended: &Ended) -> Outcome {
         let row = self
             .store
             .read(move |r| r.account(id))
@@ -199,20 +207,30 @@ impl App {
                     }
                 }
             }
-            Ended::NotBefore(at) => Outcome::NotNow {
-                why: "Not to be tried yet".into(),
-                next_try: Some(*at),
-            },
-            e if e.needs_sign_in() => Outcome::NeedsSignIn(e.to_string()),
-            Ended::Imap(e) => Outcome::NotNow {
-                why: e.to_string(),
-                next_try,
-            },
-            Ended::Credential(e) => Outcome::NotNow {
-                why: e.to_string(),
-                next_try,
-            },
-            Ended::Store(e) => Outcome::Failed(e.to_string()),
+            Ended::NotBefore(at) => {
+                // What the last try met, or the login budget alone.
+                let met = row.ok().filter(|r| r.state != AccountState::Live);
+                let why = met.map_or_else(String::new, |r| format!(": {}", r.state_reason));
+                Outcome::NotNow {
+                    why: format!("Not to be tried yet{why}"),
+                    next_try: Some(*at),
+                }
+            }
+            Ended::Imap(e) => {
+                let why = fault::of_imap(e).sentence(&self.server_of(account), e);
+                if e.is_auth() {
+                    return Outcome::NeedsSignIn(why);
+                }
+                Outcome::NotNow { why, next_try }
+            }
+            Ended::Credential(e) => {
+                let why = fault::of_credential(e).sentence("", e);
+                if e.is_auth() {
+                    return Outcome::NeedsSignIn(why);
+                }
+                Outcome::NotNow { why, next_try }
+            }
+            Ended::Store(e) => Outcome::Failed(fault::of_store(e).sentence("", e)),
         }
     }
 }
@@ -222,11 +240,11 @@ impl App {
 pub fn problem(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Done(_) | Outcome::HeldElsewhere => None,
-        Outcome::NotNow { why, next_try } => Some(match next_try {
+        Outcome::NotNow { why, next_try, .. } => Some(match next_try {
+            Some(at) if why.ends_with('.') => format!("{why} Next try at {}.", at.rfc3339()),
             Some(at) => format!("{why}; next try at {}", at.rfc3339()),
             None => why.clone(),
         }),
-        Outcome::NeedsSignIn(why) => Some(format!("{why}: mend user and password in the settings")),
-        Outcome::Failed(why) => Some(why.clone()),
+        Outcome::NeedsSignIn(why) | Outcome::Failed(why) => Some(why.clone()),
     }
 }

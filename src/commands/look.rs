@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{progress, say};
 use crate::app::{App, CheckReport, Outcome, problem};
 use crate::cli::{Exit, ProcessArgs};
+use crate::fault::Fault;
 use crate::model::AccountState;
 
 pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
@@ -98,8 +99,12 @@ fn problems(report: &CheckReport, text: &mut String) {
         }
     }
     for pause in &report.smtp {
-        let (why, at) = (&pause.reason, pause.retry_at.rfc3339());
-        writeln!(text, "Error: mails wait: {why}; next try at {at}").unwrap_or_default();
+        let (account, at) = (&pause.account, pause.retry_at.rfc3339());
+        let why = match pause.fault.parse::<Fault>() {
+            Ok(fault) => fault.sentence("", &pause.reason),
+            Err(_) => format!("{}.", pause.reason),
+        };
+        writeln!(text, "Error: {account}: mails wait: {why} Next try at {at}").unwrap_or_default();
     }
 }
 

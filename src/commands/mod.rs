@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 use crate::app::App;
 use crate::cli::{self, Cli, Command, ConfigCommand, Exit};
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
+use crate::fault;
 use crate::listener::Progress;
 use crate::telemetry;
 use crate::wake::Doorbell;
@@ -54,7 +55,11 @@ pub fn dispatch(cli: &Cli) -> Exit {
     };
     told.unwrap_or_else(|e| {
         complain(&format!("replyd: {e:#}"));
-        Exit::Failed
+        let Some(fault) = fault::of_any(&e) else {
+            return Exit::Failed;
+        };
+        complain(&format!("{fault}: {}", fault.sentence("", "")));
+        fault.exit()
     })
 }
 

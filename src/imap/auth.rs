@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
 
 use super::capabilities::Capabilities;
-use super::error::{ImapError, Step};
+use super::error::{ImapError, NoMechanism, Step};
 use super::limits::COMMAND;
 use super::quote::{can_be_quoted, quoted};
 use super::wire::Wire;
@@ -71,18 +71,20 @@ pub(super) async fn sign_in(
     let mut secrets = vec![secret, in_quotes.unwrap_or_default()];
     secrets.extend(sent.iter().map(|w| w.as_str()));
     reply.said.withhold(&secrets);
-    let reply = reply.ok(step)?;
+    let reply = reply
+        .ok(step)
+        .map_err(|e| e.of_token(way == Way::XOAuth2))?;
     Ok(reply.capabilities.or(told))
 }
 
 fn choose(wanted: AuthMechanism, token: bool, caps: &Capabilities) -> Result<Way, ImapError> {
-    let cannot = |why: &str| Err(ImapError::Credential(why.to_owned()));
+    let cannot = |what| Err(ImapError::Mechanism(what));
     let way = match (wanted, token) {
         (AuthMechanism::XOAuth2, false) => {
-            return cannot("XOAUTH2 needs a token, not a password");
+            return cannot(NoMechanism::PasswordForToken);
         }
         (AuthMechanism::Plain | AuthMechanism::Login, true) => {
-            return cannot("a token can only be used with XOAUTH2");
+            return cannot(NoMechanism::TokenForPassword);
         }
         (AuthMechanism::XOAuth2, true) | (AuthMechanism::Auto, true) => Way::XOAuth2,
         (AuthMechanism::Plain, false) => Way::Plain,
@@ -91,11 +93,9 @@ fn choose(wanted: AuthMechanism, token: bool, caps: &Capabilities) -> Result<Way
         (AuthMechanism::Auto, false) => Way::Login,
     };
     match way {
-        Way::XOAuth2 if !caps.offers_auth("XOAUTH2") => cannot("the server offers no XOAUTH2"),
-        Way::Plain if !caps.offers_auth("PLAIN") => cannot("the server offers no AUTH=PLAIN"),
-        Way::Login if caps.login_disabled => {
-            cannot("the server has LOGIN disabled and offers no other mechanism that we know")
-        }
+        Way::XOAuth2 if !caps.offers_auth("XOAUTH2") => cannot(NoMechanism::XOAuth2),
+        Way::Plain if !caps.offers_auth("PLAIN") => cannot(NoMechanism::Plain),
+        Way::Login if caps.login_disabled => cannot(NoMechanism::LoginDisabled),
         way => Ok(way),
     }
 }

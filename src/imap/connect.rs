@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_imap::imap_proto::{Response, ResponseCode, Status};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{self, ClientConfig};
@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{self, ClientConfig};
 use super::auth;
 use super::budget::ByteBudget;
 use super::capabilities::Capabilities;
-use super::error::{ImapError, Step};
+use super::error::{ImapError, Step, Unprotected};
 use super::limits;
 use super::quote::quoted;
 use super::refusal::{Refusal, Said};
@@ -23,7 +23,8 @@ use super::session::Session;
 use super::wire::{Deadline, Io, Transport, Wire, io_error};
 use crate::config::{ImapSettings, Security};
 use crate::credential::SignIn;
-use crate::tls::{self, TlsRoots};
+use crate::names;
+use crate::tls::{self, TlsError, TlsFault, TlsRoots};
 
 /// What the greeting said.
 #[derive(Debug)]
@@ -58,20 +59,31 @@ async fn connect_now(
         Security::Tls | Security::StartTls => Some(tls_config(settings, roots).await?),
     };
     let addresses = resolve(settings).await?;
-    let tcp: Io = Box::new(open(&addresses).await?);
-    let io: Io = match (settings.security, &config) {
-        (Security::Tls, Some(config)) => Box::new(handshake(tcp, &settings.host, config).await?),
-        (Security::StartTls, Some(config)) => {
-            let plain = start_tls(tcp, budget).await?;
-            let protected = Box::new(handshake(plain, &settings.host, config).await?);
-            // The greeting came before TLS; there is no second one (RFC 3501 §6.2.1), and what it
-            // said about capabilities could have been forged: they are asked for anew.
-            let wire = Wire::new(protected, budget);
-            return begin(wire, None, settings, sign_in).await;
-        }
-        _ => tcp,
+    let tcp = open(&addresses).await?;
+    let address = tcp.peer_addr().ok();
+    let tcp: Io = Box::new(tcp);
+    if let (Security::Tls, Some(config)) = (settings.security, &config) {
+        let io = Box::new(handshake(tcp, &settings.host, config).await?);
+        return connect_over(io, settings, sign_in, budget).await;
+    }
+    let mut wire = Wire::new(tcp, budget);
+    let probe = async {
+        let config = match &config {
+            Some(config) => Arc::clone(config),
+            None => tls_config(settings, roots).await.ok()?,
+        };
+        let tls = tls::speaks_tls(address?, &settings.host, config).await;
+        tls.then_some(ImapError::Unprotected(Unprotected::TlsPort))
     };
-    connect_over(io, settings, sign_in, budget).await
+    let greeting = tls::unless_it_speaks_tls(greet(&mut wire), probe).await?;
+    let Some(config) = &config else {
+        return begin(wire, Some(greeting), settings, sign_in).await;
+    };
+    let plain = start_tls(wire, greeting).await?;
+    let protected = Box::new(handshake(plain, &settings.host, config).await?);
+    // The greeting came before TLS; there is no second one (RFC 3501 §6.2.1), and what it said
+    // about capabilities could have been forged: they are asked for anew.
+    begin(Wire::new(protected, budget), None, settings, sign_in).await
 }
 
 /// Signs in over a stream that is protected already (or need not be): greeting, capabilities,
@@ -183,27 +195,22 @@ async fn simple(
     reply.await?.ok(step).map(|_| ())
 }
 
-/// Greeting and STARTTLS on a plain stream; gives it back, ready for the handshake, only if
-/// nothing followed the tagged OK.
-async fn start_tls(io: Io, budget: &ByteBudget) -> Result<Io, ImapError> {
-    let mut wire = Wire::new(io, budget);
-    let greeting = greet(&mut wire).await?;
+/// STARTTLS after the greeting on a plain stream; gives the stream back, ready for the
+/// handshake, only if nothing followed the tagged OK.
+async fn start_tls(mut wire: Wire, greeting: Greeting) -> Result<Io, ImapError> {
     if greeting.preauth {
-        // STARTTLS is not allowed once signed in, so this would go on in the clear: the known
-        // downgrade (CVE-2020-12398 and its kin).
-        let why = "the server signs us in before TLS (PREAUTH)";
-        return Err(ImapError::Unprotected(why));
+        return Err(ImapError::Unprotected(Unprotected::Preauth));
     }
     let caps = match greeting.capabilities {
         Some(caps) => caps,
         None => capability(&mut wire).await?,
     };
     if !caps.starttls {
-        return Err(ImapError::Unprotected("the server offers no STARTTLS"));
+        return Err(ImapError::Unprotected(Unprotected::NotOffered));
     }
     match simple(&mut wire, Step::StartTls, "STARTTLS", |_| ()).await {
         Err(ImapError::No { .. } | ImapError::Bad { .. }) => {
-            return Err(ImapError::Unprotected("the server refuses STARTTLS"));
+            return Err(ImapError::Unprotected(Unprotected::Refused));
         }
         other => other?,
     }
@@ -216,15 +223,24 @@ async fn tls_config(
 ) -> Result<Arc<ClientConfig>, ImapError> {
     let roots = roots.clone();
     let ca_file = settings.ca_file.clone();
-    let failed = |reason| ImapError::Tls {
+    let broken = |reason| ImapError::Tls {
         step: Step::Tls,
+        fault: TlsFault::Broken,
         reason,
     };
     // The trust store is some hundred files.
     tokio::task::spawn_blocking(move || roots.client_config(ca_file.as_deref()))
         .await
-        .map_err(|e| failed(e.to_string()))?
-        .map_err(|e| failed(e.to_string()))
+        .map_err(|e| broken(e.to_string()))?
+        .map_err(|e| unprepared(&e))
+}
+
+fn unprepared(e: &TlsError) -> ImapError {
+    ImapError::Tls {
+        step: Step::Tls,
+        fault: e.into(),
+        reason: e.to_string(),
+    }
 }
 
 async fn handshake(
@@ -233,8 +249,7 @@ async fn handshake(
     config: &Arc<ClientConfig>,
 ) -> Result<tokio_rustls::client::TlsStream<Io>, ImapError> {
     let step = Step::Tls;
-    let failed = |reason| ImapError::Tls { step, reason };
-    let name = tls::server_name(host).map_err(|e| failed(e.to_string()))?;
+    let name = tls::server_name(host).map_err(|e| unprepared(&e))?;
     let connecting = TlsConnector::from(Arc::clone(config)).connect(name, io);
     let e = match timeout(limits::TLS, connecting).await {
         Ok(Ok(stream)) => return Ok(stream),
@@ -243,28 +258,21 @@ async fn handshake(
     };
     let inner = e.get_ref().and_then(|i| i.downcast_ref::<rustls::Error>());
     Err(match inner {
-        Some(reason) => failed(tls::explain(reason)),
+        Some(reason) => ImapError::Tls {
+            step,
+            fault: TlsFault::of(reason),
+            reason: tls::explain(reason),
+        },
         None => io_error(step, e.kind(), e.kind().to_string()),
     })
 }
 
 async fn resolve(settings: &ImapSettings) -> Result<Vec<SocketAddr>, ImapError> {
-    let step = Step::Resolve;
-    let host = tls::ascii_host(&settings.host);
-    let network = |kind, reason| ImapError::Network { step, kind, reason };
-    let found = timeout(limits::CONNECT, lookup_host((host.as_str(), settings.port))).await;
-    let addresses: Vec<SocketAddr> = match found {
-        Ok(Ok(found)) => found.take(16).collect(),
-        Ok(Err(e)) => return Err(network(e.kind(), "the host name is not known".into())),
-        Err(_) => return Err(ImapError::Timeout { step }),
-    };
-    if addresses.is_empty() {
-        let kind = std::io::ErrorKind::NotFound;
-        return Err(network(kind, "the host name has no address".into()));
-    }
+    let addresses = names::lookup(&settings.host, settings.port, limits::CONNECT)
+        .await
+        .map_err(ImapError::Name)?;
     if settings.security == Security::Plain && !addresses.iter().all(|a| a.ip().is_loopback()) {
-        let why = "without TLS only loopback addresses are allowed";
-        return Err(ImapError::Unprotected(why));
+        return Err(ImapError::Unprotected(Unprotected::NotLoopback));
     }
     Ok(addresses)
 }
@@ -317,7 +325,9 @@ pub(super) async fn start_tls_over(
     io: impl Transport + 'static,
     budget: &ByteBudget,
 ) -> Result<Io, ImapError> {
-    start_tls(Box::new(io), budget).await
+    let mut wire = Wire::new(Box::new(io), budget);
+    let greeting = greet(&mut wire).await?;
+    start_tls(wire, greeting).await
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::io;
 use std::time::Duration;
 
 use super::guard::GuardError;
+use crate::names::NameError;
+use crate::tls::TlsFault;
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +91,66 @@ impl fmt::Display for Code<'_> {
     }
 }
 
+/// Why a connection cannot be protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unprotected {
+    /// STARTTLS is not offered.
+    NotOffered,
+    /// STARTTLS is offered, and refused.
+    Refused,
+    /// The settings allow no TLS, and the host is another machine.
+    NotLoopback,
+    /// The server signs us in before TLS (PREAUTH), after which STARTTLS is not allowed: the known
+    /// downgrade (CVE-2020-12398 and its kin).
+    Preauth,
+    /// Data came ahead of the TLS handshake: a plaintext injection.
+    Injected,
+    /// The port speaks TLS from the first byte, and the settings expect plain text first.
+    TlsPort,
+}
+
+impl fmt::Display for Unprotected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotOffered => "the server offers no STARTTLS",
+            Self::Refused => "the server refuses STARTTLS",
+            Self::NotLoopback => "without TLS only loopback addresses are allowed",
+            Self::Preauth => "the server signs us in before TLS (PREAUTH)",
+            Self::Injected => "data arrived ahead of the TLS handshake",
+            Self::TlsPort => "this port speaks TLS from the first byte, not STARTTLS",
+        })
+    }
+}
+
+/// Which mechanism is missing for a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMechanism {
+    /// The server offers no XOAUTH2.
+    XOAuth2,
+    /// The server offers no AUTH=PLAIN.
+    Plain,
+    /// LOGIN is disabled, and no other mechanism that we know is offered.
+    LoginDisabled,
+    /// The settings ask for XOAUTH2 and give a password.
+    PasswordForToken,
+    /// The settings give a token and ask for a mechanism that wants a password.
+    TokenForPassword,
+}
+
+impl fmt::Display for NoMechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::XOAuth2 => "the server offers no XOAUTH2",
+            Self::Plain => "the server offers no AUTH=PLAIN",
+            Self::LoginDisabled => {
+                "the server has LOGIN disabled and offers no other mechanism that we know"
+            }
+            Self::PasswordForToken => "XOAUTH2 needs a token, not a password",
+            Self::TokenForPassword => "a token can only be used with XOAUTH2",
+        })
+    }
+}
+
 /// Why a step did not end as wanted. After anything but [`ImapError::No`] and
 /// [`ImapError::Bad`] the session must be dropped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,10 +162,15 @@ pub enum ImapError {
         code: Option<String>,
         /// Its text.
         text: String,
+        /// It was a token, not a password.
+        token: bool,
     },
-    /// No mechanism in common, or a secret that cannot be used: a person must act.
+    /// A secret that cannot be used: a person must act.
     #[error("Cannot sign in: {0}")]
     Credential(String),
+    /// No mechanism in common: a person must act.
+    #[error("Cannot sign in: {0}")]
+    Mechanism(NoMechanism),
     /// The server asks us to slow down.
     #[error("Server throttles during {step}: {text}")]
     Throttled {
@@ -164,6 +231,9 @@ pub enum ImapError {
         /// When.
         step: Step,
     },
+    /// The host name gave no address.
+    #[error("Network error during name lookup: {0}")]
+    Name(NameError),
     /// The network failed.
     #[error("Network error during {step}: {reason}")]
     Network {
@@ -179,6 +249,8 @@ pub enum ImapError {
     Tls {
         /// When.
         step: Step,
+        /// Which kind of trouble.
+        fault: TlsFault,
         /// In words: what is wrong with the certificate, for example.
         reason: String,
     },
@@ -207,7 +279,7 @@ pub enum ImapError {
     /// STARTTLS is required but not offered, or data was put in front of the TLS handshake
     /// (a plaintext injection).
     #[error("Connection cannot be protected: {0}")]
-    Unprotected(&'static str),
+    Unprotected(Unprotected),
     /// EXAMINE brought no UIDVALIDITY, without which no UID means anything (RFC 3501 §2.3.1.1).
     #[error("Server gave no UIDVALIDITY for the mailbox")]
     NoUidValidity,
@@ -223,7 +295,22 @@ impl ImapError {
     /// Whether a person must change the account's settings or secret.
     #[must_use]
     pub fn is_auth(&self) -> bool {
-        matches!(self, Self::AuthRefused { .. } | Self::Credential(_))
+        matches!(
+            self,
+            Self::AuthRefused { .. } | Self::Credential(_) | Self::Mechanism(_)
+        )
+    }
+
+    /// The same, where a sign-in was refused that was made with a token.
+    pub(super) fn of_token(self, made_with: bool) -> Self {
+        match self {
+            Self::AuthRefused { code, text, .. } => Self::AuthRefused {
+                code,
+                text,
+                token: made_with,
+            },
+            other => other,
+        }
     }
 
     /// How long the server asks us to stay away (at most 15 minutes).
@@ -239,7 +326,10 @@ impl ImapError {
     #[must_use]
     pub fn step(&self) -> Option<Step> {
         match self {
-            Self::AuthRefused { .. } | Self::Credential(_) => Some(Step::SignIn),
+            Self::AuthRefused { .. } | Self::Credential(_) | Self::Mechanism(_) => {
+                Some(Step::SignIn)
+            }
+            Self::Name(_) => Some(Step::Resolve),
             Self::NoUidValidity => Some(Step::Examine),
             Self::PipelineRefused => Some(Step::Fetch),
             Self::Unprotected(_) => Some(Step::StartTls),

@@ -35,7 +35,7 @@ mod tests;
 pub use budget::ByteBudget;
 pub use capabilities::Capabilities;
 pub use connect::{connect, connect_over};
-pub use error::{ImapError, Step};
+pub use error::{ImapError, NoMechanism, Step, Unprotected};
 pub use fetch::{Fetch, FetchWhat, Fetched, PREFIX_BYTES};
 pub use guard::{Guard, GuardError};
 pub use session::{Examined, Session, Status};

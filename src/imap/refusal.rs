@@ -73,11 +73,16 @@ impl Said {
             throttled,
             wait,
         } = self;
+        let refused = |code, text| ImapError::AuthRefused {
+            code,
+            text,
+            token: false,
+        };
         match (code.as_deref(), kind) {
             (
                 Some("AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED" | "EXPIRED"),
                 Refusal::No | Refusal::Bad,
-            ) => ImapError::AuthRefused { code, text },
+            ) => refused(code, text),
             _ if throttled || wait.is_some() => ImapError::Throttled { step, wait, text },
             (Some("THROTTLED" | "OVERLOADED"), _) => ImapError::Throttled { step, wait, text },
             (Some(word @ ("UNAVAILABLE" | "INUSE" | "LIMIT")), _) => ImapError::Unavailable {
@@ -86,7 +91,7 @@ impl Said {
                 text,
             },
             // Most servers answer a wrong password with a bare NO.
-            (_, Refusal::No) if step == Step::SignIn => ImapError::AuthRefused { code, text },
+            (_, Refusal::No) if step == Step::SignIn => refused(code, text),
             (_, Refusal::No) => ImapError::No { step, code, text },
             (_, Refusal::Bad) => ImapError::Bad { step, code, text },
             (_, Refusal::Bye) => ImapError::Bye { step, text },

@@ -22,10 +22,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::ByteBudget;
 use super::capabilities::Capabilities;
-use super::error::{ImapError, Step};
+use super::error::{ImapError, Step, Unprotected};
 use super::guard::{Fault, Guard};
 use super::limits::{DONE, PROGRESS, RESPONSE, WRITE};
 use super::refusal::{Refusal, Said};
+use crate::tls::TlsFault;
 
 /// What a connection runs over: TLS, TCP on loopback, or a test's pipe.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
@@ -278,6 +279,7 @@ impl Wire {
                 reason, tls: true, ..
             }) => ImapError::Tls {
                 step,
+                fault: TlsFault::Broken,
                 reason: reason.clone(),
             },
             Some(Fault::Io { kind, reason, .. }) => io_error(step, *kind, reason.clone()),
@@ -318,7 +320,7 @@ impl Wire {
     /// The bare stream, when not a single byte beyond the last response has arrived; else there
     /// is plaintext that would be read as if it had come through TLS.
     pub(super) async fn into_unread_stream(self) -> Result<Io, ImapError> {
-        let injected = ImapError::Unprotected("data arrived ahead of the TLS handshake");
+        let injected = ImapError::Unprotected(Unprotected::Injected);
         let guard = self.client.get_ref();
         if self.dead || guard.responses() != self.responses || guard.has_leftovers() {
             return Err(injected);

@@ -399,7 +399,7 @@ fn random_parts() -> Result<[[u8; 16]; 2], StepError> {
 fn is_hopeless(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref::<StoreError>(),
-        Some(StoreError::Corrupt(_) | StoreError::NewerSchema { .. })
+        Some(StoreError::Corrupt(_) | StoreError::NotADatabase(_) | StoreError::NewerSchema { .. })
     )
 }
 

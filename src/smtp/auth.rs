@@ -12,10 +12,10 @@ use lettre::transport::smtp::commands::Auth;
 use tokio::time::Instant;
 
 use super::connect::{Failure, Features, Link, StepError, within};
+use super::error::{Kind, Step};
 use super::limits;
 use crate::config::AuthMechanism;
 use crate::credential::SignIn;
-use crate::model::AccountState;
 
 /// Proves who we are; never over an unprotected connection to another machine.
 pub(super) async fn sign_in(
@@ -25,25 +25,24 @@ pub(super) async fn sign_in(
     until: Instant,
 ) -> Result<(), Failure> {
     if !link.wire.is_encrypted() && !link.wire.is_loopback() {
-        return Err(Failure::down("No sign-in over an unprotected connection"));
+        let text = "No sign-in over an unprotected connection";
+        return Err(Failure::new(Step::SignIn, Kind::NotLoopback, text));
     }
     let (user, secret) = (sign_in.user.as_str(), sign_in.secret.expose());
     let mechanism = mechanism(wanted, sign_in.secret.is_token(), &link.features)?;
     let credentials = Credentials::new(user.to_owned(), secret.to_owned());
     let refused = |e: StepError| {
-        let failure = e.during("Sign-in");
-        let text = without_secrets(&failure.text, user, secret);
-        match failure.code {
-            // A 4xx (454: temporary failure) and 421 are the server's state, not our password.
-            Some(500..) => Failure {
-                trouble: AccountState::NeedsSignIn,
-                text,
-                ..failure
-            },
-            _ => Failure { text, ..failure },
+        let mut failure = e.during(Step::SignIn);
+        if mechanism == Mechanism::Xoauth2 && failure.code.is_some_and(|c| c >= 500) {
+            failure.why.kind = Kind::TokenRefused;
         }
+        let text = without_secrets(&failure.text, user, secret);
+        Failure { text, ..failure }
     };
-    let own = |_| Failure::down("Sign-in: the server's challenge is not understood");
+    let own = |_| {
+        let text = "Sign-in: the server's challenge is not understood";
+        Failure::new(Step::SignIn, Kind::Protocol, text)
+    };
     let first = Auth::new(mechanism, credentials.clone(), None).map_err(own)?;
     let mut reply = link
         .step(within(limits::AUTH, until), first)
@@ -67,7 +66,8 @@ pub(super) async fn sign_in(
     if reply.has_code(235) {
         Ok(())
     } else {
-        Err(Failure::down("Sign-in: unexpected reply"))
+        let text = "Sign-in: unexpected reply";
+        Err(Failure::new(Step::SignIn, Kind::Protocol, text))
     }
 }
 
@@ -89,7 +89,15 @@ fn mechanism(wanted: AuthMechanism, token: bool, offered: &Features) -> Result<M
         AuthMechanism::Auto => Some(Mechanism::Login).filter(|_| offered.login),
     };
     found.ok_or_else(|| {
-        Failure::sign_in("Sign-in: the server does not offer the mechanism that is set")
+        let none = !(offered.plain || offered.login || offered.xoauth2);
+        let (kind, text) = if none {
+            let text = "Sign-in: the server offers no mechanism that we know";
+            (Kind::NoAuth, text)
+        } else {
+            let text = "Sign-in: the server does not offer the mechanism that is set";
+            (Kind::NoMechanism, text)
+        };
+        Failure::new(Step::SignIn, kind, text)
     })
 }
 

@@ -17,36 +17,43 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::{self, ClientConfig};
 
 use super::auth;
+use super::error::{Kind, Step, Why};
 use super::limits;
 use super::wire::Wire;
 use crate::config::{Security, SmtpSettings};
 use crate::credential::{CredentialError, SignIn};
 use crate::model::AccountState;
-use crate::tls::{self, TlsRoots};
+use crate::names;
+use crate::tls::{self, TlsFault, TlsRoots};
 
 /// Why an account cannot send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// `NeedsSignIn` or `Down`.
-    pub(super) trouble: AccountState,
+    pub(super) why: Why,
     pub(super) code: Option<u16>,
     pub(super) text: String,
 }
 
 impl Failure {
-    pub(super) fn down(text: impl Into<String>) -> Self {
+    pub(super) fn new(step: Step, kind: Kind, text: impl Into<String>) -> Self {
         Self {
-            trouble: AccountState::Down,
+            why: Why { step, kind },
             code: None,
             text: text.into(),
         }
     }
 
-    pub(super) fn sign_in(text: impl Into<String>) -> Self {
-        Self {
-            trouble: AccountState::NeedsSignIn,
-            code: None,
-            text: text.into(),
+    /// `NeedsSignIn` or `Down`.
+    pub(super) fn trouble(&self) -> AccountState {
+        match (self.why.kind, self.code) {
+            (Kind::NoAuth | Kind::NoMechanism | Kind::Credential | Kind::TokenRefused, _) => {
+                AccountState::NeedsSignIn
+            }
+            // A 4xx (454: temporary failure) and 421 are the server's state, not our password.
+            (Kind::Refused, Some(500..)) if self.why.step == Step::SignIn => {
+                AccountState::NeedsSignIn
+            }
+            _ => AccountState::Down,
         }
     }
 }
@@ -55,9 +62,9 @@ impl From<CredentialError> for Failure {
     fn from(e: CredentialError) -> Self {
         let text = format!("Sign-in: {e}");
         if e.is_auth() {
-            Self::sign_in(text)
+            Self::new(Step::SignIn, Kind::Credential, text)
         } else {
-            Self::down(text)
+            Self::new(Step::SignIn, Kind::NoTokenNow, text)
         }
     }
 }
@@ -68,19 +75,22 @@ pub(super) enum StepError {
     /// The server said no; the connection stands.
     Refused { code: u16, text: String },
     /// No usable reply; the connection is lost.
-    Broken(String),
+    Broken(Kind, String),
 }
 
 impl StepError {
     /// As the failure of a connection, in step `step`.
-    pub(super) fn during(self, step: &str) -> Failure {
+    pub(super) fn during(self, step: Step) -> Failure {
         match self {
             Self::Refused { code, text } => Failure {
-                trouble: AccountState::Down,
+                why: Why {
+                    step,
+                    kind: Kind::Refused,
+                },
                 code: Some(code),
                 text: format!("{step} refused: {code} {text}"),
             },
-            Self::Broken(why) => Failure::down(format!("{step}: {why}")),
+            Self::Broken(kind, why) => Failure::new(step, kind, format!("{step}: {why}")),
         }
     }
 }
@@ -158,11 +168,14 @@ impl Link {
         command: C,
     ) -> Result<Response, StepError> {
         if self.wire.has_unread() {
-            return Err(StepError::Broken("the server spoke out of turn".into()));
+            return Err(StepError::Broken(
+                Kind::Protocol,
+                "the server spoke out of turn".into(),
+            ));
         }
         match timeout_at(deadline, self.conn.command(command)).await {
             Ok(reply) => reply.map_err(|e| step_error(&e)),
-            Err(_) => Err(StepError::Broken("no reply in time".into())),
+            Err(_) => Err(StepError::Broken(Kind::Timeout, "no reply in time".into())),
         }
     }
 
@@ -175,7 +188,10 @@ impl Link {
         let reply = self.step(deadline, command).await?;
         match u16::from(reply.code()) {
             200..=299 => Ok(()),
-            code => Err(StepError::Broken(format!("unexpected reply {code}"))),
+            code => Err(StepError::Broken(
+                Kind::Protocol,
+                format!("unexpected reply {code}"),
+            )),
         }
     }
 
@@ -196,12 +212,7 @@ pub(super) async fn open(
         handshake(&wire, settings, roots, until).await?;
     }
     let hello = client_id(settings);
-    let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire.clone()), &hello);
-    let conn = match timeout_at(within(limits::GREETING, until), greeted).await {
-        Ok(Ok(conn)) => conn,
-        Ok(Err(e)) => return Err(step_error(&e).during("Greeting")),
-        Err(_) => return Err(Failure::down("Greeting: no reply in time")),
-    };
+    let conn = greet(&wire, settings, roots, &hello, until).await?;
     let mut link = Link {
         features: Features::parse(&wire.reply()),
         conn,
@@ -218,6 +229,43 @@ pub(super) async fn open(
     Ok(link)
 }
 
+/// Reads the greeting and says EHLO. A port that stays silent because it waits for TLS is found
+/// out by a second connection meanwhile: the greeting's own deadline is minutes.
+async fn greet(
+    wire: &Wire,
+    settings: &SmtpSettings,
+    roots: &TlsRoots,
+    hello: &ClientId,
+    until: Instant,
+) -> Result<AsyncSmtpConnection, Failure> {
+    let greeted = async {
+        let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire.clone()), hello);
+        match timeout_at(within(limits::GREETING, until), greeted).await {
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(e)) => Err(step_error(&e).during(Step::Greeting)),
+            Err(_) => Err(Failure::new(
+                Step::Greeting,
+                Kind::Timeout,
+                "Greeting: no reply in time",
+            )),
+        }
+    };
+    if settings.security == Security::Tls {
+        return greeted.await;
+    }
+    let probe = async {
+        let config = client_config(settings, roots).await.ok()?;
+        tls::speaks_tls(wire.peer(), &settings.host, config)
+            .await
+            .then(|| {
+                let text = "This port speaks TLS from the first byte, not STARTTLS";
+                Failure::new(Step::Greeting, Kind::TlsPort, text)
+            })
+    };
+    // Two TLS states: not to be moved through the future of each mail.
+    Box::pin(tls::unless_it_speaks_tls(greeted, probe)).await
+}
+
 /// The earlier of `limit` from now and `until`.
 pub(super) fn within(limit: Duration, until: Instant) -> Instant {
     Instant::now()
@@ -226,17 +274,18 @@ pub(super) fn within(limit: Duration, until: Instant) -> Instant {
 }
 
 async fn dial(settings: &SmtpSettings, until: Instant) -> Result<Wire, Failure> {
-    let host = settings.host.trim_start_matches('[').trim_end_matches(']');
-    let lookup = tokio::net::lookup_host((host, settings.port));
-    let addresses = match timeout_at(within(limits::CONNECT, until), lookup).await {
-        Ok(Ok(found)) => found.take(limits::ADDRESSES),
-        Ok(Err(e)) => return Err(Failure::down(format!("Name of the SMTP server: {e}"))),
-        Err(_) => return Err(Failure::down("Name of the SMTP server: no answer in time")),
-    };
-    let mut last = "it has no address".to_owned();
-    for address in addresses {
+    let limit = limits::CONNECT.min(until.saturating_duration_since(Instant::now()));
+    let addresses = names::lookup(&settings.host, settings.port, limit)
+        .await
+        .map_err(|e| {
+            let text = format!("Name of the SMTP server: {e}");
+            Failure::new(Step::Resolve, Kind::Name(e), text)
+        })?;
+    let mut last = (Kind::NotLoopback, String::new());
+    for address in addresses.into_iter().take(limits::ADDRESSES) {
         if settings.security == Security::Plain && !address.ip().is_loopback() {
-            "unprotected connections are made to this machine only".clone_into(&mut last);
+            let why = "unprotected connections are made to this machine only";
+            last = (Kind::NotLoopback, why.to_owned());
             continue;
         }
         match timeout_at(within(limits::CONNECT, until), TcpStream::connect(address)).await {
@@ -245,15 +294,18 @@ async fn dial(settings: &SmtpSettings, until: Instant) -> Result<Wire, Failure> 
                 return tcp
                     .set_nodelay(true)
                     .and_then(|()| Wire::plain(tcp))
-                    .map_err(|e| Failure::down(format!("Connecting: {e}")));
+                    .map_err(|e| unconnected(Kind::Network(e.kind()), &e.to_string()));
             }
-            Ok(Err(e)) => last = e.to_string(),
-            Err(_) => "no answer in time".clone_into(&mut last),
+            Ok(Err(e)) => last = (Kind::Network(e.kind()), e.to_string()),
+            Err(_) => last = (Kind::Timeout, "no answer in time".to_owned()),
         }
     }
-    Err(Failure::down(format!(
-        "Connecting to the SMTP server: {last}"
-    )))
+    Err(unconnected(last.0, &last.1))
+}
+
+fn unconnected(kind: Kind, why: &str) -> Failure {
+    let text = format!("Connecting to the SMTP server: {why}");
+    Failure::new(Step::Connect, kind, text)
 }
 
 async fn handshake(
@@ -262,24 +314,24 @@ async fn handshake(
     roots: &TlsRoots,
     until: Instant,
 ) -> Result<(), Failure> {
-    let bad = |e: tls::TlsError| Failure::down(format!("TLS: {e}"));
-    let name = tls::server_name(&settings.host).map_err(bad)?;
+    let name = tls::server_name(&settings.host)
+        .map_err(|e| in_tls(Kind::Tls((&e).into()), &e.to_string()))?;
     let config = client_config(settings, roots).await?;
     match timeout_at(within(limits::TLS, until), wire.upgrade(config, name)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(e)) => {
             let inner = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
-            let why = match inner {
-                Some(rustls::Error::InvalidMessage(_)) => {
-                    "the server does not speak TLS here (is this its port for STARTTLS?)".to_owned()
-                }
-                Some(known) => tls::explain(known),
-                None => e.to_string(),
-            };
-            Err(Failure::down(format!("TLS: {why}")))
+            Err(match inner {
+                Some(known) => in_tls(Kind::Tls(TlsFault::of(known)), &tls::explain(known)),
+                None => in_tls(Kind::Network(e.kind()), &e.to_string()),
+            })
         }
-        Err(_) => Err(Failure::down("TLS: no answer in time")),
+        Err(_) => Err(in_tls(Kind::Timeout, "no answer in time")),
     }
+}
+
+fn in_tls(kind: Kind, why: &str) -> Failure {
+    Failure::new(Step::Tls, kind, format!("TLS: {why}"))
 }
 
 /// Reads certificate files, so off the async threads.
@@ -290,8 +342,8 @@ async fn client_config(
     let (roots, ca_file) = (roots.clone(), settings.ca_file.clone());
     tokio::task::spawn_blocking(move || roots.client_config(ca_file.as_deref()))
         .await
-        .map_err(|e| Failure::down(format!("TLS: {e}")))?
-        .map_err(|e| Failure::down(format!("TLS: {e}")))
+        .map_err(|e| in_tls(Kind::Tls(TlsFault::Broken), &e.to_string()))?
+        .map_err(|e| in_tls(Kind::Tls((&e).into()), &e.to_string()))
 }
 
 /// RFC 3207, required: a server that does not offer it, or refuses it, gets no mail and no
@@ -304,19 +356,21 @@ async fn start_tls(
     until: Instant,
 ) -> Result<(), Failure> {
     if !link.features.start_tls {
-        return Err(Failure::down(
+        return Err(Failure::new(
+            Step::StartTls,
+            Kind::NoStartTls,
             "The server offers no STARTTLS (set implicit TLS, port 465, if it has that)",
         ));
     }
     link.complete(within(limits::COMMAND, until), Starttls)
         .await
-        .map_err(|e| e.during("STARTTLS"))?;
+        .map_err(|e| e.during(Step::StartTls))?;
     handshake(&link.wire, settings, roots, until).await?;
     // RFC 3207 §4.2: what the server said in the clear is forgotten.
     link.features = Features::default();
     link.complete(within(limits::COMMAND, until), Ehlo::new(hello.clone()))
         .await
-        .map_err(|e| e.during("EHLO"))?;
+        .map_err(|e| e.during(Step::Hello))?;
     link.features = Features::parse(&link.wire.reply());
     Ok(())
 }
@@ -349,11 +403,13 @@ pub(super) fn step_error(e: &lettre::transport::smtp::Error) -> StepError {
             code: code.into(),
             text: source.unwrap_or_default(),
         },
-        None => StepError::Broken(match source {
-            Some(why) if e.is_response() => format!("not an SMTP reply ({why})"),
-            Some(why) => why,
-            None => "connection lost".to_owned(),
-        }),
+        None => match source {
+            Some(why) if e.is_response() => {
+                StepError::Broken(Kind::NotSmtp, format!("not an SMTP reply ({why})"))
+            }
+            Some(why) => StepError::Broken(Kind::Lost, why),
+            None => StepError::Broken(Kind::Lost, "connection lost".to_owned()),
+        },
     }
 }
 

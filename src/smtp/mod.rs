@@ -7,6 +7,7 @@
 
 mod auth;
 mod connect;
+mod error;
 mod limits;
 mod provider;
 mod session;
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+
+pub use error::{Kind as SmtpKind, Step as SmtpStep, Why as SmtpWhy};
 
 use self::connect::{Failure, Link, within};
 use self::session::{After, NotBegun, Prepared};
@@ -68,6 +71,8 @@ pub enum Outcome {
         text: String,
         /// Set when the server cannot be used, whatever the mail: `NeedsSignIn` or `Down`.
         trouble: Option<AccountState>,
+        /// Where and how, for `fault`; none: not by a server.
+        why: Option<SmtpWhy>,
     },
     /// Refused for good.
     Rejected {
@@ -75,6 +80,8 @@ pub enum Outcome {
         code: Option<u16>,
         /// Why.
         text: String,
+        /// Where and how, for `fault`; none: not by a server.
+        why: Option<SmtpWhy>,
     },
     /// Handed over whole, and no reply came.
     Unknown {
@@ -86,9 +93,10 @@ pub enum Outcome {
 impl From<Failure> for Outcome {
     fn from(f: Failure) -> Self {
         Self::Deferred {
+            trouble: Some(f.trouble()),
+            why: Some(f.why),
             code: f.code,
             text: f.text,
-            trouble: Some(f.trouble),
         }
     }
 }
@@ -255,7 +263,10 @@ impl SmtpMailer {
                 Err((outcome, kept(after, link)))
             }
             // Said of kept connections only.
-            Err(NotBegun::TryFresh) => Err((Failure::down("MAIL: no reply").into(), None)),
+            Err(NotBegun::TryFresh) => Err((
+                Failure::new(SmtpStep::Mail, SmtpKind::Lost, "MAIL: no reply").into(),
+                None,
+            )),
         }
     }
 
@@ -341,7 +352,12 @@ impl Console {
             Ok(Err(e)) => e.to_string(),
             Err(e) => e.to_string(),
         };
-        Failure::down(format!("Console: {failed}")).into()
+        Failure::new(
+            SmtpStep::Body,
+            SmtpKind::Local,
+            format!("Console: {failed}"),
+        )
+        .into()
     }
 }
 

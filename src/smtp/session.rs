@@ -11,6 +11,7 @@ use lettre::transport::smtp::response::Response;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::{Link, StepError, step_error, within};
+use super::error::{Kind, Step, Why};
 use super::provider;
 use super::{Outcome, OutgoingMail, limits};
 use crate::model::AccountState;
@@ -115,12 +116,12 @@ pub(super) async fn begin(
         Ok(()) => Ok(()),
         // A 4xx here may be about this connection (421, too many mails on it).
         Err(
-            StepError::Broken(_)
+            StepError::Broken(..)
             | StepError::Refused {
                 code: 400..=499, ..
             },
         ) if reused => Err(NotBegun::TryFresh),
-        Err(e) => Err(NotBegun::Outcome(before_body("MAIL", e))),
+        Err(e) => Err(NotBegun::Outcome(before_body(Step::Mail, e))),
     }
 }
 
@@ -135,13 +136,13 @@ pub(super) async fn announce(
         Rcpt::new(mail.to.clone(), Vec::new()),
     )
     .await
-    .map_err(|e| before_body("RCPT", e))?;
+    .map_err(|e| before_body(Step::Recipient, e))?;
     let reply = link.step(within(limits::DATA, until), Data).await;
-    match reply.map_err(|e| before_body("DATA", e))? {
+    match reply.map_err(|e| before_body(Step::Data, e))? {
         go if go.has_code(354) => Ok(()),
         other => Err(before_body(
-            "DATA",
-            StepError::Broken(format!("unexpected reply {}", other.code())),
+            Step::Data,
+            StepError::Broken(Kind::Protocol, format!("unexpected reply {}", other.code())),
         )),
     }
 }
@@ -156,8 +157,8 @@ pub(super) async fn hand_over(
 ) -> (Outcome, After) {
     if link.wire.has_unread() {
         // Whatever it is, it is not the reply to a body that it has not got.
-        let e = StepError::Broken("the server spoke out of turn".into());
-        return (before_body("Body", e), After::Drop);
+        let e = StepError::Broken(Kind::Protocol, "the server spoke out of turn".into());
+        return (before_body(Step::Body, e), After::Drop);
     }
     let body = mail.body.strip_suffix(b"\r\n").unwrap_or(&mail.body);
     link.wire.begin_body();
@@ -170,7 +171,7 @@ pub(super) async fn hand_over(
         }
         (Some(Err(e)), true) if e.status().is_some() => {
             link.last_used = Instant::now();
-            let outcome = before_body("Body", step_error(&e));
+            let outcome = before_body(Step::Body, step_error(&e));
             let after = after_refusal(&outcome);
             (outcome, after)
         }
@@ -180,7 +181,7 @@ pub(super) async fn hand_over(
             (Outcome::Unknown { why }, After::Drop)
         }
         (Some(Err(e)), true) => {
-            let StepError::Broken(why) = step_error(&e) else {
+            let StepError::Broken(_, why) = step_error(&e) else {
                 return (unknown("no reply"), After::Drop);
             };
             (unknown(&why), After::Drop)
@@ -220,11 +221,11 @@ async fn write_body(link: &mut Link, body: &[u8]) -> Option<Result<Response, Err
 async fn interrupted(link: &mut Link, reply: Option<Result<Response, Error>>) -> Outcome {
     let mut error = match reply {
         Some(Err(e)) => step_error(&e),
-        Some(Ok(_)) => StepError::Broken("the server spoke out of turn".into()),
+        Some(Ok(_)) => StepError::Broken(Kind::Protocol, "the server spoke out of turn".into()),
         None => {
             return before_body(
-                "Body",
-                StepError::Broken("the server stopped reading".into()),
+                Step::Body,
+                StepError::Broken(Kind::Timeout, "the server stopped reading".into()),
             );
         }
     };
@@ -233,7 +234,7 @@ async fn interrupted(link: &mut Link, reply: Option<Result<Response, Error>>) ->
     {
         error = step_error(&e);
     }
-    before_body("Body", error)
+    before_body(Step::Body, error)
 }
 
 /// Ends a transaction that was refused, so that the connection can take the next mail.
@@ -252,7 +253,7 @@ pub(super) async fn reset(link: &mut Link, outcome: &Outcome) -> After {
 
 /// Says goodbye; nothing depends on the reply.
 pub(super) async fn quit(mut link: Link) {
-    if let Err(StepError::Broken(why)) = link.step(within(limits::CLEAN_UP, far()), Quit).await {
+    if let Err(StepError::Broken(_, why)) = link.step(within(limits::CLEAN_UP, far()), Quit).await {
         tracing::trace!(why, "QUIT was not answered");
     }
 }
@@ -272,17 +273,19 @@ fn after_refusal(outcome: &Outcome) -> After {
 }
 
 /// The outcome of a refusal: of a command before the body, or of the body itself.
-fn before_body(step: &str, error: StepError) -> Outcome {
+fn before_body(step: Step, error: StepError) -> Outcome {
     let (code, text) = match error {
-        StepError::Broken(why) => {
+        StepError::Broken(kind, why) => {
             return Outcome::Deferred {
                 code: None,
                 text: format!("{step}: {why}"),
                 trouble: Some(AccountState::Down),
+                why: Some(Why { step, kind }),
             };
         }
         StepError::Refused { code, text } => (code, text),
     };
+    let kind = Kind::Refused;
     let trouble = match code {
         // RFC 5321 §3.8: the service closes; RFC 4954 §6: authentication is needed or failed.
         421 => Some(AccountState::Down),
@@ -291,6 +294,7 @@ fn before_body(step: &str, error: StepError) -> Outcome {
             return Outcome::Rejected {
                 code: Some(code),
                 text: format!("{step}: {text}"),
+                why: Some(Why { step, kind }),
             };
         }
         _ => None,
@@ -299,6 +303,7 @@ fn before_body(step: &str, error: StepError) -> Outcome {
         code: Some(code),
         text: format!("{step}: {text}"),
         trouble,
+        why: Some(Why { step, kind }),
     }
 }
 
@@ -323,6 +328,10 @@ fn rejected(text: impl Into<String>) -> Outcome {
     Outcome::Rejected {
         code: None,
         text: text.into(),
+        why: Some(Why {
+            step: Step::Mail,
+            kind: Kind::Mail,
+        }),
     }
 }
 

@@ -114,6 +114,11 @@ impl Wire {
         self.inner().reply.clone()
     }
 
+    /// The address that we are connected to.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.inner().peer
+    }
+
     /// Starts to watch a body.
     pub(super) fn begin_body(&self) {
         self.inner().body = Body::default();

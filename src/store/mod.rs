@@ -222,7 +222,11 @@ fn private_file(path: &Path) -> Result<(), StoreError> {
         .open(path);
     match made {
         Ok(_) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        // SQLite would open what it cannot write for reading, and fail later with fewer words.
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            let writable = std::fs::OpenOptions::new().write(true).open(path);
+            writable.map(drop).map_err(|e| StoreError::folder(path, &e))
+        }
         Err(e) => Err(StoreError::folder(path, &e)),
     }
 }

@@ -54,6 +54,8 @@ pub enum Verdict {
         /// Set when the account's server is at fault and not this mail: all mails of the
         /// account wait.
         trouble: Option<AccountState>,
+        /// The code word of what is wrong with the server (`fault`), empty when nothing is.
+        fault: &'static str,
     },
     /// Refused for good.
     Rejected {
@@ -85,6 +87,8 @@ pub enum Settlement {
 pub(super) struct Pause {
     pub(super) state: AccountState,
     pub(super) reason: String,
+    #[serde(default)]
+    pub(super) fault: String,
     pub(super) since: i64,
     pub(super) failures: u32,
     pub(super) retry_at: i64,
@@ -120,8 +124,9 @@ impl Tx<'_> {
         let retry_at = match verdict {
             Verdict::Deferred {
                 trouble: Some(trouble),
+                fault,
                 ..
-            } => self.pause_account(account, *trouble, &text, now)?,
+            } => self.pause_account(account, *trouble, fault, &text, now)?,
             Verdict::Deferred { trouble: None, .. } => {
                 self.resume_account(account)?;
                 now.plus(retry::OUTBOX.wait(failures(attempt)))
@@ -362,6 +367,7 @@ impl Tx<'_> {
         &self,
         account: AccountId,
         state: AccountState,
+        fault: &str,
         reason: &str,
         now: UtcMs,
     ) -> Result<UtcMs, StoreError> {
@@ -375,6 +381,7 @@ impl Tx<'_> {
         let pause = Pause {
             state,
             reason: reason.to_owned(),
+            fault: fault.to_owned(),
             since: before.map_or(now.0, |p| p.since),
             failures: failures.saturating_add(1),
             retry_at: now.0.saturating_add(millis(wait)),

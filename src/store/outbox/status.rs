@@ -44,6 +44,10 @@ pub struct SmtpPause {
     pub account_id: AccountId,
     /// `needs_sign_in` when the server refuses the credentials, else `down`.
     pub state: AccountState,
+    /// The account's name.
+    pub account: String,
+    /// The code word of what is wrong (`fault`); empty: none is known.
+    pub fault: String,
     /// What the server said, or what happened instead.
     pub reason: String,
     /// Since when.
@@ -181,17 +185,20 @@ impl Reader<'_> {
     /// What SQLite says.
     pub fn smtp_pauses(&self) -> Result<Vec<SmtpPause>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT CAST(substr(key, 6) AS INTEGER), value FROM meta
-             WHERE key >= 'smtp:' AND key < 'smtp;' ORDER BY 1",
+            "SELECT CAST(substr(m.key, 6) AS INTEGER) AS account, m.value, coalesce(a.name, '')
+             FROM meta m LEFT JOIN accounts a ON a.id = CAST(substr(m.key, 6) AS INTEGER)
+             WHERE m.key >= 'smtp:' AND m.key < 'smtp;' ORDER BY 1",
         )?;
-        let rows: Vec<(i64, String)> = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        let rows: Vec<(i64, String, String)> = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         rows.into_iter()
-            .map(|(id, value)| {
+            .map(|(id, value, account)| {
                 let p = parse_pause(&value)?;
                 Ok(SmtpPause {
                     account_id: AccountId(id),
+                    account,
+                    fault: p.fault,
                     state: p.state,
                     reason: p.reason,
                     since: UtcMs(p.since),

@@ -128,6 +128,7 @@ fn deferred(trouble: Option<AccountState>) -> Verdict {
         code: Some(451),
         text: "RCPT: greylisted".into(),
         trouble,
+        fault: "",
     }
 }
 
