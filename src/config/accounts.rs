@@ -385,11 +385,7 @@ impl Resolver<'_> {
                 FolderChoice::Named(name) if !account.mailboxes.contains(name) => Some(name),
                 _ => None,
             });
-            for mailbox in account
-                .mailboxes
-                .iter()
-                .chain(named.into_iter().flatten())
-            {
+            for mailbox in account.mailboxes.iter().chain(named.into_iter().flatten()) {
                 let imap = &account.imap;
                 let same = if mailbox.eq_ignore_ascii_case("INBOX") {
                     "INBOX"

@@ -36,6 +36,10 @@ pub enum Step {
     Search,
     /// STATUS.
     Status,
+    /// LIST.
+    List,
+    /// APPEND.
+    Append,
     /// NOOP.
     Noop,
     /// Entering IDLE.
@@ -65,6 +69,8 @@ impl Step {
             Self::Fetch => "FETCH",
             Self::Search => "SEARCH",
             Self::Status => "STATUS",
+            Self::List => "LIST",
+            Self::Append => "APPEND",
             Self::Noop => "NOOP",
             Self::Idle => "IDLE",
             Self::Wait => "wait",
