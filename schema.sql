@@ -362,6 +362,7 @@ CREATE TABLE outbox (
     finished_at      INTEGER,
     filed            TEXT NOT NULL DEFAULT '' CHECK (filed IN ('', 'seen', 'appended', 'given_up')), -- its copy in the Sent folder
     filed_at         INTEGER,
+    copies           INTEGER NOT NULL DEFAULT 0,              -- how many were seen there
     file_tries       INTEGER NOT NULL DEFAULT 0,              -- booked before each attempt to append the copy
     UNIQUE (job_id, kind, round)
 ) STRICT;

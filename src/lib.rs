@@ -7,7 +7,7 @@
 //! | settings | [`config`] |
 //! | how the parts are put together, for every mode | [`app`] |
 //! | one mailbox account: connect, catch up, wait | [`listener`], [`imap`] |
-//! | from bytes to rows | [`capture`], [`mime`], [`nature`], [`visible`], [`matcher`], [`disposition`] |
+//! | from bytes to rows | [`capture`], [`mime`], [`nature`], [`visible`], [`auth_results`], [`matcher`], [`disposition`] |
 //! | one mail understood, without a mailbox or a store | [`understand`], [`evaluate`] |
 //! | the database, and all SQL | [`store`] |
 //! | what the lead wants, and what is done | [`reply`] |
@@ -19,6 +19,7 @@
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`names`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
+pub mod auth_results;
 pub mod campaign;
 pub mod capture;
 pub mod cli;

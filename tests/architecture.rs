@@ -25,6 +25,7 @@ const TASKS: &[&str] = &["listener", "reply", "outbox", "web"];
 
 /// No async, no store, no clock, no I/O.
 const PURE: &[&str] = &[
+    "auth_results",
     "mime",
     "msgid",
     "visible",

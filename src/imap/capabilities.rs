@@ -22,6 +22,11 @@ pub struct Capabilities {
     pub starttls: bool,
     /// LOGINDISABLED: LOGIN must not be tried.
     pub login_disabled: bool,
+    /// SPECIAL-USE and LIST-EXTENDED (RFC 6154, RFC 5258): which folder is for what.
+    pub special_use: bool,
+    /// The largest literal that may follow its announcement at once (RFC 7888): LITERAL+ any,
+    /// LITERAL- 4096 bytes, else none.
+    pub literal_bytes: usize,
     /// SASL mechanisms (AUTH=…), in upper case.
     pub auth: Vec<String>,
     /// All words as the server sent them, IMAP4rev1 included, AUTH= left on.
@@ -32,6 +37,7 @@ impl Capabilities {
     /// From a CAPABILITY response or response code.
     pub(super) fn new(list: &[Capability<'_>]) -> Self {
         let mut caps = Self::default();
+        let (mut special, mut extended) = (false, false);
         for item in list.iter().take(MAX) {
             let word = match item {
                 Capability::Imap4rev1 => "IMAP4rev1".to_owned(),
@@ -49,10 +55,15 @@ impl Capabilities {
                 "UIDPLUS" => caps.uidplus = true,
                 "STARTTLS" => caps.starttls = true,
                 "LOGINDISABLED" => caps.login_disabled = true,
+                "SPECIAL-USE" => special = true,
+                "LIST-EXTENDED" => extended = true,
+                "LITERAL+" => caps.literal_bytes = usize::MAX,
+                "LITERAL-" => caps.literal_bytes = caps.literal_bytes.max(4096),
                 _ => {}
             }
             caps.raw.push(word);
         }
+        caps.special_use = special && extended;
         caps
     }
 

@@ -38,6 +38,10 @@ pub enum Step {
     Search,
     /// STATUS.
     Status,
+    /// LIST.
+    List,
+    /// APPEND.
+    Append,
     /// NOOP.
     Noop,
     /// Entering IDLE.
@@ -67,6 +71,8 @@ impl Step {
             Self::Fetch => "FETCH",
             Self::Search => "SEARCH",
             Self::Status => "STATUS",
+            Self::List => "LIST",
+            Self::Append => "APPEND",
             Self::Noop => "NOOP",
             Self::Idle => "IDLE",
             Self::Wait => "wait",

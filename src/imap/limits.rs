@@ -13,6 +13,8 @@ pub const TLS: Duration = Duration::from_secs(15);
 pub const GREETING: Duration = Duration::from_secs(15);
 /// A command without data: a loaded server may queue a sign-in or an EXAMINE for long.
 pub const COMMAND: Duration = Duration::from_secs(60);
+/// One STATUS of a folder beside the idling one: it must not hold that one up for long.
+pub const STATUS: Duration = Duration::from_secs(30);
 /// DONE, the "+" of IDLE, and a first pipelined write: answered from memory.
 pub const DONE: Duration = Duration::from_secs(15);
 /// LOGOUT is a courtesy.
@@ -51,5 +53,9 @@ pub const LINE_BYTES: usize = 1024 * 1024;
 pub const NESTING: u32 = 32;
 /// Characters of a server's text that are kept in an error.
 pub const TEXT_CHARS: usize = 200;
+/// Lines of a LIST that are looked at; more folders than anybody has at one level.
+pub const LIST_LINES: usize = 5_000;
+/// STATUS commands in one write.
+pub const STATUS_AT_ONCE: usize = 20;
 /// UIDs in one FETCH by list; Microsoft 365 throttles long ones.
 pub const UIDS_PER_FETCH: usize = 50;

@@ -9,17 +9,22 @@
 //! * [`Session`] runs commands, each read to its own tagged reply (invariant I2);
 //! * [`Watch`] waits for news.
 //!
-//! Nothing here changes the owner's mailbox: EXAMINE and BODY.PEEK only.
+//! Nothing here changes what the owner has in a mailbox: EXAMINE and BODY.PEEK only. APPEND adds
+//! copies of our own mails to the Sent folder, where the settings ask for it.
 
+mod append;
 mod auth;
 mod budget;
 mod capabilities;
 mod connect;
 mod error;
 mod fetch;
+mod folder_names;
+mod glance;
 mod guard;
 mod idle;
 pub mod limits;
+mod list;
 mod quote;
 mod refusal;
 mod scan;
@@ -37,7 +42,9 @@ pub use capabilities::Capabilities;
 pub use connect::{connect, connect_over};
 pub use error::{ImapError, NoMechanism, Step, Unprotected};
 pub use fetch::{Fetch, FetchWhat, Fetched, PREFIX_BYTES};
+pub use glance::{Glance, GlanceError};
 pub use guard::{Guard, GuardError};
+pub use list::{Folders, Listed, Special};
 pub use session::{Examined, Session, Status};
 pub use watch::{Mode, News, Watch};
 pub use wire::Transport;

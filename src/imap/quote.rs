@@ -75,6 +75,35 @@ fn modified_utf7(name: &str) -> String {
     out
 }
 
+/// The name that modified UTF-7 stands for; none when it is not valid, or would not come out the
+/// same again: such a mailbox could not be opened by its name.
+pub(super) fn from_modified_utf7(sent: &str) -> Option<String> {
+    let engine = GeneralPurpose::new(
+        &IMAP_MUTF7,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(base64::engine::DecodePaddingMode::RequireNone),
+    );
+    let mut name = String::with_capacity(sent.len());
+    let mut rest = sent;
+    while let Some((plain, shifted)) = rest.split_once('&') {
+        name.push_str(plain);
+        let (text, after) = shifted.split_once('-')?;
+        if text.is_empty() {
+            name.push('&');
+        } else {
+            let bytes = engine.decode(text).ok()?;
+            let units: Vec<u16> = bytes
+                .chunks(2)
+                .map(|pair| Some(u16::from_be_bytes([*pair.first()?, *pair.get(1)?])))
+                .collect::<Option<_>>()?;
+            name.push_str(&String::from_utf16(&units).ok()?);
+        }
+        rest = after;
+    }
+    name.push_str(rest);
+    (modified_utf7(&name) == sent).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +124,33 @@ mod tests {
             ("😀", "\"&2D3eAA-\""),
         ] {
             assert_eq!(mailbox(name), sent, "{name}");
+        }
+    }
+
+    #[test]
+    fn mailbox_names_come_back_from_modified_utf7_or_not_at_all() {
+        for name in [
+            "INBOX",
+            "Entwürfe",
+            "台北/日本語",
+            "Tom & Ann",
+            "😀",
+            "Отправленные",
+        ] {
+            let sent = modified_utf7(name);
+            assert_eq!(from_modified_utf7(&sent).as_deref(), Some(name), "{sent}");
+        }
+        // Broken, not canonical, half a surrogate pair, bare 8 bit.
+        for sent in [
+            "a&b",
+            "&AGE-",
+            "&2D0-",
+            "&U,BTF-",
+            "&*-",
+            "Entwürfe",
+            "&-&AP",
+        ] {
+            assert_eq!(from_modified_utf7(sent), None, "{sent}");
         }
     }
 

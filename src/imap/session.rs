@@ -71,6 +71,12 @@ impl Session {
         &self.caps
     }
 
+    /// Changes what the server can do, in tests.
+    #[cfg(test)]
+    pub(super) fn offer(&mut self, change: impl FnOnce(&mut Capabilities)) {
+        change(&mut self.caps);
+    }
+
     /// Whether every later call returns [`ImapError::Broken`].
     #[must_use]
     pub fn is_broken(&self) -> bool {
