@@ -26,7 +26,9 @@ CREATE TABLE leads (
     status                    TEXT NOT NULL DEFAULT '',
     last_conversation_date    TEXT,                           -- YYYY-MM-DD
     last_conversation_summary TEXT NOT NULL DEFAULT '',
-    bounced_at                INTEGER,                        -- last bounce seen
+    bounced_at                INTEGER,                        -- last permanent bounce: the address is dead
+    soft_bounces              INTEGER NOT NULL DEFAULT 0,     -- passing ones: a full mailbox, a delay
+    soft_bounced_at           INTEGER,
     paused_until              INTEGER,                        -- vacation notice: no automatic follow-up before
     created_at                INTEGER NOT NULL,
     updated_at                INTEGER NOT NULL
@@ -144,9 +146,20 @@ CREATE UNIQUE INDEX sent_messages_by_outbox ON sent_messages (outbox_ref) WHERE 
 CREATE TABLE sent_ids (
     id_key  TEXT PRIMARY KEY NOT NULL,                        -- canonical, without brackets
     sent_id INTEGER NOT NULL REFERENCES sent_messages (id),
+    local_key TEXT NOT NULL DEFAULT '',                       -- our token or a UUID in it, '' = none
     source  TEXT NOT NULL CHECK (source IN ('own', 'import', 'provider', 'taught', 'sent_folder'))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sent_ids_by_sent ON sent_ids (sent_id);
+CREATE INDEX sent_ids_by_local_key ON sent_ids (local_key) WHERE local_key <> '';
+
+-- Further addresses of a lead: a person attached mail from there.
+CREATE TABLE lead_addresses (
+    address_key TEXT NOT NULL,
+    lead_id     INTEGER NOT NULL REFERENCES leads (id),
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (address_key, lead_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lead_addresses_by_lead ON lead_addresses (lead_id);
 
 -- ------------------------------------------------------------------ mailboxes
 CREATE TABLE accounts (
@@ -233,6 +246,7 @@ CREATE TABLE messages (
     match_method     TEXT NOT NULL DEFAULT '',
     match_confidence REAL NOT NULL DEFAULT 0,
     sender_verified  INTEGER NOT NULL DEFAULT 0 CHECK (sender_verified IN (0, 1)),
+    carries_token    INTEGER NOT NULL DEFAULT 0 CHECK (carries_token IN (0, 1)), -- a signed token of a mail to this lead
     from_address     TEXT NOT NULL DEFAULT '',
     from_name        TEXT NOT NULL DEFAULT '',
     to_addresses     TEXT NOT NULL DEFAULT '',

@@ -7,27 +7,30 @@
 
 mod batch;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
 pub use batch::{Arrived, Origin, Report};
 
+use crate::auth_results;
 use crate::config::{KeepRaw, Settings};
 use crate::disposition;
 use crate::faultpoint;
 use crate::keys::Keys;
-use crate::matcher::{self, Lookup, Search};
+use crate::matcher::{self, Lookup, MailTo, Questions, Search};
 use crate::mime::{self, Mail};
 use crate::model::{Disposition, MessageRowId, SentRef, address_key};
-use crate::msgid::MsgId;
+use crate::msgid::{self, MsgId};
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
-    Content, Lookups, Matched, NewConversation, NewMessage, Speaker, Store, StoreError, Stored, Tx,
+    Asked, Content, Lookups, Matched, NewConversation, NewMessage, Speaker, Store, StoreError,
+    Stored, Tx,
 };
 use crate::time::{self, UtcMs};
 use crate::visible::{self, Visible};
@@ -38,6 +41,8 @@ const PARSE_INLINE_BYTES: usize = 32 * 1024;
 static WARM: AtomicBool = AtomicBool::new(false);
 /// zstd's own default: measured 3 is half the time of 6 for a few per cent in size.
 const ZSTD_LEVEL: i32 = 3;
+/// A sender's clock, our own and the server's are not the same.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 /// A stored raw mail never unpacks to more (header and text prefix are fetched, not the rest).
 const RAW_LIMIT: u64 = 8 * 1024 * 1024;
 
@@ -46,6 +51,7 @@ const RAW_LIMIT: u64 = 8 * 1024 * 1024;
 pub fn warm_up() {
     nature::warm_up();
     visible::warm_up();
+    matcher::warm_up();
     WARM.store(true, Ordering::Release);
 }
 
@@ -69,7 +75,7 @@ struct Understood {
     mail: Mail,
     judged: Judged,
     visible: Visible,
-    ids: Vec<MsgId>,
+    questions: Questions,
     sender_key: String,
     message_key: String,
     content_digest: String,
@@ -189,18 +195,25 @@ impl Capture {
 
     /// What the matcher and the table may ask, for the whole batch.
     fn look_up(&self, tx: &Tx<'_>, batch: &[Understood]) -> Result<Lookups, StoreError> {
-        let ids: HashSet<String> = batch
-            .iter()
-            .flat_map(|u| u.ids.iter().map(|id| id.as_str().to_owned()))
-            .collect();
-        let senders: HashSet<String> = batch
-            .iter()
-            .filter(|u| !u.sender_key.is_empty())
-            .map(|u| u.sender_key.clone())
-            .collect();
-        let ids: Vec<String> = ids.into_iter().collect();
-        let senders: Vec<String> = senders.into_iter().collect();
-        tx.lookups(&ids, &senders)
+        let mut asked = Asked {
+            since: matcher::subject_window(time::now()),
+            ..Asked::default()
+        };
+        for Questions {
+            ids,
+            local_keys,
+            payloads,
+            addresses,
+        } in batch.iter().map(|u| &u.questions)
+        {
+            asked
+                .ids
+                .extend(ids.iter().map(|id| id.as_str().to_owned()));
+            asked.local_keys.extend(local_keys.iter().cloned());
+            asked.payloads.extend(payloads.iter().cloned());
+            asked.addresses.extend(addresses.iter().cloned());
+        }
+        tx.lookups(&asked)
     }
 
     fn take_in(
@@ -256,8 +269,11 @@ impl Capture {
     fn judge(&self, origin: &Origin, m: Understood, lookups: &Lookups) -> NewMessage {
         let sender_is_lead = lookups.lead_addresses.contains(&m.sender_key);
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            let search: Search = matcher::search(&m.mail, &m.judged, &Known(lookups));
-            let ours = &self.0.ours;
+            let arrived = m.arrived.internal_date.unwrap_or(m.arrived.fetched_at);
+            let known = Known::new(lookups, arrived);
+            let (keys, ours) = (&self.0.keys, &self.0.ours);
+            let auth = auth_results::read(&m.mail, &origin.authserv_ids).sender();
+            let search: Search = matcher::search(&m.mail, &m.judged, keys, auth, &known);
             let (disposition, reasons) =
                 disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, ours);
             (search, disposition, reasons)
@@ -307,17 +323,14 @@ impl Capture {
             } else {
                 self.0.keys.hash(&m.sender_key)
             },
-            ref_hashes: m
-                .ids
-                .iter()
-                .map(|id| self.0.keys.hash(id.as_str()))
-                .collect(),
+            ref_hashes: ref_hashes(&m.questions, &self.0.keys),
             matched: search.found.map(|found| Matched {
                 campaign_lead_id: found.sent.campaign_lead_id,
                 sent_id: found.sent.sent_id,
                 method: found.method,
                 confidence: found.confidence,
-                sender_verified: found.sender_verified,
+                sender_verified: found.sender_verified(),
+                carries_token: found.carries_token,
             }),
             content: concerns.then(|| content(&m.mail, m.visible)),
             raw: if keep_raw { m.raw } else { None },
@@ -363,6 +376,12 @@ impl Capture {
             );
             tx.note_notice_bounced(row.account_id, id, now)?;
         }
+        if let Some(matched) = &row.matched
+            && row.disposition == Disposition::Bounce
+            && row.permanent_bounce == Some(false)
+        {
+            tx.count_soft_bounce(matched.campaign_lead_id, now)?;
+        }
         // Bounces, vacation notices and complaints have consequences too, but no conversation;
         // a delay or a full mailbox says nothing about the address.
         let has_consequences = match row.disposition {
@@ -385,7 +404,7 @@ impl Parts {
         let read = catch_unwind(AssertUnwindSafe(|| self.read(&arrived.bytes)));
         let failed = read.is_err();
         let (mail, judged, visible) = read.unwrap_or_else(|_| self.read(b""));
-        let ids = matcher::ids_to_look_up(&mail);
+        let questions = matcher::questions(&mail, &judged);
         let sender_key = mail
             .from
             .as_ref()
@@ -421,7 +440,7 @@ impl Parts {
             mail,
             judged,
             visible,
-            ids,
+            questions,
             sender_key,
             message_key,
             content_digest,
@@ -437,19 +456,62 @@ impl Parts {
     }
 }
 
-/// The answers for a batch, as the matcher asks for them.
-struct Known<'a>(&'a Lookups);
+/// The answers for a batch, as the matcher asks for them about one mail.
+struct Known<'a> {
+    lookups: &'a Lookups,
+    mails_to: HashMap<&'a str, Vec<MailTo>>,
+}
+
+impl<'a> Known<'a> {
+    /// Mails that were sent after `arrived` cannot be answered by it.
+    fn new(lookups: &'a Lookups, arrived: UtcMs) -> Self {
+        let latest = arrived.plus(CLOCKS_DIFFER);
+        let mails_to = lookups.mails_to.iter().map(|(key, mails)| {
+            let mails = mails.iter().filter(|(_, _, sent_at)| *sent_at <= latest);
+            let mails = mails.map(|(sent, subject, _)| MailTo {
+                sent: sent.clone(),
+                folded_subject: matcher::folded_subject(subject),
+            });
+            (key.as_str(), mails.collect())
+        });
+        Self {
+            lookups,
+            mails_to: mails_to.collect(),
+        }
+    }
+}
 
 impl Lookup for Known<'_> {
     fn sent(&self, id: &MsgId) -> Option<SentRef> {
-        self.0.sent.get(id.as_str()).cloned()
+        self.lookups.sent.get(id.as_str()).cloned()
+    }
+    fn by_local_key(&self, key: &str) -> Option<SentRef> {
+        self.lookups.by_local_key.get(key).cloned()
+    }
+    fn by_payload(&self, payload: &str) -> Option<SentRef> {
+        self.lookups.by_payload.get(payload).cloned()
     }
     fn is_notice(&self, id: &MsgId) -> bool {
-        self.0.notices.contains(id.as_str())
+        self.lookups.notices.contains(id.as_str())
     }
-    fn leads_with(&self, address_key: &str) -> bool {
-        self.0.lead_addresses.contains(address_key)
+    fn is_taught(&self, address_key: &str, sent: &SentRef) -> bool {
+        let threads = self.lookups.taught.get(address_key);
+        threads.is_some_and(|t| t.contains(&sent.campaign_lead_id))
     }
+    fn mails_to(&self, address_key: &str) -> &[MailTo] {
+        self.mails_to.get(address_key).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Keyed hashes by which a later import finds the mail: of its ids, and of what is left of them
+/// where their domain was changed.
+fn ref_hashes(questions: &Questions, keys: &Keys) -> Vec<String> {
+    let mut hashes: Vec<String> = Vec::new();
+    for id in &questions.ids {
+        hashes.extend(msgid::ref_hashes(keys, id.as_str()));
+    }
+    hashes.dedup();
+    hashes
 }
 
 fn content(mail: &Mail, visible: Visible) -> Content {

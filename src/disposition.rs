@@ -76,7 +76,9 @@ fn first_hit(
             Disposition::HumanUncertain,
             "matched, with weak signs of a machine",
         ),
-        Some(m) if m.sender_verified => (Disposition::Reply, "matched, and the sender is the lead"),
+        Some(m) if m.sender_verified() => {
+            (Disposition::Reply, "matched, and the sender is the lead")
+        }
         Some(_) => (
             Disposition::ReplyUnverified,
             "matched, but the sender is not the lead",

@@ -394,6 +394,18 @@ words! {
         References => "references",
         /// By the original Message-ID in a delivery or abuse report.
         Report => "report",
+        /// By the local part of an id whose domain was changed: our token, or a UUID.
+        Token => "token",
+        /// By our token in the address at which the mail arrived.
+        ReplyAddress => "reply_address",
+        /// By our token in Thread-Index, and the sender.
+        ThreadIndex => "thread_index",
+        /// By the subject, and the sender.
+        Subject => "subject",
+        /// By the recipient that a delivery report names.
+        Recipient => "recipient",
+        /// A person attached it.
+        Attached => "attached",
     }
 }
 

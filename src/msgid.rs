@@ -19,6 +19,10 @@ pub const MAX_IDS: usize = 100;
 const MAX_HEADER_BYTES: usize = 128 * 1024;
 /// Separates these signatures from other uses of the same keys.
 const SIGN_CONTEXT: &[u8] = b"replyd message-id v1\0";
+/// 16 bytes in base32.
+const PAYLOAD_CHARS: usize = 26;
+/// Longer local parts hold no token of ours and no plain UUID.
+const MAX_LOCAL_BYTES: usize = 200;
 /// Marks our ids, so that no HMAC is computed for the others.
 const MARK: &str = "r";
 
@@ -163,6 +167,94 @@ pub fn is_ours(keys: &Keys, id: &MsgId) -> bool {
     own_token(keys, id).is_some()
 }
 
+/// What is left of an id where a system on the way changed its domain or its case, and still names
+/// one mail: the local part of an id in our form, or a UUID inside it. Empty for other ids: their
+/// local parts are not unique. (Whether a token is really ours, [`own_token`] says.)
+#[must_use]
+pub fn local_key(id: &str) -> String {
+    let local = id.rsplit_once('@').map_or(id, |(local, _)| local);
+    if local.len() > MAX_LOCAL_BYTES || !local.is_ascii() {
+        return String::new();
+    }
+    let local = local.to_ascii_lowercase();
+    let mut parts = local.split('.');
+    let ours = parts.next() == Some(MARK) && parts.clone().count() == 3;
+    if ours && parts.next().is_some_and(is_payload) {
+        return local;
+    }
+    uuid_in(&local).unwrap_or_default().to_owned()
+}
+
+/// The keyed hashes by which a stored message that refers to an id is found when the id becomes
+/// known: of the id, and of its [`local_key`], as a system on the way may have changed the rest.
+#[must_use]
+pub fn ref_hashes(keys: &Keys, id_key: &str) -> Vec<String> {
+    let mut hashes = vec![keys.hash(id_key)];
+    let local = local_key(id_key);
+    if !local.is_empty() {
+        // A blank stands in no id: never equal to one.
+        hashes.push(keys.hash(&format!("local {local}")));
+    }
+    hashes
+}
+
+/// The random part of an id of ours, which Thread-Index and reply addresses carry too.
+#[must_use]
+pub fn payload(id: &MsgId) -> Option<&str> {
+    let mut parts = id.local_part().split('.');
+    let ours = parts.next() == Some(MARK);
+    parts.next().filter(|p| ours && is_payload(p))
+}
+
+/// Whether `text` has the form of a payload: 16 bytes in base32.
+#[must_use]
+pub fn is_payload(text: &str) -> bool {
+    text.len() == PAYLOAD_CHARS && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
+}
+
+/// The payload that stands for these bytes.
+#[must_use]
+pub fn payload_of(bytes: &[u8; 16]) -> String {
+    base32(bytes)
+}
+
+/// The bytes of a payload.
+#[must_use]
+pub fn payload_bytes(payload: &str) -> Option<[u8; 16]> {
+    let (mut pending, mut bits, mut bytes) = (0_u32, 0_u32, Vec::with_capacity(16));
+    for b in payload.bytes() {
+        let five = match b {
+            b'a'..=b'z' => b - b'a',
+            b'2'..=b'7' => b - b'2' + 26,
+            _ => return None,
+        };
+        pending = ((pending << 5) | u32::from(five)) & 0xfff;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((pending >> bits).to_le_bytes()[0]);
+        }
+    }
+    bytes.try_into().ok()
+}
+
+/// The first UUID (RFC 9562 §4) in a text in lower case.
+fn uuid_in(text: &str) -> Option<&str> {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    const LENGTH: usize = 36;
+    let is_uuid = |word: &str| {
+        let mut groups = word.split('-');
+        GROUPS.iter().all(|n| {
+            groups.next().is_some_and(|g| {
+                g.len() == *n && g.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            })
+        })
+    };
+    (0..=text.len().checked_sub(LENGTH)?)
+        .filter_map(|at| text.get(at..at + LENGTH))
+        .find(|word| is_uuid(word))
+}
+
 /// The signed local part of an id of ours in lower case, `None` for any other id: finds the mail
 /// again where a provider changed the domain or the case.
 #[must_use]
@@ -248,6 +340,39 @@ mod tests {
             Some(&canonical)
         );
         assert_eq!(MsgId::parse("<1234>").unwrap().as_str(), "1234");
+    }
+
+    #[test]
+    fn a_local_key_names_one_mail_whatever_the_domain() {
+        let keys = Keys::for_test(1);
+        let ours = mint(&keys, "me.example", [7; 16]);
+        let upper = format!("{}@other.example", ours.local_part().to_uppercase());
+        assert_eq!(local_key(&upper), ours.local_part());
+        let uuid = "0b7f3c2a-11de-4a5b-9c3d-1234567890ab";
+        for id in [
+            format!("{uuid}@nurturing.local"),
+            format!("<x.{}.y@eu-west-1.amazonses.com>", uuid.to_uppercase()),
+            uuid.to_owned(),
+        ] {
+            assert_eq!(local_key(&id), uuid, "{id}");
+        }
+        for other in ["1234@x", "CAF+abc=x@mail.gmail.com", "", "r.x.y.z@x", "é@x"] {
+            assert_eq!(local_key(other), "", "{other}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_the_random_part_of_our_id_and_turns_back_into_its_bytes() {
+        let keys = Keys::for_test(1);
+        for random in [[0; 16], [255; 16], *b"0123456789abcdef"] {
+            let id = mint(&keys, "me.example", random);
+            let payload = payload(&id).unwrap();
+            assert_eq!(payload, payload_of(&random));
+            assert_eq!(payload_bytes(payload), Some(random));
+        }
+        assert_eq!(payload(&MsgId::parse("<r.short.a.b@x>").unwrap()), None);
+        assert_eq!(payload_bytes("0"), None);
+        assert_eq!(payload_bytes("aa"), None);
     }
 
     #[test]

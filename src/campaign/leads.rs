@@ -154,11 +154,11 @@ impl Import for Leads {
         })
     }
 
-    fn hashed(entry: &LeadEntry) -> &str {
-        &entry.key
+    fn hashes(entry: &LeadEntry, keys: &Keys) -> Vec<String> {
+        vec![keys.hash(&entry.key)]
     }
 
-    fn write(&self, tx: &Tx<'_>, entry: &LeadEntry, hash: &str) -> Result<Done, StoreError> {
+    fn write(&self, tx: &Tx<'_>, entry: &LeadEntry, hashes: &[String]) -> Result<Done, StoreError> {
         let lead = tx.upsert_lead(&entry.lead, self.now)?;
         let mut done = Done {
             change: lead.change,
@@ -174,7 +174,9 @@ impl Import for Leads {
             }
         }
         if lead.new_address {
-            done.refetch = tx.refetch_from_sender(hash, self.now)?;
+            for hash in hashes {
+                done.refetch += tx.refetch_from_sender(hash, self.now)?;
+            }
         }
         Ok(done)
     }

@@ -24,6 +24,7 @@ pub use leads::import_leads;
 pub use sent::{AddedSent, SentEntry, add_sent, import_sent};
 pub use table::RowError;
 
+use crate::keys::Keys;
 use crate::store::{Change, Store, StoreError, Tx};
 use table::{Column, Next, Row, Table};
 
@@ -137,9 +138,14 @@ trait Import: Send + Sync + 'static {
     /// Checks a row; the error is the reason why it cannot go in.
     fn read(&self, row: &Row) -> Result<Self::Entry, String>;
     /// What the store knows this entry's sender or id by in messages that concern nobody.
-    fn hashed(entry: &Self::Entry) -> &str;
+    fn hashes(entry: &Self::Entry, keys: &Keys) -> Vec<String>;
     /// Writes a row. [`StoreError::Invalid`] and [`StoreError::NotFound`] concern this row only.
-    fn write(&self, tx: &Tx<'_>, entry: &Self::Entry, hash: &str) -> Result<Done, StoreError>;
+    fn write(
+        &self,
+        tx: &Tx<'_>,
+        entry: &Self::Entry,
+        hashes: &[String],
+    ) -> Result<Done, StoreError>;
 }
 
 /// Rows on their way from the file to the store.
@@ -164,11 +170,11 @@ async fn run<I: Import>(
     };
     let mut report = ImportReport::default();
     while let Some(Chunk { rows, bad, so_far }) = arrived.recv().await {
-        let rows: Vec<(u64, I::Entry, String)> = rows
+        let rows: Vec<(u64, I::Entry, Vec<String>)> = rows
             .into_iter()
             .map(|(line, entry)| {
-                let hash = keys.hash(I::hashed(&entry));
-                (line, entry, hash)
+                let hashes = I::hashes(&entry, keys);
+                (line, entry, hashes)
             })
             .collect();
         let written = if rows.is_empty() {
@@ -262,11 +268,11 @@ fn read_all<I: Import>(
 fn write_rows<I: Import>(
     import: &I,
     tx: &Tx<'_>,
-    rows: &[(u64, I::Entry, String)],
+    rows: &[(u64, I::Entry, Vec<String>)],
 ) -> Result<Vec<Result<Done, RowError>>, StoreError> {
     let mut results = Vec::with_capacity(rows.len());
-    for (line, entry, hash) in rows {
-        results.push(match tx.whole(|tx| import.write(tx, entry, hash)) {
+    for (line, entry, hashes) in rows {
+        results.push(match tx.whole(|tx| import.write(tx, entry, hashes)) {
             Ok(done) => Ok(done),
             Err(StoreError::Invalid(reason)) => Err(RowError {
                 line: *line,

@@ -10,7 +10,7 @@ use super::table::{Column, Row};
 use super::{Done, Import, ImportOptions, ImportReport, campaign_of, cells};
 use crate::keys::Keys;
 use crate::model::{CampaignLeadId, IdSource, LeadRowId, SentId, SentKind, address_key};
-use crate::msgid::MsgId;
+use crate::msgid::{self, MsgId};
 use crate::store::{Change, NewSent, Reader, Store, StoreError, Tx};
 use crate::time::{UtcMs, now};
 
@@ -87,11 +87,11 @@ pub async fn add_sent(store: &Store, keys: &Keys, entry: SentEntry) -> anyhow::R
         now,
     )
     .map_err(anyhow::Error::msg)?;
-    let hash = keys.hash(checked.id.as_str());
+    let hashes = msgid::ref_hashes(keys, checked.id.as_str());
     store
         .write(move |tx| -> Result<AddedSent, StoreError> {
             let (campaign_lead_id, _) = place(tx, &checked, now)?;
-            let done = tx.import_sent(&checked.sent(campaign_lead_id), &[hash], now)?;
+            let done = tx.import_sent(&checked.sent(campaign_lead_id), &hashes, now)?;
             Ok(AddedSent {
                 sent_id: done.id,
                 campaign_lead_id,
@@ -298,14 +298,14 @@ impl Import for Sent {
         )
     }
 
-    fn hashed(entry: &Checked) -> &str {
-        entry.id.as_str()
+    fn hashes(entry: &Checked, keys: &Keys) -> Vec<String> {
+        msgid::ref_hashes(keys, entry.id.as_str())
     }
 
-    fn write(&self, tx: &Tx<'_>, entry: &Checked, hash: &str) -> Result<Done, StoreError> {
+    fn write(&self, tx: &Tx<'_>, entry: &Checked, hashes: &[String]) -> Result<Done, StoreError> {
         let (campaign_lead_id, new_campaign) = place(tx, entry, self.now)?;
         let sent = entry.sent(campaign_lead_id);
-        let done = tx.import_sent(&sent, &[hash.to_owned()], self.now)?;
+        let done = tx.import_sent(&sent, hashes, self.now)?;
         Ok(Done {
             change: done.change,
             refetch: done.refetch,

@@ -45,6 +45,8 @@ pub struct Origin {
     /// When the mailbox was last known to be looked at whole: what the server received well
     /// before was moved in since.
     pub seen_until: Option<UtcMs>,
+    /// Names under which the account's server writes Authentication-Results (RFC 8601).
+    pub authserv_ids: Vec<String>,
 }
 
 impl Origin {
@@ -127,6 +129,7 @@ mod tests {
             source,
             cursor_uid: None,
             seen_until: seen_until.map(UtcMs),
+            authserv_ids: Vec::new(),
         }
     }
 

@@ -117,6 +117,9 @@ pub enum Command {
     /// Answers that wait for a person: list, show, close
     #[command(subcommand)]
     Drafts(DraftsCommand),
+    /// Mail of leads that answers nothing known: list, attach, ignore
+    #[command(subcommand)]
+    Unmatched(super::UnmatchedCommand),
     /// Settings: check, reference
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -8,6 +8,7 @@ mod args;
 mod exit;
 mod owner;
 mod parse_args;
+mod unmatched_args;
 
 use std::ffi::OsString;
 
@@ -20,6 +21,7 @@ pub use args::*;
 pub use exit::Exit;
 pub use owner::{Owner, become_owner, owner_to_become};
 pub use parse_args::*;
+pub use unmatched_args::UnmatchedCommand;
 
 impl Cli {
     /// Reads a command line (with the program's name first).

@@ -7,6 +7,7 @@ mod import;
 mod look;
 mod parse;
 mod show;
+mod unmatched;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -117,6 +118,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Sent(command)) => import::sent(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Drafts(command)) => desk::drafts(&app, command).await,
+            Some(Command::Unmatched(command)) => unmatched::unmatched(&app, command).await,
             Some(_) => Ok(Exit::Usage),
         }
     })

@@ -1,8 +1,8 @@
 use super::*;
 use crate::keys::Keys;
-use crate::matcher::{self, Lookup};
+use crate::matcher::{self, Lookup, MailTo};
 use crate::mime;
-use crate::model::{CampaignLeadId, SentId, SentRef};
+use crate::model::{CampaignLeadId, SenderAuth, SentId, SentRef};
 use crate::msgid::MsgId;
 use crate::nature;
 use crate::time::UtcMs;
@@ -20,8 +20,17 @@ impl Lookup for Known {
     fn is_notice(&self, id: &MsgId) -> bool {
         id.as_str() == "notice@us.example"
     }
-    fn leads_with(&self, address_key: &str) -> bool {
-        address_key == "ann@lead.example"
+    fn by_local_key(&self, _: &str) -> Option<SentRef> {
+        None
+    }
+    fn by_payload(&self, _: &str) -> Option<SentRef> {
+        None
+    }
+    fn is_taught(&self, _: &str, _: &SentRef) -> bool {
+        false
+    }
+    fn mails_to(&self, _: &str) -> &[MailTo] {
+        &[]
     }
 }
 
@@ -33,11 +42,21 @@ fn ours() -> Ours {
     }
 }
 
+fn search_in(mail: &Mail, judged: &Judged) -> Search {
+    matcher::search(
+        mail,
+        judged,
+        &Keys::for_test(1),
+        SenderAuth::Unknown,
+        &Known,
+    )
+}
+
 fn decided(raw: &str) -> (Disposition, Vec<String>) {
     let mail = mime::parse(raw.as_bytes());
     let judged = nature::judge(&mail, &ours(), &Keys::for_test(1));
-    let search = matcher::search(&mail, &judged, &Known);
-    let is_lead = Known.leads_with(&mail.from_key());
+    let search = search_in(&mail, &judged);
+    let is_lead = mail.from_key() == "ann@lead.example";
     decide(&mail, &judged, &search, is_lead, &ours())
 }
 
@@ -160,7 +179,7 @@ fn only_a_failed_delivery_of_a_notice_is_a_bounced_notice() {
         );
         let mail = mime::parse(raw.as_bytes());
         let judged = nature::judge(&mail, &ours(), &Keys::for_test(1));
-        let search = matcher::search(&mail, &judged, &Known);
+        let search = search_in(&mail, &judged);
         let (disposition, _) = decide(&mail, &judged, &search, false, &ours());
         notice_bounced(disposition, &judged, &search)
     };
@@ -172,7 +191,7 @@ fn only_a_failed_delivery_of_a_notice_is_a_bounced_notice() {
     // A colleague's answer to a notice is no report.
     let mail = mime::parse(format!("From: a@x.example\n{notice}\nok").as_bytes());
     let judged = nature::judge(&mail, &ours(), &Keys::for_test(1));
-    let search = matcher::search(&mail, &judged, &Known);
+    let search = search_in(&mail, &judged);
     let (disposition, _) = decide(&mail, &judged, &search, false, &ours());
     assert_eq!(disposition, Disposition::Internal);
     assert!(!notice_bounced(disposition, &judged, &search));

@@ -62,6 +62,7 @@ impl Listener {
             source: CaptureSource::Check,
             cursor_uid: None,
             seen_until: None,
+            authserv_ids: self.account.folders.authserv_ids.clone(),
         };
         let mut report = self
             .take_list(session, &origin, &uids, from, Poison::default())

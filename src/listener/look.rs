@@ -192,6 +192,7 @@ impl Listener {
             source,
             cursor_uid: Some(epoch.cursor_uid),
             seen_until: self.shared.board.verified_at(self.id),
+            authserv_ids: self.account.folders.authserv_ids.clone(),
         }
     }
 

@@ -189,6 +189,7 @@ async fn an_opt_out_suppresses_lead_and_sender_in_the_same_transaction() {
         from: "ann@private.example",
         disposition: "reply_unverified",
         verified: false,
+        token: true,
         ..Captured::default()
     })
     .await;
@@ -206,6 +207,23 @@ async fn an_opt_out_suppresses_lead_and_sender_in_the_same_transaction() {
     assert_eq!(later.gate, "person");
     assert_eq!(f.list(KINDS), "sales_notice, sales_notice");
     assert_eq!(f.number("SELECT count(*) FROM drafts"), 0);
+}
+
+#[tokio::test]
+async fn a_stranger_without_our_token_opts_out_for_himself_only() {
+    let (f, report) = handle(&Captured {
+        text: "Please remove me from your list.",
+        from: "eve@x.example",
+        disposition: "reply_unverified",
+        verified: false,
+        ..Captured::default()
+    })
+    .await;
+    assert_eq!(report.gate, "suppress");
+    assert_eq!(
+        f.list("SELECT email_key FROM suppressions"),
+        "eve@x.example"
+    );
 }
 
 #[tokio::test]

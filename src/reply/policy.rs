@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::classify::Verdict;
 use crate::config::ReplySettings;
+use crate::matcher;
 use crate::model::{CampaignMode, CaptureSource, Disposition, Intent};
 use crate::time::UtcMs;
 
@@ -54,6 +55,8 @@ pub struct Situation {
     pub matched: bool,
     /// Whether the sender is the lead.
     pub sender_verified: bool,
+    /// How sure the match is, 0 to 1.
+    pub match_confidence: f64,
     /// Whether quotes were surely cut off.
     pub visible_sure: bool,
     /// Whether there is any newly written text.
@@ -292,6 +295,10 @@ fn reasons_against(s: &Situation, settings: &ReplySettings) -> Vec<String> {
     add(
         s.disposition == Disposition::ReplyUnverified || !s.sender_verified,
         "the sender is not verified",
+    );
+    add(
+        s.match_confidence < matcher::SURE,
+        "the match is not sure: no header names the mail that it answers",
     );
     add(
         s.disposition == Disposition::HumanUncertain,

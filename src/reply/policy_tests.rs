@@ -25,6 +25,7 @@ fn situation() -> Situation {
         disposition: Disposition::Reply,
         matched: true,
         sender_verified: true,
+        match_confidence: 1.0,
         visible_sure: true,
         has_text: true,
         duplicate_id: false,

@@ -13,6 +13,7 @@ use crate::config::AccountSettings;
 use crate::model::{
     Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, Nature, SentKind,
 };
+use crate::msgid;
 use crate::store::{
     ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, StoreError,
     ThreadContext, Tx, Windows,
@@ -186,6 +187,7 @@ impl Step<'_> {
             disposition: c.disposition,
             matched: t.is_some(),
             sender_verified: c.sender_verified,
+            match_confidence: c.match_confidence,
             visible_sure: c.visible_sure,
             has_text: !c.visible_text.trim().is_empty() || c.nature == Some(Nature::Calendar),
             duplicate_id: c.duplicate_id,
@@ -269,7 +271,10 @@ impl Step<'_> {
                 tx.suppress(&sender, reason, message, self.now)?;
                 tx.mark_opt_out(c.message_id)?;
             }
-            if let Some(t) = &c.thread {
+            // A stranger speaks for himself; for the lead only if he had our mail.
+            let for_lead =
+                c.sender_verified || c.carries_token || c.disposition == Disposition::Complaint;
+            if let Some(t) = c.thread.as_ref().filter(|_| for_lead) {
                 tx.suppress(&t.lead_email_key, reason, message, self.now)?;
             }
         }
@@ -394,7 +399,7 @@ impl Step<'_> {
                 outbox_ref: Some(outbox),
                 ids: vec![(own_id.clone(), IdSource::Own)],
             },
-            &[self.parts.keys.hash(&own_id)],
+            &msgid::ref_hashes(&self.parts.keys, &own_id),
             self.now,
         )?;
         tx.insert_conversation(&NewConversation {

@@ -156,6 +156,21 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A delivery report of a passing kind came back for this lead (a full mailbox, a delay): it
+    /// counts, and says nothing about the address.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn count_soft_bounce(&self, lead: CampaignLeadId, at: UtcMs) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE leads SET soft_bounces = soft_bounces + 1, soft_bounced_at = ?2
+                 WHERE id = (SELECT lead_id FROM campaign_leads WHERE id = ?1)",
+            )?
+            .execute(params![lead.0, at.0])?;
+        Ok(())
+    }
+
     /// No automatic follow-up to this lead before `until`; never brings it forward.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub(crate) struct Captured {
     pub(crate) campaign_lead: Option<i64>,
     pub(crate) sent: Option<i64>,
     pub(crate) verified: bool,
+    /// It carries our token.
+    pub(crate) token: bool,
     pub(crate) sure: bool,
     pub(crate) internal_date: i64,
     pub(crate) old_mail: bool,
@@ -52,6 +54,7 @@ impl Default for Captured {
             campaign_lead: Some(1),
             sent: Some(1),
             verified: true,
+            token: false,
             sure: true,
             internal_date: NOW - MINUTE,
             old_mail: false,
@@ -116,12 +119,12 @@ impl Fixture {
                 "INSERT INTO messages (id, account_id, mailbox_id, uid_validity, uid, internal_date,
                      stored_at, size_bytes, source, disposition, nature, message_key, content_digest,
                      campaign_lead_id, matched_sent_id, sender_verified, from_address, to_addresses,
-                     subject, in_reply_to, reference_ids, visible_text, visible_sure)
+                     subject, in_reply_to, reference_ids, visible_text, visible_sure, match_confidence, carries_token)
                  VALUES (?1, 1, 1, 1, ?1, ?2, ?2, 1000, ?3, ?4, ?5, ?6, 'd' || ?1, ?7, ?8, ?9, ?10,
-                     ?11, ?12, 'first@example.com', 'first@example.com', ?13, ?14)",
+                     ?11, ?12, 'first@example.com', 'first@example.com', ?13, ?14, 1.0, ?15)",
                 rusqlite::params![
                     id, m.internal_date, m.source, m.disposition, m.nature, key, m.campaign_lead,
-                    m.sent, m.verified, m.from, m.to, m.subject, m.text, m.sure
+                    m.sent, m.verified, m.from, m.to, m.subject, m.text, m.sure, m.token
                 ],
             )
             .unwrap();

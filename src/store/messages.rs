@@ -1,14 +1,14 @@
 //! Captured messages: one row a UID, with exactly one disposition (invariant I1), and what an
 //! import later needs to find those that answer a mail that was not known yet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Tx};
 use crate::model::{
     AccountId, CampaignLeadId, CaptureSource, Disposition, MailboxId, MatchMethod, MessageRowId,
-    Nature, SentId, SentRef,
+    Nature, SentId,
 };
 use crate::time::UtcMs;
 
@@ -78,6 +78,8 @@ pub struct Matched {
     pub confidence: f64,
     /// Whether the sender is the lead.
     pub sender_verified: bool,
+    /// Whether the mail carries a signed token of a mail to this lead.
+    pub carries_token: bool,
 }
 
 /// What people read of a message.
@@ -125,17 +127,6 @@ pub enum Stored {
     KnownUid(MessageRowId),
 }
 
-/// What the matcher may ask the store, answered for a whole batch at once.
-#[derive(Clone, Debug, Default)]
-pub struct Lookups {
-    /// Mails to leads by id key.
-    pub sent: HashMap<String, SentRef>,
-    /// Ids of our notices and digests among those asked for.
-    pub notices: HashSet<String>,
-    /// Address keys that belong to a lead, among those asked for.
-    pub lead_addresses: HashSet<String>,
-}
-
 /// Where a message lies on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -165,50 +156,6 @@ pub struct Refetch {
 }
 
 impl Reader<'_> {
-    /// Answers the matcher's questions for a batch.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn lookups(&self, ids: &[String], addresses: &[String]) -> Result<Lookups, StoreError> {
-        let mut found = Lookups::default();
-        let mut sent = self.conn.prepare_cached(
-            "SELECT s.id, s.campaign_lead_id, l.email_key, s.known_at FROM sent_ids i \
-             JOIN sent_messages s ON s.id = i.sent_id \
-             JOIN campaign_leads c ON c.id = s.campaign_lead_id \
-             JOIN leads l ON l.id = c.lead_id WHERE i.id_key = ?1",
-        )?;
-        let mut notice = self.conn.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM outbox WHERE rfc_message_id = ?1 \
-             AND kind IN ('sales_notice', 'sales_digest'))",
-        )?;
-        for id in ids {
-            let hit = sent
-                .query_row([id], |row| {
-                    Ok(SentRef {
-                        sent_id: SentId(row.get(0)?),
-                        campaign_lead_id: CampaignLeadId(row.get(1)?),
-                        lead_email_key: row.get(2)?,
-                        known_at: UtcMs(row.get(3)?),
-                    })
-                })
-                .optional()?;
-            if let Some(hit) = hit {
-                found.sent.insert(id.clone(), hit);
-            } else if notice.query_row([id], |row| row.get(0))? {
-                found.notices.insert(id.clone());
-            }
-        }
-        let mut lead = self.conn.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM leads WHERE email_key = ?1 AND email_key <> '')",
-        )?;
-        for key in addresses {
-            if lead.query_row([key], |row| row.get(0))? {
-                found.lead_addresses.insert(key.clone());
-            }
-        }
-        Ok(found)
-    }
-
     /// The UIDs of `from..=to` that have a row.
     ///
     /// # Errors
@@ -378,9 +325,9 @@ impl Tx<'_> {
                     content_digest, duplicate_of, duplicate_id, sender_hash, campaign_lead_id, \
                     matched_sent_id, match_method, match_confidence, sender_verified, from_address, \
                     from_name, to_addresses, subject, sent_date, in_reply_to, reference_ids, full_text, \
-                    visible_text, visible_sure, attachments, malformed, raw, announced_at, fetched_at) \
+                    visible_text, visible_sure, attachments, malformed, raw, announced_at, fetched_at, carries_token) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-                    ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37)",
+                    ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38)",
             )?
             .execute(params![
                 m.account_id.0,
@@ -420,6 +367,7 @@ impl Tx<'_> {
                 m.raw,
                 m.announced_at.map(|t| t.0),
                 m.fetched_at.0,
+                m.matched.as_ref().is_some_and(|x| x.carries_token),
             ])?;
         Ok(MessageRowId(self.conn.last_insert_rowid()))
     }
@@ -452,7 +400,7 @@ impl Tx<'_> {
                     sender_verified = ?10, from_address = ?11, from_name = ?12, to_addresses = ?13, \
                     subject = ?14, sent_date = ?15, in_reply_to = ?16, reference_ids = ?17, full_text = ?18, \
                     visible_text = ?19, visible_sure = ?20, attachments = ?21, malformed = ?22, \
-                    raw = coalesce(?23, raw) \
+                    raw = coalesce(?23, raw), carries_token = ?24 \
                  WHERE id = ?1 AND campaign_lead_id IS NULL \
                  AND disposition IN ('ignored', 'unmatched', 'bounce', 'auto_reply', 'receipt', 'complaint')",
             )?
@@ -480,6 +428,7 @@ impl Tx<'_> {
                 or_list(content.attachments),
                 or_list(content.malformed),
                 m.raw,
+                m.matched.as_ref().is_some_and(|x| x.carries_token),
             ])?;
         if changed == 1 && m.matched.is_some() {
             self.conn

@@ -17,6 +17,7 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod leads;
+mod lookups;
 mod messages;
 mod migrate;
 mod outbox;
@@ -27,6 +28,7 @@ mod reports;
 mod sent;
 mod thread;
 mod trace;
+mod unmatched;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -46,7 +48,8 @@ pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
-pub use messages::{Content, Lookups, Matched, NewMessage, Place, Refetch, Stored};
+pub use lookups::{Asked, Lookups};
+pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
 pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, PaceStatus,
     Passage, Recovered, Settlement, SmtpPause, Verdict,
@@ -58,6 +61,7 @@ pub use reports::NoticeBounce;
 pub use sent::{Change, NewSent, SentUpsert};
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
 pub use trace::Trace;
+pub use unmatched::{Proposal, Taught, Unmatched};
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Tx};
 use crate::model::{CampaignLeadId, IdSource, OutboxId, SentId, SentKind, SentRef};
+use crate::msgid;
 use crate::time::UtcMs;
 
 /// A mail to a lead that is to be known from now on.
@@ -351,10 +352,15 @@ impl Tx<'_> {
         let added = self
             .conn
             .prepare_cached(
-                "INSERT INTO sent_ids (id_key, sent_id, source) VALUES (?1, ?2, ?3)
+                "INSERT INTO sent_ids (id_key, sent_id, source, local_key) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (id_key) DO NOTHING",
             )?
-            .execute(params![id_key, sent.0, source.as_str()])?;
+            .execute(params![
+                id_key,
+                sent.0,
+                source.as_str(),
+                msgid::local_key(id_key)
+            ])?;
         Ok(added > 0)
     }
 
@@ -372,7 +378,11 @@ impl Tx<'_> {
     }
 
     /// Puts the stored messages without a match that refer to an id into `refetch`.
-    fn refetch_referring(&self, ref_hash: &str, now: UtcMs) -> Result<usize, StoreError> {
+    pub(super) fn refetch_referring(
+        &self,
+        ref_hash: &str,
+        now: UtcMs,
+    ) -> Result<usize, StoreError> {
         Ok(self
             .conn
             .prepare_cached(

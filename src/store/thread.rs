@@ -36,6 +36,10 @@ pub struct JobContext {
     pub duplicate_id: bool,
     /// Whether the sender is the lead.
     pub sender_verified: bool,
+    /// How sure the match is, 0 to 1.
+    pub match_confidence: f64,
+    /// Whether the mail carries a signed token of a mail to the lead.
+    pub carries_token: bool,
     /// From.
     pub from_address: String,
     /// From's display name.
@@ -155,7 +159,7 @@ impl Reader<'_> {
                         m.nature, m.source, m.internal_date, m.duplicate_id, m.sender_verified,
                         m.from_address, m.from_name, m.to_addresses, m.subject, m.message_key,
                         m.in_reply_to, m.reference_ids, m.visible_text, m.visible_sure,
-                        m.matched_sent_id, m.campaign_lead_id
+                        m.matched_sent_id, m.campaign_lead_id, m.match_confidence, m.carries_token
                  FROM reply_jobs j
                  JOIN messages m ON m.id = j.message_id
                  JOIN accounts a ON a.id = m.account_id
@@ -176,6 +180,8 @@ impl Reader<'_> {
                     internal_date: UtcMs(row.get(8)?),
                     duplicate_id: row.get(9)?,
                     sender_verified: row.get(10)?,
+                    match_confidence: row.get(22)?,
+                    carries_token: row.get(23)?,
                     from_address: row.get(11)?,
                     from_name: row.get(12)?,
                     to_addresses: row.get(13)?,
