@@ -183,7 +183,7 @@ fn hosts_ours(host: &str, ids: &[String]) -> bool {
 fn is_inner(host: &str) -> bool {
     let private = ["internal", "local", "localdomain", "lan"];
     host.trim_matches(['[', ']'])
-        .parse::<std::net::IpAddr>()
+        .parse::<core::net::IpAddr>()
         .is_ok()
         || host
             .rsplit_once('.')
