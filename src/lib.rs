@@ -13,6 +13,7 @@
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | leads and sent mails from files | [`campaign`] |
 //! | ids and keys | [`msgid`], [`keys`] |
+//! | the service as installed on this machine | [`service`] |
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
@@ -37,6 +38,7 @@ pub mod nature;
 pub mod outbox;
 pub mod reply;
 pub mod retry;
+pub mod service;
 pub mod smtp;
 pub mod status;
 pub mod store;

@@ -6,7 +6,9 @@
 
 mod args;
 mod exit;
+mod hand_over;
 mod owner;
+mod paths;
 
 use std::ffi::OsString;
 
@@ -17,7 +19,7 @@ use crate::config::Flags;
 
 pub use args::*;
 pub use exit::Exit;
-pub use owner::{Owner, become_owner, owner_to_become};
+pub use owner::{Credentials, Owner, RootShell};
 
 impl Cli {
     /// Reads a command line (with the program's name first).
