@@ -13,6 +13,7 @@
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | leads and sent mails from files | [`campaign`] |
 //! | ids and keys | [`msgid`], [`keys`] |
+//! | `replyd setup`: from an address to a tried installation | [`setup`] |
 //! | the service as installed on this machine | [`service`] |
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
@@ -39,6 +40,7 @@ pub mod outbox;
 pub mod reply;
 pub mod retry;
 pub mod service;
+pub mod setup;
 pub mod smtp;
 pub mod status;
 pub mod store;

@@ -11,7 +11,7 @@ use std::fs::{DirBuilder, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -271,7 +271,7 @@ fn arguments(
     let here = std::env::current_dir().context("Find the current folder")?;
     for path in paths::path_args(super::Cli::command(), &argv) {
         let full = here.join(&path.typed);
-        let readable = may_read(&full, owner.uid, groups);
+        let readable = service::may_read(&full, owner.uid, groups);
         let there = std::fs::metadata(&full);
         let by = match there {
             Ok(found) if !path.place && !readable && !found.is_dir() => over
@@ -305,32 +305,8 @@ fn arguments(
     Ok(argv)
 }
 
-/// Whether this user may open the file, by the rights of the file and of the folders above it.
-fn may_read(path: &Path, uid: u32, groups: &[u32]) -> bool {
-    let Ok(real) = path.canonicalize() else {
-        return false;
-    };
-    let allows = |path: &Path, bit: u32| {
-        std::fs::metadata(path).is_ok_and(|m| {
-            let shift = if m.uid() == uid {
-                6
-            } else if groups.contains(&m.gid()) {
-                3
-            } else {
-                0
-            };
-            m.mode() >> shift & bit != 0
-        })
-    };
-    let folders: Vec<PathBuf> = real.ancestors().skip(1).map(PathBuf::from).collect();
-    // Pipes and terminals belong to who opened them.
-    real.is_file() && allows(&real, 4) && folders.iter().all(|f| allows(f, 1))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -351,31 +327,5 @@ mod tests {
             };
             assert_eq!(owner_to_become(&here()), Some(owner));
         }
-    }
-
-    #[test]
-    fn whether_another_user_may_read_a_file_depends_on_the_folders_above_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let mode = |path: &Path, mode| {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-        };
-        let folder = dir.path().join("folder");
-        std::fs::create_dir(&folder).unwrap();
-        let file = folder.join("leads.csv");
-        std::fs::write(&file, "x").unwrap();
-        mode(dir.path(), 0o755);
-        mode(&folder, 0o755);
-        mode(&file, 0o644);
-        let (stranger, owner) = (4321, std::fs::metadata(&file).unwrap());
-        assert!(may_read(&file, stranger, &[stranger]));
-        mode(&file, 0o640);
-        assert!(!may_read(&file, stranger, &[stranger]));
-        assert!(may_read(&file, stranger, &[stranger, owner.gid()]));
-        assert!(may_read(&file, owner.uid(), &[]));
-        mode(&file, 0o644);
-        mode(&folder, 0o700);
-        assert!(!may_read(&file, stranger, &[stranger]));
-        assert!(!may_read(&folder, owner.uid(), &[]), "a folder is no file");
-        assert!(!may_read(&folder.join("none"), owner.uid(), &[]));
     }
 }

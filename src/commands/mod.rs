@@ -4,6 +4,7 @@
 mod desk;
 mod import;
 mod look;
+mod setup;
 mod show;
 
 use std::io::{self, IsTerminal, Write};
@@ -46,6 +47,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         }),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => block_on(crate::demo::run(*args)),
+        Some(Command::Setup(args)) => block_on(setup::setup(args, cli.global.config.as_deref())),
         _ => with_settings(cli),
     };
     told.unwrap_or_else(|e| {

@@ -2,6 +2,7 @@
 //! system user, made by sysusers.d or a package script, and such users stand there.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::below;
@@ -103,8 +104,33 @@ pub fn group_named(root: &Path, name: &str) -> std::io::Result<Option<u32>> {
     Ok(number)
 }
 
+/// Whether this user may open the file, by the rights of the file and of the folders above it.
+#[must_use]
+pub fn may_read(path: &Path, uid: u32, groups: &[u32]) -> bool {
+    let Ok(real) = path.canonicalize() else {
+        return false;
+    };
+    let allows = |path: &Path, bit: u32| {
+        std::fs::metadata(path).is_ok_and(|m| {
+            let shift = if m.uid() == uid {
+                6
+            } else if groups.contains(&m.gid()) {
+                3
+            } else {
+                0
+            };
+            m.mode() >> shift & bit != 0
+        })
+    };
+    let folders: Vec<PathBuf> = real.ancestors().skip(1).map(PathBuf::from).collect();
+    // Pipes and terminals belong to who opened them.
+    real.is_file() && allows(&real, 4) && folders.iter().all(|f| allows(f, 1))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -129,5 +155,31 @@ mod tests {
         assert_eq!(group_named(dir.path(), "ssl-cert").unwrap(), Some(105));
         assert_eq!(group_named(dir.path(), "42").unwrap(), Some(42));
         assert_eq!(group_named(dir.path(), "none").unwrap(), None);
+    }
+
+    #[test]
+    fn whether_another_user_may_read_a_file_depends_on_the_folders_above_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let folder = dir.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        let file = folder.join("leads.csv");
+        std::fs::write(&file, "x").unwrap();
+        mode(dir.path(), 0o755);
+        mode(&folder, 0o755);
+        mode(&file, 0o644);
+        let (stranger, owner) = (4321, std::fs::metadata(&file).unwrap());
+        assert!(may_read(&file, stranger, &[stranger]));
+        mode(&file, 0o640);
+        assert!(!may_read(&file, stranger, &[stranger]));
+        assert!(may_read(&file, stranger, &[stranger, owner.gid()]));
+        assert!(may_read(&file, owner.uid(), &[]));
+        mode(&file, 0o644);
+        mode(&folder, 0o700);
+        assert!(!may_read(&file, stranger, &[stranger]));
+        assert!(!may_read(&folder, owner.uid(), &[]), "a folder is no file");
+        assert!(!may_read(&folder.join("none"), owner.uid(), &[]));
     }
 }

@@ -92,6 +92,30 @@ impl From<Failure> for Outcome {
     }
 }
 
+/// Why mails could not go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// `NeedsSignIn` or `Down`.
+    pub state: AccountState,
+    /// In words, with the server's reply.
+    pub text: String,
+}
+
+/// Connects, protects and signs in as for a mail, and leaves: whether mails could go.
+///
+/// # Errors
+/// Why they could not.
+pub async fn try_sign_in(settings: &SmtpSettings, roots: &TlsRoots) -> Result<(), Trouble> {
+    let until = within(limits::BEFORE_HANDOVER, far_future());
+    let link = Box::pin(connect::open(settings, roots, until)).await;
+    let link = link.map_err(|failure| Trouble {
+        state: failure.trouble,
+        text: failure.text,
+    })?;
+    session::quit(link).await;
+    Ok(())
+}
+
 /// How an account's mails leave.
 #[derive(Debug)]
 pub enum Mailer {
