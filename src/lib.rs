@@ -16,6 +16,8 @@
 //! | what can go wrong, in one catalogue | [`fault`] |
 //! | ids and keys | [`msgid`], [`keys`] |
 //! | what proves who we are | [`credential`] |
+//! | `replyd setup`: from an address to a tried installation | [`setup`] |
+//! | the service as installed on this machine | [`service`] |
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`names`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
@@ -45,6 +47,8 @@ pub mod nature;
 pub mod outbox;
 pub mod reply;
 pub mod retry;
+pub mod service;
+pub mod setup;
 pub mod smtp;
 pub mod status;
 pub mod store;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::setup_args::SetupArgs;
+
 const TOP_EXAMPLES: &str = "\
 Examples:
   replyd                                  listen and answer until stopped
@@ -129,6 +131,9 @@ pub enum Command {
     /// Judge replyd on a folder of labelled messages, or on a file of labelled texts
     #[command(after_help = super::parse_args::EVALUATE_EXAMPLES)]
     Evaluate(super::EvaluateArgs),
+    /// Set up a mailbox: servers, sign-in, settings, and for root the service itself
+    #[command(after_help = super::setup_args::SETUP_EXAMPLES)]
+    Setup(Box<SetupArgs>),
     /// Show the whole flow on an embedded mail server, with sample leads
     #[cfg(feature = "demo")]
     #[command(after_help = "Examples:\n  replyd demo\n  replyd demo --exit    end by itself")]

@@ -6,8 +6,11 @@
 
 mod args;
 mod exit;
+mod hand_over;
 mod owner;
 mod parse_args;
+mod paths;
+mod setup_args;
 mod unmatched_args;
 
 use std::ffi::OsString;
@@ -19,8 +22,9 @@ use crate::config::Flags;
 
 pub use args::*;
 pub use exit::Exit;
-pub use owner::{Owner, become_owner, owner_to_become};
+pub use owner::{Credentials, Owner, RootShell};
 pub use parse_args::*;
+pub use setup_args::*;
 pub use unmatched_args::UnmatchedCommand;
 
 impl Cli {
@@ -196,7 +200,14 @@ mod tests {
         fn walk(command: &clap::Command) {
             for arg in command.get_arguments() {
                 let id = arg.get_id().as_str();
-                assert!(!id.contains("password") && !id.contains("token"), "{id}");
+                let secret = ["password", "token", "secret"]
+                    .iter()
+                    .any(|s| id.contains(s));
+                // A file that holds it, a command that prints it, or where it is kept.
+                let place = ["_file", "_command", "secret_in"]
+                    .iter()
+                    .any(|e| id.ends_with(e));
+                assert!(!secret || place, "{id}");
             }
             command.get_subcommands().for_each(walk);
         }

@@ -6,6 +6,7 @@ mod evaluate;
 mod import;
 mod look;
 mod parse;
+mod setup;
 mod show;
 mod unmatched;
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::app::App;
-use crate::cli::{self, Cli, Command, ConfigCommand, Exit};
+use crate::cli::{self, Cli, Command, ConfigCommand, Credentials, Exit, RootShell};
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault;
 use crate::listener::Progress;
@@ -44,14 +45,15 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Some(Command::Config(ConfigCommand::Reference)) => {
             say(&config::reference()).map(|()| Exit::Done)
         }
-        Some(Command::Config(ConfigCommand::Check)) => {
-            config::config_check(&load(cli, Need::Mail), &mut io::stdout(), &mut io::stderr())
+        Some(Command::Config(ConfigCommand::Check)) => load(cli, Need::Mail).and_then(|loaded| {
+            config::config_check(&loaded, &mut io::stdout(), &mut io::stderr())
                 .context("Write the report")
-        }
+        }),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => block_on(crate::demo::run(*args)),
+        Some(Command::Setup(args)) => block_on(setup::setup(args, cli.global.config.as_deref())),
         _ => with_settings(cli),
     };
     told.unwrap_or_else(|e| {
@@ -64,14 +66,26 @@ pub fn dispatch(cli: &Cli) -> Exit {
     })
 }
 
-fn load(cli: &Cli, need: Need) -> Result<Loaded, config::ConfigError> {
-    Settings::load(
-        &Sources {
-            env: Environment::of_process(),
-            flags: cli.flags(),
-        },
-        need,
-    )
+/// The settings. A root shell works on the service's files as the service's user, or it would
+/// leave files behind that the service cannot open: then this does not return.
+fn load(cli: &Cli, need: Need) -> anyhow::Result<Result<Loaded, config::ConfigError>> {
+    let settings = |env, need| {
+        let flags = cli.flags();
+        Settings::load(&Sources { env, flags }, need)
+    };
+    if let Some(shell) = RootShell::here()? {
+        // Where the database lies; secrets may be readable for the successor only.
+        let loaded = match settings(shell.environment(), Need::Store) {
+            Ok(loaded) => loaded,
+            Err(problems) => return Ok(Err(problems)),
+        };
+        let credentials = match need {
+            Need::Mail => Credentials::All,
+            Need::Store => Credentials::KeysOnly,
+        };
+        shell.become_owner(&loaded, credentials)?;
+    }
+    Ok(settings(Environment::of_process(), need))
 }
 
 /// Commands that need settings, a store, and the runtime.
@@ -80,17 +94,13 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
         None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
         _ => Need::Store,
     };
-    let loaded = match load(cli, need) {
+    let loaded = match load(cli, need)? {
         Ok(loaded) => loaded,
         Err(problems) => {
             complain(&format!("{problems}"));
             return Ok(problems.exit());
         }
     };
-    // A root shell works on the service's files as the service's user, or it would leave files
-    // behind that the service cannot open.
-    cli::become_owner(&loaded.settings.database)
-        .context("Run as the user who owns the database's folder")?;
     telemetry::init(&loaded.settings.log)?;
     // Notes are for who starts the service or runs `config check`, not for each line of cron.
     let is_service = matches!(cli.command, None | Some(Command::Run(_))) && !cli.run.once;

@@ -36,6 +36,10 @@ pub struct Loaded {
     pub effective: Vec<Effective>,
     /// The files that were read.
     pub files: Vec<PathBuf>,
+    /// The replyd.toml among them.
+    pub config_file: Option<PathBuf>,
+    /// The `.env` among them.
+    pub env_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -80,6 +84,8 @@ impl Settings {
             notes,
             effective,
             files: shown(&files),
+            config_file: files.config.as_ref().map(|f| f.path.clone()),
+            env_file: files.env_file.as_ref().map(|f| f.path.clone()),
         })
     }
 }

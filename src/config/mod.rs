@@ -39,6 +39,14 @@ pub use report::{config_check, reference};
 pub use resolve::Effective;
 pub use sources::{Environment, Flags, Sources};
 
+/// Reads a mail address, alone or as `Name <address>`: the name (or nothing) and the address.
+///
+/// # Errors
+/// What is wrong, in a sentence.
+pub fn parse_address(written: &str) -> Result<(String, String), String> {
+    values::address(written).map_err(|fault| fault.what)
+}
+
 /// Everything a mode of the program needs to know, already validated.
 #[derive(Clone, Debug)]
 pub struct Settings {

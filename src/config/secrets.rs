@@ -9,7 +9,7 @@ use super::keys::{self, Key};
 use super::layers::Scope;
 use super::problem::Origin;
 use super::resolve::{Got, Resolver};
-use super::sources::{read_bounded, readable_by_all};
+use super::sources::readable_by_all;
 use super::values::{self, Value};
 use super::{AuthMechanism, Credential};
 
@@ -280,7 +280,8 @@ impl Resolver<'_> {
     /// What a secret file holds, without the line end that editors add.
     fn secret_of(&mut self, path: &Path) -> Result<String, (String, String)> {
         let shown = path.display();
-        let (bytes, world_readable) = read_bounded(path, MAX_SECRET_BYTES).map_err(|error| {
+        let read = self.sources.env.read_bounded(path, MAX_SECRET_BYTES);
+        let (bytes, world_readable) = read.map_err(|error| {
             (
                 format!("cannot read {shown}: {error}"),
                 "Name a file that is there and that this user may read".to_owned(),
@@ -354,6 +355,6 @@ impl Resolver<'_> {
         self.default_names(wanted)
             .iter()
             .map(|name| folder.join(name))
-            .find(|path| path.exists())
+            .find(|path| self.sources.env.has_file(path))
     }
 }

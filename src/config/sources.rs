@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret, SecretSlice};
+
 use super::problem::{Note, Problem};
 
 /// Larger settings files are refused, in bytes.
@@ -30,6 +32,8 @@ pub struct Environment {
     pub service_state: PathBuf,
     /// The effective user id.
     pub euid: u32,
+    /// Files that are about to be written, by absolute path: they are read as if they were there.
+    pub drafts: BTreeMap<PathBuf, SecretSlice<u8>>,
 }
 
 impl fmt::Debug for Environment {
@@ -74,6 +78,20 @@ impl Environment {
             etc: PathBuf::from("/etc/replyd"),
             service_state: PathBuf::from("/var/lib/replyd"),
             euid: rustix::process::geteuid().as_raw(),
+            drafts: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the file is there, or about to be.
+    pub(super) fn has_file(&self, path: &Path) -> bool {
+        self.drafts.contains_key(path) || path.exists()
+    }
+
+    /// As [`read_bounded`], of drafts too.
+    pub(super) fn read_bounded(&self, path: &Path, max: u64) -> std::io::Result<(Vec<u8>, bool)> {
+        match self.drafts.get(path) {
+            Some(draft) => Ok((draft.expose_secret().to_vec(), false)),
+            None => read_bounded(path, max),
         }
     }
 
@@ -208,7 +226,7 @@ fn if_there(env: &Environment, path: &Path, problems: &mut Vec<Problem>) -> Opti
 
 fn read(env: &Environment, path: &Path) -> std::io::Result<Text> {
     let full = env.cwd.join(path);
-    let (bytes, world_readable) = read_bounded(&full, MAX_FILE_BYTES)?;
+    let (bytes, world_readable) = env.read_bounded(&full, MAX_FILE_BYTES)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))?;
     Ok(Text {
