@@ -95,6 +95,7 @@ impl World {
                 etc: self.path("etc"),
                 service_state: self.path("service"),
                 euid: 1000,
+                drafts: std::collections::BTreeMap::new(),
             },
             flags: self.flags.clone(),
         }
