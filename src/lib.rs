@@ -11,8 +11,8 @@
 //! | the database, and all SQL | [`store`] |
 //! | what the lead wants, and what is done | [`reply`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
-//! | leads and sent mails from files | [`campaign`] |
-//! | ids and keys | [`msgid`], [`keys`] |
+//! | leads and sent mails from files, campaign mails | [`campaign`] |
+//! | ids and keys | [`msgid`], [`unsubscribe`], [`keys`] |
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
@@ -43,5 +43,6 @@ pub mod store;
 pub mod telemetry;
 pub mod time;
 pub mod tls;
+pub mod unsubscribe;
 pub mod visible;
 pub mod wake;

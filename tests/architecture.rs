@@ -27,6 +27,7 @@ const TASKS: &[&str] = &["listener", "reply", "outbox", "web"];
 const PURE: &[&str] = &[
     "mime",
     "msgid",
+    "unsubscribe",
     "visible",
     "nature",
     "matcher",
@@ -34,6 +35,8 @@ const PURE: &[&str] = &[
     "reply::classify",
     "reply::policy",
     "reply::compose",
+    "campaign::pace",
+    "campaign::template",
 ];
 
 /// Crates with one home.

@@ -117,6 +117,15 @@ pub enum Command {
     /// Answers that wait for a person: list, show, close
     #[command(subcommand)]
     Drafts(DraftsCommand),
+    /// Campaign mails: create, list, show, send, pause, resume
+    #[command(subcommand)]
+    Campaign(super::CampaignCommand),
+    /// Hold automatic mails and let them go: off, on, status
+    #[command(subcommand)]
+    Automation(super::AutomationCommand),
+    /// Addresses that get no mail: add, list, remove
+    #[command(subcommand)]
+    Suppress(super::SuppressCommand),
     /// Settings: check, reference
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -5,6 +5,7 @@
 //! shows flags to every user of the machine.
 
 mod args;
+mod campaign_args;
 mod exit;
 mod owner;
 
@@ -16,6 +17,7 @@ use clap::{CommandFactory, Parser};
 use crate::config::Flags;
 
 pub use args::*;
+pub use campaign_args::*;
 pub use exit::Exit;
 pub use owner::{Owner, become_owner, owner_to_become};
 

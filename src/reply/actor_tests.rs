@@ -44,6 +44,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
             },
         }],
         account_names: vec!["main".into()],
+        senders: Vec::new(),
         listen: ListenSettings {
             interval: Duration::from_secs(60),
             days: 1,
