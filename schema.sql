@@ -61,6 +61,7 @@ CREATE TABLE campaign_leads (
     UNIQUE (campaign_id, lead_id)
 ) STRICT;
 CREATE INDEX campaign_leads_by_lead ON campaign_leads (lead_id);
+CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id);   -- in the order of their ids
 
 -- What people read: each mail of a thread, both ways.
 CREATE TABLE conversations (
@@ -126,6 +127,7 @@ CREATE TABLE suppressions (
     message_ref INTEGER REFERENCES messages (id),
     created_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX suppressions_by_time ON suppressions (created_at);
 
 -- ------------------------------------------------------------------ mails sent to leads
 CREATE TABLE sent_messages (
@@ -391,6 +393,7 @@ CREATE INDEX outbox_sending ON outbox (next_attempt_at) WHERE state = 'sending';
 CREATE UNIQUE INDEX outbox_one_campaign_mail ON outbox (campaign_lead_id)
     WHERE kind = 'campaign' AND state NOT IN ('rejected', 'cancelled');
 CREATE INDEX outbox_by_campaign ON outbox (campaign_id, state) WHERE kind = 'campaign';
+CREATE INDEX outbox_campaign_mails ON outbox (campaign_lead_id) WHERE kind = 'campaign';
 CREATE INDEX outbox_handed_over ON outbox (account_id, handed_over_at) WHERE handed_over_at IS NOT NULL;
 CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelled');
 CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;

@@ -13,6 +13,7 @@ use tracing::info;
 
 pub use once::{CheckReport, Outcome, problem};
 
+use crate::campaign::pace::Pace;
 use crate::capture::Capture;
 use crate::config::{AccountSettings, Settings};
 use crate::credential::Vault;
@@ -131,6 +132,11 @@ impl App {
         self.look_bells.clone()
     }
 
+    /// Mails were queued: an outbox of this process looks at once.
+    pub fn ring_outbox(&self) {
+        self.outbox_bell.ring();
+    }
+
     /// The settings in effect.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -202,10 +208,36 @@ impl App {
             .collect())
     }
 
+    /// Writes down how fast each account may send campaign mails: the claim reads it.
+    async fn set_paces(&self, accounts: &[(AccountId, AccountSettings)]) -> anyhow::Result<()> {
+        let paces: Vec<(AccountId, Pace)> = accounts
+            .iter()
+            .filter_map(|(id, account)| {
+                let sender = self
+                    .settings
+                    .senders
+                    .iter()
+                    .find(|s| s.account == account.name);
+                sender.map(|sender| (*id, Pace::of(sender)))
+            })
+            .collect();
+        self.store
+            .write(move |tx| {
+                for (id, pace) in &paces {
+                    tx.set_pace(*id, pace.gap(), pace.per_day)?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .context("Set the pace of campaign mails")
+    }
+
     async fn outbox(&self) -> anyhow::Result<OutboxWorker> {
         let console = Console::new(Box::new(std::io::stdout()));
         let mut mailers = HashMap::new();
-        for (id, account) in self.accounts().await? {
+        let accounts = self.accounts().await?;
+        self.set_paces(&accounts).await?;
+        for (id, account) in accounts {
             let mailer = Mailer::new(
                 &account.name,
                 &account.smtp,

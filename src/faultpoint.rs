@@ -32,6 +32,10 @@ pub const ALL: &[&str] = &[
     "digest.before_commit",
     // The digest is queued; the bell of the outbox was not rung.
     "digest.committed",
+    // Campaign mails are written, not committed.
+    "campaign.queue_before_commit",
+    // Campaign mails are queued; the next ones are not.
+    "campaign.queued",
     // The attempt is booked, nothing was said to the server.
     "outbox.claimed",
     // The server waits for the body, the handover is noted.

@@ -12,9 +12,9 @@
 //! | the database, and all SQL | [`store`] |
 //! | what the lead wants, and what is done | [`reply`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
-//! | leads and sent mails from files | [`campaign`] |
+//! | leads and sent mails from files, campaign mails | [`campaign`] |
+//! | ids and keys | [`msgid`], [`unsubscribe`], [`keys`] |
 //! | what can go wrong, in one catalogue | [`fault`] |
-//! | ids and keys | [`msgid`], [`keys`] |
 //! | what proves who we are | [`credential`] |
 //! | `replyd setup`: from an address to a tried installation | [`setup`] |
 //! | the service as installed on this machine | [`service`] |
@@ -56,5 +56,6 @@ pub mod telemetry;
 pub mod time;
 pub mod tls;
 pub mod understand;
+pub mod unsubscribe;
 pub mod visible;
 pub mod wake;

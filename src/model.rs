@@ -478,6 +478,16 @@ pub fn address_key(addr: &str) -> String {
     format!("{}@{domain}", local.to_lowercase())
 }
 
+/// A telephone number with its country code, as people dial it.
+#[must_use]
+pub fn full_phone(country: &str, phone: &str) -> String {
+    let (country, phone) = (country.trim(), phone.trim());
+    if country.is_empty() || phone.is_empty() || phone.starts_with('+') {
+        return phone.to_owned();
+    }
+    format!("+{} {phone}", country.trim_start_matches('+'))
+}
+
 /// Which process holds an account, and since which change of owner. The capture transaction
 /// checks the epoch: a process that lost its lease cannot write.
 #[derive(Clone, Debug, PartialEq, Eq)]

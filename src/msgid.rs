@@ -280,13 +280,13 @@ fn signature(keys: &Keys, payload: &str, key_id: &str) -> Option<String> {
 
 /// Takes the same time wherever the two differ, so that a signature cannot be guessed byte by
 /// byte.
-fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len()
         && std::hint::black_box(a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y))) == 0
 }
 
 /// RFC 4648 base32 in lower case without padding.
-fn base32(bytes: &[u8]) -> String {
+pub(crate) fn base32(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
     let (mut pending, mut bits) = (0_u32, 0_u32);

@@ -28,6 +28,7 @@ const PURE: &[&str] = &[
     "auth_results",
     "mime",
     "msgid",
+    "unsubscribe",
     "visible",
     "nature",
     "matcher",
@@ -35,6 +36,8 @@ const PURE: &[&str] = &[
     "reply::classify",
     "reply::policy",
     "reply::compose",
+    "campaign::pace",
+    "campaign::template",
 ];
 
 /// Crates with one home.

@@ -1,5 +1,6 @@
-//! Leads, campaigns and the mails that were sent to them: imports from CSV files, and single
-//! entries.
+//! Leads, campaigns and the mails that were sent to them: imports from CSV files, single
+//! entries, and the campaign mails that replyd sends itself (`template`, `recipients`, `send`,
+//! `pace`).
 //!
 //! An import is one pass over the file: a blocking task reads and checks rows, this one writes
 //! them in transactions of `ROWS_A_TRANSACTION`, so that a long file never holds the write
@@ -9,8 +10,12 @@
 
 mod cells;
 mod leads;
+pub mod pace;
+mod recipients;
+mod send;
 mod sent;
 mod table;
+pub mod template;
 
 use std::fmt;
 use std::io::Read;
@@ -21,6 +26,8 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 pub use leads::import_leads;
+pub use recipients::{Standing, Tally};
+pub use send::{LeadFault, Sample, SendOptions, SendReport, compile, lead_count, send};
 pub use sent::{AddedSent, SentEntry, add_sent, import_sent};
 pub use table::RowError;
 

@@ -122,6 +122,15 @@ pub enum Command {
     /// Mail of leads that answers nothing known: list, attach, ignore
     #[command(subcommand)]
     Unmatched(super::UnmatchedCommand),
+    /// Campaign mails: create, list, show, send, pause, resume
+    #[command(subcommand)]
+    Campaign(super::CampaignCommand),
+    /// Hold automatic mails and let them go: off, on, status
+    #[command(subcommand)]
+    Automation(super::AutomationCommand),
+    /// Addresses that get no mail: add, list, remove
+    #[command(subcommand)]
+    Suppress(super::SuppressCommand),
     /// Settings: check, reference
     #[command(subcommand)]
     Config(ConfigCommand),

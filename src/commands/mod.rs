@@ -1,6 +1,8 @@
 //! What each command does: from the command line to the parts of `app`, and back to words and
 //! an exit code.
 
+mod automation;
+mod campaign;
 mod desk;
 mod evaluate;
 mod import;
@@ -129,6 +131,9 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Drafts(command)) => desk::drafts(&app, command).await,
             Some(Command::Unmatched(command)) => unmatched::unmatched(&app, command).await,
+            Some(Command::Campaign(command)) => campaign::campaign(&app, command).await,
+            Some(Command::Automation(command)) => automation::automation(&app, command).await,
+            Some(Command::Suppress(command)) => automation::suppress(&app, command).await,
             Some(_) => Ok(Exit::Usage),
         }
     })

@@ -286,7 +286,7 @@ impl Resolver<'_> {
     }
 
     /// The account's address with the name written beside it.
-    fn address(
+    pub(super) fn address(
         &mut self,
         scope: Scope,
         users: [&Option<Got<String>>; 3],
@@ -341,7 +341,7 @@ impl Resolver<'_> {
     /// The envelope sender. With the predecessor's names the address is often one that nobody
     /// reads (noreply@…); then the watched mailbox's own address is taken, where the sending
     /// server can be expected to take it.
-    fn envelope_from(
+    pub(super) fn envelope_from(
         &mut self,
         scope: Scope,
         old: bool,

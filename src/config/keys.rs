@@ -130,6 +130,11 @@ const IMAP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2"]);
 const SMTP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "none"]);
 const SAVE_SENT: Kind = Words(&["auto", "always", "never"]);
 const PORT: Kind = Integer { min: 1, max: 65535 };
+const PER_MINUTE: Kind = Integer { min: 1, max: 6000 };
+const PER_DAY: Kind = Integer {
+    min: 1,
+    max: 1_000_000,
+};
 const DAY_S: u64 = 86_400;
 const MIB: u64 = 1 << 20;
 
@@ -217,6 +222,11 @@ keys! {
     SMTP_TOKEN_CREDENTIAL: "accounts.smtp.token_credential", CredentialName, Rule("as above"), "SMTP_TOKEN_CREDENTIAL", None, &[],
         "systemd credential with such a token.";
 
+    ACCOUNT_CAMPAIGN_PER_MINUTE: "accounts.campaign.per_minute", PER_MINUTE, Rule("`campaign.per_minute`"), "CAMPAIGN_PER_MINUTE", None, &[],
+        "Campaign mails of this account in a minute, evenly paced.";
+    ACCOUNT_CAMPAIGN_PER_DAY: "accounts.campaign.per_day", PER_DAY, Rule("`campaign.per_day`"), "CAMPAIGN_PER_DAY", None, &[],
+        "Mails of this account in 24 hours, of all kinds, beyond which no campaign mail leaves.";
+
     ALL_IMAP_HOST: "imap.host", Host, Required, "REPLYD_IMAP_HOST", None, &[],
         "Server of every account that names none.";
     ALL_IMAP_PORT: "imap.port", PORT, Rule("993 with tls, 143 otherwise"), "REPLYD_IMAP_PORT", None, &[],
@@ -288,6 +298,11 @@ keys! {
         "Automatic mails a day of one account; 0 sends none.";
     TEMPLATES_DIR: "reply.templates_dir", Path, Rule("the texts in the program"), "REPLYD_TEMPLATES_DIR", None, &[],
         "Folder with replaced templates.";
+
+    ALL_CAMPAIGN_PER_MINUTE: "campaign.per_minute", PER_MINUTE, Rule("by the SMTP server's provider, else 20 (docs/OPERATIONS.md \"Campaign mails\")"), "REPLYD_CAMPAIGN_PER_MINUTE", None, &[],
+        "Campaign mails of each account in a minute, evenly paced.";
+    ALL_CAMPAIGN_PER_DAY: "campaign.per_day", PER_DAY, Rule("by the SMTP server's provider, else 500"), "REPLYD_CAMPAIGN_PER_DAY", None, &[],
+        "Mails of each account in 24 hours, of all kinds, beyond which no campaign mail leaves.";
 
     DATABASE: "store.database", Path, Rule("`$STATE_DIRECTORY/replyd.db`, else the installed service's (see above), else `$XDG_STATE_HOME/replyd/replyd.db`, else `~/.local/state/replyd/replyd.db`"), "REPLYD_DATABASE", Some("--database"), &[],
         "The SQLite file; keys lie in the same folder.";

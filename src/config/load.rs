@@ -127,6 +127,7 @@ impl Resolver<'_> {
             Need::Mail => self.accounts(),
             Need::Store => Vec::new(),
         };
+        let senders = self.senders(need, &accounts);
         let first = accounts.first().map(|a| a.address.clone());
         let reply = self.reply(need, first);
         let redirect_to = self.redirect();
@@ -142,6 +143,7 @@ impl Resolver<'_> {
             keys_credential,
             accounts,
             account_names,
+            senders,
             listen,
             reply,
             store,

@@ -7,7 +7,7 @@
 //! | `sources`, `dotenv`, `file` | find and read replyd.toml and `.env` |
 //! | `layers`, `old_names` | lay the sources over each other; the predecessor's names |
 //! | `values`, `nearest` | from text or TOML to one checked value; guesses at typing errors |
-//! | `resolve`, `servers`, `secrets`, `accounts`, `load` | from checked values to [`Settings`] |
+//! | `resolve`, `servers`, `secrets`, `accounts`, `senders`, `load` | from checked values to [`Settings`] |
 //! | `report` | `replyd config check` and docs/CONFIGURATION.md |
 
 mod accounts;
@@ -22,6 +22,7 @@ mod problem;
 mod report;
 mod resolve;
 mod secrets;
+mod senders;
 mod servers;
 mod sources;
 mod values;
@@ -61,6 +62,9 @@ pub struct Settings {
     /// The names of all accounts, known also to commands that work on the database alone; empty
     /// when the settings that were found name none.
     pub account_names: Vec<String>,
+    /// Under which name and address each account sends, known also to commands that work on the
+    /// database alone: no secret is read for it.
+    pub senders: Vec<SenderSettings>,
     /// How and when to look.
     pub listen: ListenSettings,
     /// Who is told, and what is answered.
@@ -130,6 +134,25 @@ pub enum SaveSent {
     Always,
     /// No.
     Never,
+}
+
+/// What the mails of an account look like from outside, and how many campaign mails it sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderSettings {
+    /// The account's name.
+    pub account: String,
+    /// From, and where opt-outs go.
+    pub address: String,
+    /// Display name of From; empty: the campaign's sender name.
+    pub from_name: String,
+    /// Envelope sender.
+    pub envelope_from: String,
+    /// The SMTP server, by which the provider is known; empty when mails are only printed.
+    pub smtp_host: String,
+    /// Campaign mails in a minute; none: by the provider.
+    pub per_minute: Option<u32>,
+    /// Mails of all kinds in 24 hours beyond which no campaign mail leaves; none: by the provider.
+    pub per_day: Option<u32>,
 }
 
 /// How a connection is protected.

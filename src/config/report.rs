@@ -80,6 +80,11 @@ const TABLES: &[(&str, &str, &str)] = &[
         "Written as `smtp.host = …` in its `[[accounts]]`, or as a table `[accounts.smtp]` below it.",
     ),
     (
+        "accounts.campaign",
+        "`campaign` of an account",
+        "Written as `campaign.per_day = …` in its `[[accounts]]`, or as a table `[accounts.campaign]` below it.",
+    ),
+    (
         "imap",
         "`[imap]`",
         "What holds for every account that says nothing else.",
@@ -91,6 +96,11 @@ const TABLES: &[(&str, &str, &str)] = &[
     ),
     ("listen", "`[listen]`", "How and when to look."),
     ("reply", "`[reply]`", "Who is told, and what is answered."),
+    (
+        "campaign",
+        "`[campaign]`",
+        "How fast campaign mails leave, for every account that says nothing else.",
+    ),
     ("store", "`[store]`", "What is kept, and where."),
     ("log", "`[log]`", "How the log looks."),
 ];

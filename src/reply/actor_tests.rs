@@ -45,6 +45,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
             folders: crate::config::FolderSettings::default(),
         }],
         account_names: vec!["main".into()],
+        senders: Vec::new(),
         listen: ListenSettings {
             interval: Duration::from_secs(60),
             days: 1,

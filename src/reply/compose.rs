@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Body, Mailbox, SinglePart};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use sha2::{Digest, Sha256};
 
 use super::templates::header_text;
@@ -71,12 +71,35 @@ pub struct Draftable<'a> {
     pub redirect_to: Option<&'a str>,
 }
 
+/// What only a campaign mail has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CampaignParts<'a> {
+    /// The same text in HTML, beside the plain one.
+    pub html: Option<&'a str>,
+    /// Where an opt-out goes: URIs for List-Unsubscribe (RFC 2369 §3.2), the best first.
+    pub unsubscribe: &'a [String],
+}
+
 /// Builds the mail with a signed Message-ID in the domain of From.
 ///
 /// # Errors
 /// [`ComposeError`] when an address is not valid: permanent, a person has to mend it.
 pub fn compose(
     mail: &Draftable<'_>,
+    keys: &Keys,
+    random: [u8; 16],
+    now: UtcMs,
+) -> Result<NewMail, ComposeError> {
+    compose_campaign(mail, CampaignParts::default(), keys, random, now)
+}
+
+/// As [`compose`], with what only a campaign mail has.
+///
+/// # Errors
+/// As there.
+pub fn compose_campaign(
+    mail: &Draftable<'_>,
+    parts: CampaignParts<'_>,
     keys: &Keys,
     random: [u8; 16],
     now: UtcMs,
@@ -124,20 +147,22 @@ pub fn compose(
             value.to_owned(),
         ));
     }
+    if !parts.unsubscribe.is_empty() {
+        builder = builder.raw_header(unsubscribe_header(parts.unsubscribe)?);
+    }
     let text = mail.body.replace("\r\n", "\n").replace('\r', "\n");
-    let part = Body::new_with_encoding(
-        // The builder ends the part with a line break of its own.
-        text.trim_end_matches('\n').replace('\n', "\r\n"),
-        ContentTransferEncoding::QuotedPrintable,
-    )
-    .map_err(|_| ComposeError::Build("encoding".into()))?;
-    let message = builder
-        .singlepart(
-            SinglePart::builder()
-                .header(ContentType::TEXT_PLAIN)
-                .body(part),
-        )
-        .map_err(|e| ComposeError::Build(e.to_string()))?;
+    let plain = part(ContentType::TEXT_PLAIN, &text)?;
+    let message = match parts.html {
+        None => builder.singlepart(plain),
+        Some(html) => builder.multipart(
+            MultiPart::alternative()
+                // From the id, so that the same mail is the same bytes.
+                .boundary(format!("alt-{}", body_digest(id.as_str())))
+                .singlepart(plain)
+                .singlepart(part(ContentType::TEXT_HTML, html)?),
+        ),
+    }
+    .map_err(|e| ComposeError::Build(e.to_string()))?;
     Ok(NewMail {
         job_id: mail.job_id,
         account_id: mail.account_id,
@@ -154,6 +179,35 @@ pub fn compose(
         raw: message.formatted(),
         next_attempt_at: now,
     })
+}
+
+/// A part that is 7-bit on the wire.
+fn part(kind: ContentType, text: &str) -> Result<SinglePart, ComposeError> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let body = Body::new_with_encoding(
+        // The builder ends the part with a line break of its own.
+        text.trim_end_matches('\n').replace('\n', "\r\n"),
+        ContentTransferEncoding::QuotedPrintable,
+    )
+    .map_err(|_| ComposeError::Build("encoding".into()))?;
+    Ok(SinglePart::builder().header(kind).body(body))
+}
+
+/// One URI a line, never encoded: a mail program takes them as they stand.
+fn unsubscribe_header(uris: &[String]) -> Result<HeaderValue, ComposeError> {
+    let odd = |b: u8| !b.is_ascii_graphic() || matches!(b, b'<' | b'>' | b',');
+    if uris
+        .iter()
+        .any(|u| u.is_empty() || u.len() > MAX_ID_CHARS || u.bytes().any(odd))
+    {
+        return Err(ComposeError::Address("List-Unsubscribe"));
+    }
+    let bracketed: Vec<String> = uris.iter().map(|uri| format!("<{uri}>")).collect();
+    Ok(HeaderValue::dangerous_new_pre_encoded(
+        HeaderName::new_from_ascii_str("List-Unsubscribe"),
+        bracketed.join(", "),
+        bracketed.join(",\r\n "),
+    ))
 }
 
 /// The digest by which equal texts are found: white space does not count.

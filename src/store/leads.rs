@@ -241,7 +241,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether anything differed.
+    /// Whether anything differed. That an address bounced says nothing of another one.
     fn update_lead(
         &self,
         id: i64,
@@ -254,6 +254,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE leads SET
                      name = coalesce(?2, name), email = ?3, email_key = ?4,
+                     bounced_at = iif(email_key = ?4, bounced_at, NULL),
                      country_code = coalesce(?5, country_code), phone = coalesce(?6, phone),
                      project_name = coalesce(?7, project_name),
                      unit_type = coalesce(?8, unit_type),

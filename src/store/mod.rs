@@ -9,6 +9,7 @@
 
 mod accounts;
 mod automation;
+mod campaigns;
 mod conversations;
 mod desk;
 mod digest;
@@ -26,6 +27,7 @@ mod presence;
 mod reply;
 mod reports;
 mod sent;
+mod suppressions;
 mod thread;
 mod trace;
 mod unmatched;
@@ -42,6 +44,10 @@ use tracing::trace;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
 pub use automation::{AutomationOff, Released};
+pub use campaigns::{
+    Campaign, CampaignChange, CampaignCounts, Mailing, Paused, RECIPIENT_FIELDS, Recipient,
+    UnsubscribeTarget,
+};
 pub use conversations::{NewConversation, Speaker};
 pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
@@ -59,6 +65,7 @@ pub use presence::ReaderPresence;
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use reports::NoticeBounce;
 pub use sent::{Change, NewSent, SentUpsert};
+pub use suppressions::Suppression;
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
 pub use trace::Trace;
 pub use unmatched::{Proposal, Taught, Unmatched};

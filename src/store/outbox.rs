@@ -6,8 +6,10 @@
 //! lease passes, a row whose body was not handed over is due again; one whose body was is
 //! `unknown`, and only a person moves it from there.
 
+mod campaign;
 mod gate;
 mod lanes;
+mod limit;
 mod outcome;
 mod pace;
 mod presence;
@@ -214,10 +216,12 @@ impl Tx<'_> {
                      WHERE id = ?1 AND state IN ('queued', 'deferred') AND attempts = ?2 - 1",
                 )?
                 .execute(params![id.0, due.mail.attempt.number, now.plus(lease).0])?;
-            if due.mail.kind == MailKind::Campaign {
-                self.take_pace(due.mail.account_id, now)?;
+            let mut mail = due.mail;
+            if mail.kind == MailKind::Campaign {
+                self.take_pace(mail.account_id, now)?;
+                mail.raw = self.redate(id, mail.raw, now)?;
             }
-            claim.mail = Some(due.mail);
+            claim.mail = Some(mail);
             break;
         }
         Ok(claim)
@@ -241,11 +245,10 @@ impl Tx<'_> {
                 now.0,
                 now.plus(HANDOVER_LEASE).0
             ])?;
-        if changed == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::Stale(format!("Mail {}", attempt.id)))
+        if changed != 1 {
+            return Err(StoreError::Stale(format!("Mail {}", attempt.id)));
         }
+        self.know_campaign_mail(attempt.id, now)
     }
 
     /// Gives back what a dead process left in `sending`, whatever its lease. The caller knows

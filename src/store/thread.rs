@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Reader, StoreError};
 use crate::model::{
     AccountId, CampaignLeadId, CampaignMode, CaptureSource, ConversationId, Disposition, JobId,
-    LeadRowId, MessageRowId, Nature, SentId,
+    LeadRowId, MessageRowId, Nature, SentId, full_phone,
 };
 use crate::time::UtcMs;
 
@@ -466,12 +466,4 @@ impl Reader<'_> {
             .prepare_cached("SELECT coalesce(max(round) + 1, 0) FROM outbox WHERE job_id = ?1")?
             .query_row([job.0], |row| row.get(0))?)
     }
-}
-
-fn full_phone(country: &str, phone: &str) -> String {
-    let (country, phone) = (country.trim(), phone.trim());
-    if country.is_empty() || phone.is_empty() || phone.starts_with('+') {
-        return phone.to_owned();
-    }
-    format!("+{} {phone}", country.trim_start_matches('+'))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use super::limit::{self, Limit};
 use super::{GIVE_UP, StoreError, Tx, bounded, millis};
 use crate::model::{AccountId, AccountState, IdSource, MailKind, OutboxId, OutboxState, SentId};
 use crate::retry;
@@ -107,12 +108,77 @@ impl Tx<'_> {
         now: UtcMs,
     ) -> Result<OutboxState, StoreError> {
         let account = self.account_of(attempt.id)?;
+        if let Some((limited, until)) = self.limited(attempt, account, verdict, now)? {
+            return self.record(attempt, account, &limited, until, now);
+        }
+        if matches!(verdict, Verdict::Sent { .. }) && self.is_campaign_mail(attempt.id)? {
+            self.end_pace_stop(account)?;
+        }
+        self.record(attempt, account, verdict, None, now)
+    }
+
+    /// A refusal that says "too many": the account's campaign mails stop, and this mail is
+    /// deferred, however finally the server worded it. A campaign mail waits until the stop ends;
+    /// an answer is tried again sooner: it goes before any campaign mail.
+    fn limited(
+        &self,
+        attempt: &Attempt,
+        account: AccountId,
+        verdict: &Verdict,
+        now: UtcMs,
+    ) -> Result<Option<(Verdict, Option<UtcMs>)>, StoreError> {
+        let (code, text, trouble, fault) = match verdict {
+            Verdict::Deferred {
+                code,
+                text,
+                trouble,
+                fault,
+            } => (*code, text, *trouble, *fault),
+            Verdict::Rejected { code, text } => (*code, text, None, ""),
+            Verdict::Sent { .. } | Verdict::Unknown { .. } => return Ok(None),
+        };
+        let Some(limit) = limit::of(code, text) else {
+            return Ok(None);
+        };
+        let code_and_text = match code {
+            Some(code) => format!("{code} {}", bounded(text)),
+            None => bounded(text),
+        };
+        let until = self.stop_pace(account, limit == Limit::Day, &code_and_text, now)?;
+        let waits = self.is_campaign_mail(attempt.id)?.then_some(until);
+        let deferred = Verdict::Deferred {
+            code,
+            text: text.clone(),
+            trouble,
+            fault,
+        };
+        Ok(Some((deferred, waits)))
+    }
+
+    fn is_campaign_mail(&self, id: OutboxId) -> Result<bool, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND kind = 'campaign'")?
+            .exists([id.0])?)
+    }
+
+    /// `limited`: a campaign mail that waits for a limit of its account, until then at least; it
+    /// is not given up for that.
+    fn record(
+        &self,
+        attempt: &Attempt,
+        account: AccountId,
+        verdict: &Verdict,
+        limited: Option<UtcMs>,
+        now: UtcMs,
+    ) -> Result<OutboxState, StoreError> {
         let (state, code, text) = match verdict {
             Verdict::Sent { code, text, .. } => (OutboxState::Sent, Some(*code), text.clone()),
             Verdict::Rejected { code, text } => (OutboxState::Rejected, *code, text.clone()),
             Verdict::Unknown { why } => (OutboxState::Unknown, None, why.clone()),
             Verdict::Deferred { code, text, .. } => {
-                if now.since(self.first_tried_at(attempt)?) >= GIVE_UP {
+                let given_up = now.since(self.first_tried_at(attempt)?) >= GIVE_UP;
+                if given_up && limited.is_none() {
                     let text = format!("Given up after 5 days: {text}");
                     (OutboxState::Rejected, *code, text)
                 } else {
@@ -126,10 +192,13 @@ impl Tx<'_> {
                 trouble: Some(trouble),
                 fault,
                 ..
-            } => self.pause_account(account, *trouble, fault, &text, now)?,
+            } => {
+                let retry_at = self.pause_account(account, *trouble, fault, &text, now)?;
+                limited.map_or(retry_at, |until| until.max(retry_at))
+            }
             Verdict::Deferred { trouble: None, .. } => {
                 self.resume_account(account)?;
-                now.plus(retry::OUTBOX.wait(failures(attempt)))
+                limited.unwrap_or_else(|| now.plus(retry::OUTBOX.wait(failures(attempt))))
             }
             // After "unknown" nothing is known of the server either.
             Verdict::Unknown { .. } => now,
@@ -295,15 +364,7 @@ impl Tx<'_> {
                     )?
                     .execute([id.0])?;
             }
-            MailKind::Campaign => {
-                self.conn
-                    .prepare_cached(
-                        "UPDATE campaign_leads SET message_sent = 1, message_sent_at = ?2,
-                             email_message_id = (SELECT rfc_message_id FROM outbox WHERE id = ?1)
-                         WHERE id = (SELECT campaign_lead_id FROM outbox WHERE id = ?1)",
-                    )?
-                    .execute(params![id.0, now.0])?;
-            }
+            MailKind::Campaign => self.campaign_mail_accepted(id, now)?,
             MailKind::Acknowledgment
             | MailKind::Answer
             | MailKind::OptoutConfirmation
