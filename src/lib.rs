@@ -16,12 +16,13 @@
 //! | what can go wrong, in one catalogue | [`fault`] |
 //! | ids and keys | [`msgid`], [`keys`] |
 //! | what proves who we are | [`credential`] |
-//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`names`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
+//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`certificate`], [`names`], [`reach`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
 pub mod auth_results;
 pub mod campaign;
 pub mod capture;
+pub mod certificate;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -43,6 +44,7 @@ pub mod msgid;
 pub mod names;
 pub mod nature;
 pub mod outbox;
+pub mod reach;
 pub mod reply;
 pub mod retry;
 pub mod smtp;
