@@ -18,12 +18,13 @@
 //! | what proves who we are | [`credential`] |
 //! | `replyd setup`: from an address to a tried installation | [`setup`] |
 //! | the service as installed on this machine | [`service`] |
-//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`names`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
+//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`certificate`], [`names`], [`reach`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod app;
 pub mod auth_results;
 pub mod campaign;
 pub mod capture;
+pub mod certificate;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -45,6 +46,7 @@ pub mod msgid;
 pub mod names;
 pub mod nature;
 pub mod outbox;
+pub mod reach;
 pub mod reply;
 pub mod retry;
 pub mod service;

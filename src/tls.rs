@@ -15,6 +15,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
+use crate::certificate::Witness;
+
 /// Why TLS could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -43,11 +45,26 @@ pub enum TlsError {
 /// Client configurations, made once for each CA file and again when that file changes; clones
 /// share them. rustls wants one configuration for all connections of a kind (session tickets).
 #[derive(Clone, Debug, Default)]
-pub struct TlsRoots(Arc<Mutex<Cache>>);
+pub struct TlsRoots {
+    cache: Arc<Mutex<Cache>>,
+    witness: Option<Witness>,
+}
 
 type Cache = HashMap<Option<PathBuf>, (Option<SystemTime>, Arc<ClientConfig>)>;
 
 impl TlsRoots {
+    /// Configurations that also keep the chain which a server shows, whether it is trusted or not;
+    /// for diagnosis. They trust exactly what the others trust.
+    #[must_use]
+    pub fn witnessed() -> (Self, Witness) {
+        let witness = Witness::default();
+        let roots = Self {
+            cache: Arc::default(),
+            witness: Some(witness.clone()),
+        };
+        (roots, witness)
+    }
+
     /// The configuration for a CA file, or for the system's store alone. Reads files.
     ///
     /// # Errors
@@ -57,13 +74,13 @@ impl TlsRoots {
             .and_then(|p| std::fs::metadata(p).ok())
             .and_then(|m| m.modified().ok());
         let key = ca_file.map(Path::to_path_buf);
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, config)) = cache.get(&key)
             && *at == changed
         {
             return Ok(Arc::clone(config));
         }
-        let config = client_config(ca_file)?;
+        let config = configure(ca_file, self.witness.as_ref())?;
         cache.insert(key, (changed, Arc::clone(&config)));
         Ok(config)
     }
@@ -75,6 +92,13 @@ impl TlsRoots {
 /// # Errors
 /// When there is nothing to trust, or `ca_file` is named but unusable.
 pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    configure(ca_file, None)
+}
+
+fn configure(
+    ca_file: Option<&Path>,
+    witness: Option<&Witness>,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     // Single bad certificates in the system's store are common and harmless.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -96,12 +120,27 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
     }
     // The provider is named, as a process-wide default may not be installed.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|e| TlsError::Setup(e.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+        .map_err(|e| TlsError::Setup(e.to_string()))?;
+    let config = match witness {
+        None => builder.with_root_certificates(roots),
+        // "Dangerous" for a verifier that says yes by itself; this one asks rustls's own.
+        Some(witness) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(witness.beside(roots, provider)?),
+    };
+    Ok(Arc::new(config.with_no_client_auth()))
+}
+
+/// A protocol version as people write it.
+#[must_use]
+pub fn version(of: Option<rustls::ProtocolVersion>) -> Option<&'static str> {
+    match of? {
+        rustls::ProtocolVersion::TLSv1_2 => Some("TLS 1.2"),
+        rustls::ProtocolVersion::TLSv1_3 => Some("TLS 1.3"),
+        _ => None,
+    }
 }
 
 /// The name that the server's certificate must carry: a host name or an IP address.

@@ -24,6 +24,7 @@ use super::wire::{Deadline, Io, Transport, Wire, io_error};
 use crate::config::{ImapSettings, Security};
 use crate::credential::SignIn;
 use crate::names;
+use crate::reach::Reach;
 use crate::tls::{self, TlsError, TlsFault, TlsRoots};
 
 /// What the greeting said.
@@ -44,28 +45,100 @@ pub async fn connect(
     roots: &TlsRoots,
     budget: &ByteBudget,
 ) -> Result<Session, ImapError> {
+    let mut reach = Reach::default();
     // Boxed: the handshake's states shall not stay in the caller's future while it idles.
-    Box::pin(connect_now(settings, sign_in, roots, budget)).await
+    let begun = Box::pin(connect_now(settings, roots, budget, &mut reach)).await?;
+    Box::pin(begun.sign_in(settings, sign_in)).await
+}
+
+/// Connects as [`connect`] does, up to the point where it would sign in, and notes each step in
+/// `reach`, also when it fails.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn explore(
+    settings: &ImapSettings,
+    roots: &TlsRoots,
+    budget: &ByteBudget,
+    reach: &mut Reach,
+) -> Result<Begun, ImapError> {
+    let begun = Box::pin(connect_now(settings, roots, budget, reach)).await?;
+    reach.offered.clone_from(&begun.caps.raw);
+    Ok(begun)
+}
+
+/// A connection that is ready for a sign-in.
+#[derive(Debug)]
+pub struct Begun {
+    wire: Wire,
+    caps: Capabilities,
+    preauth: bool,
+}
+
+impl Begun {
+    /// What the server offers before the sign-in.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.caps
+    }
+
+    /// Signs in, and says who we are.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn sign_in(
+        mut self,
+        settings: &ImapSettings,
+        sign_in: &SignIn,
+    ) -> Result<Session, ImapError> {
+        let wire = &mut self.wire;
+        if !self.preauth {
+            // What is offered may change with the sign-in (NOTIFY on Dovecot, for one).
+            self.caps = match auth::sign_in(wire, &self.caps, settings.auth, sign_in).await? {
+                Some(caps) => caps,
+                None => capability(wire).await?,
+            };
+        }
+        if self.caps.id {
+            identify(wire).await?;
+        }
+        Ok(Session::new(self.wire, self.caps))
+    }
+
+    /// Says goodbye without a sign-in.
+    pub async fn logout(self) {
+        Session::new(self.wire, self.caps).logout().await;
+    }
 }
 
 async fn connect_now(
     settings: &ImapSettings,
-    sign_in: &SignIn,
     roots: &TlsRoots,
     budget: &ByteBudget,
-) -> Result<Session, ImapError> {
+    reach: &mut Reach,
+) -> Result<Begun, ImapError> {
     let config = match settings.security {
         Security::Plain => None,
         Security::Tls | Security::StartTls => Some(tls_config(settings, roots).await?),
     };
-    let addresses = resolve(settings).await?;
-    let tcp = open(&addresses).await?;
-    let address = tcp.peer_addr().ok();
+    let began = Instant::now();
+    reach.addresses = resolve(settings).await?;
+    reach.resolved_in = Some(began.elapsed());
+    let began = Instant::now();
+    let tcp = open(&reach.addresses).await?;
+    reach.connected_in = Some(began.elapsed());
+    reach.peer = tcp.peer_addr().ok();
     let tcp: Io = Box::new(tcp);
     if let (Security::Tls, Some(config)) = (settings.security, &config) {
-        let io = Box::new(handshake(tcp, &settings.host, config).await?);
-        return connect_over(io, settings, sign_in, budget).await;
+        let io = Box::new(handshake(tcp, &settings.host, config, reach).await?);
+        let mut wire = Wire::new(io, budget);
+        let began = Instant::now();
+        let greeting = greet(&mut wire).await?;
+        reach.greeted_in = Some(began.elapsed());
+        return begin(wire, Some(greeting)).await;
     }
+    let began = Instant::now();
+    let address = reach.peer;
     let mut wire = Wire::new(tcp, budget);
     let probe = async {
         let config = match &config {
@@ -77,13 +150,15 @@ async fn connect_now(
     };
     let greeting = tls::unless_it_speaks_tls(greet(&mut wire), probe).await?;
     let Some(config) = &config else {
-        return begin(wire, Some(greeting), settings, sign_in).await;
+        reach.greeted_in = Some(began.elapsed());
+        return begin(wire, Some(greeting)).await;
     };
     let plain = start_tls(wire, greeting).await?;
-    let protected = Box::new(handshake(plain, &settings.host, config).await?);
+    reach.greeted_in = Some(began.elapsed());
+    let protected = Box::new(handshake(plain, &settings.host, config, reach).await?);
     // The greeting came before TLS; there is no second one (RFC 3501 §6.2.1), and what it said
     // about capabilities could have been forged: they are asked for anew.
-    begin(Wire::new(protected, budget), None, settings, sign_in).await
+    begin(Wire::new(protected, budget), None).await
 }
 
 /// Signs in over a stream that is protected already (or need not be): greeting, capabilities,
@@ -99,31 +174,21 @@ pub async fn connect_over(
 ) -> Result<Session, ImapError> {
     let mut wire = Wire::new(Box::new(io), budget);
     let greeting = greet(&mut wire).await?;
-    begin(wire, Some(greeting), settings, sign_in).await
+    let begun = begin(wire, Some(greeting)).await?;
+    begun.sign_in(settings, sign_in).await
 }
 
-async fn begin(
-    mut wire: Wire,
-    greeting: Option<Greeting>,
-    settings: &ImapSettings,
-    sign_in: &SignIn,
-) -> Result<Session, ImapError> {
+async fn begin(mut wire: Wire, greeting: Option<Greeting>) -> Result<Begun, ImapError> {
     let (preauth, told) = greeting.map_or((false, None), |g| (g.preauth, g.capabilities));
-    let mut caps = match told {
+    let caps = match told {
         Some(caps) => caps,
         None => capability(&mut wire).await?,
     };
-    if !preauth {
-        // What is offered may change with the sign-in (NOTIFY on Dovecot, for one).
-        caps = match auth::sign_in(&mut wire, &caps, settings.auth, sign_in).await? {
-            Some(caps) => caps,
-            None => capability(&mut wire).await?,
-        };
-    }
-    if caps.id {
-        identify(&mut wire).await?;
-    }
-    Ok(Session::new(wire, caps))
+    Ok(Begun {
+        wire,
+        caps,
+        preauth,
+    })
 }
 
 /// Reads the greeting: OK, PREAUTH or BYE.
@@ -247,12 +312,18 @@ async fn handshake(
     io: Io,
     host: &str,
     config: &Arc<ClientConfig>,
+    reach: &mut Reach,
 ) -> Result<tokio_rustls::client::TlsStream<Io>, ImapError> {
     let step = Step::Tls;
+    let began = Instant::now();
     let name = tls::server_name(host).map_err(|e| unprepared(&e))?;
     let connecting = TlsConnector::from(Arc::clone(config)).connect(name, io);
     let e = match timeout(limits::TLS, connecting).await {
-        Ok(Ok(stream)) => return Ok(stream),
+        Ok(Ok(stream)) => {
+            reach.protected_in = Some(began.elapsed());
+            reach.tls_version = tls::version(stream.get_ref().1.protocol_version());
+            return Ok(stream);
+        }
         Ok(Err(e)) => e,
         Err(_) => return Err(ImapError::Timeout { step }),
     };

@@ -39,7 +39,7 @@ mod tests;
 
 pub use budget::ByteBudget;
 pub use capabilities::Capabilities;
-pub use connect::{connect, connect_over};
+pub use connect::{Begun, connect, connect_over, explore};
 pub use error::{ImapError, NoMechanism, Step, Unprotected};
 pub use fetch::{Fetch, FetchWhat, Fetched, PREFIX_BYTES};
 pub use glance::{Glance, GlanceError};

@@ -24,14 +24,18 @@ use crate::config::{Security, SmtpSettings};
 use crate::credential::{CredentialError, SignIn};
 use crate::model::AccountState;
 use crate::names;
+use crate::reach::Reach;
 use crate::tls::{self, TlsFault, TlsRoots};
 
 /// Why an account cannot send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) why: Why,
-    pub(super) code: Option<u16>,
-    pub(super) text: String,
+pub struct Failure {
+    /// Where and how.
+    pub why: Why,
+    /// The server's reply code, if there was a reply.
+    pub code: Option<u16>,
+    /// In words; no secret, no part of a mail.
+    pub text: String,
 }
 
 impl Failure {
@@ -207,12 +211,31 @@ pub(super) async fn open(
     roots: &TlsRoots,
     until: Instant,
 ) -> Result<Link, Failure> {
-    let wire = dial(settings, until).await?;
+    let mut link = reach(settings, roots, until, &mut Reach::default()).await?;
+    if let Some(who) = sign_in {
+        auth::sign_in(&mut link, settings.auth, who, until).await?;
+    }
+    Ok(link)
+}
+
+/// Makes a connection up to the point where one signs in, noting each step.
+pub(super) async fn reach(
+    settings: &SmtpSettings,
+    roots: &TlsRoots,
+    until: Instant,
+    met: &mut Reach,
+) -> Result<Link, Failure> {
+    let wire = dial(settings, until, met).await?;
     if settings.security == Security::Tls {
-        handshake(&wire, settings, roots, until).await?;
+        handshake(&wire, settings, roots, until, met).await?;
     }
     let hello = client_id(settings);
-    let conn = greet(&wire, settings, roots, &hello, until).await?;
+    let began = Instant::now();
+    let greeted = greet(&wire, settings, roots, &hello, until).await;
+    met.banner = wire.banner();
+    let conn = greeted?;
+    met.greeted_in = Some(began.elapsed());
+    met.offered = wire.reply();
     let mut link = Link {
         features: Features::parse(&wire.reply()),
         conn,
@@ -221,10 +244,8 @@ pub(super) async fn open(
         mails: 0,
     };
     if settings.security == Security::StartTls {
-        start_tls(&mut link, settings, roots, &hello, until).await?;
-    }
-    if let Some(who) = sign_in {
-        auth::sign_in(&mut link, settings.auth, who, until).await?;
+        start_tls(&mut link, settings, roots, &hello, until, met).await?;
+        met.offered = link.wire.reply();
     }
     Ok(link)
 }
@@ -273,16 +294,19 @@ pub(super) fn within(limit: Duration, until: Instant) -> Instant {
         .map_or(until, |t| t.min(until))
 }
 
-async fn dial(settings: &SmtpSettings, until: Instant) -> Result<Wire, Failure> {
+async fn dial(settings: &SmtpSettings, until: Instant, met: &mut Reach) -> Result<Wire, Failure> {
+    let began = Instant::now();
     let limit = limits::CONNECT.min(until.saturating_duration_since(Instant::now()));
-    let addresses = names::lookup(&settings.host, settings.port, limit)
+    met.addresses = names::lookup(&settings.host, settings.port, limit)
         .await
         .map_err(|e| {
             let text = format!("Name of the SMTP server: {e}");
             Failure::new(Step::Resolve, Kind::Name(e), text)
         })?;
+    met.resolved_in = Some(began.elapsed());
+    let began = Instant::now();
     let mut last = (Kind::NotLoopback, String::new());
-    for address in addresses.into_iter().take(limits::ADDRESSES) {
+    for address in met.addresses.iter().take(limits::ADDRESSES) {
         if settings.security == Security::Plain && !address.ip().is_loopback() {
             let why = "unprotected connections are made to this machine only";
             last = (Kind::NotLoopback, why.to_owned());
@@ -290,6 +314,8 @@ async fn dial(settings: &SmtpSettings, until: Instant) -> Result<Wire, Failure> 
         }
         match timeout_at(within(limits::CONNECT, until), TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
+                met.connected_in = Some(began.elapsed());
+                met.peer = Some(*address);
                 // Commands are small and answered one by one: Nagle would only delay them.
                 return tcp
                     .set_nodelay(true)
@@ -313,12 +339,18 @@ async fn handshake(
     settings: &SmtpSettings,
     roots: &TlsRoots,
     until: Instant,
+    met: &mut Reach,
 ) -> Result<(), Failure> {
+    let began = Instant::now();
     let name = tls::server_name(&settings.host)
         .map_err(|e| in_tls(Kind::Tls((&e).into()), &e.to_string()))?;
     let config = client_config(settings, roots).await?;
     match timeout_at(within(limits::TLS, until), wire.upgrade(config, name)).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => {
+            met.protected_in = Some(began.elapsed());
+            met.tls_version = wire.tls_version();
+            Ok(())
+        }
         Ok(Err(e)) => {
             let inner = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
             Err(match inner {
@@ -354,6 +386,7 @@ async fn start_tls(
     roots: &TlsRoots,
     hello: &ClientId,
     until: Instant,
+    met: &mut Reach,
 ) -> Result<(), Failure> {
     if !link.features.start_tls {
         return Err(Failure::new(
@@ -365,7 +398,7 @@ async fn start_tls(
     link.complete(within(limits::COMMAND, until), Starttls)
         .await
         .map_err(|e| e.during(Step::StartTls))?;
-    handshake(&link.wire, settings, roots, until).await?;
+    handshake(&link.wire, settings, roots, until, met).await?;
     // RFC 3207 §4.2: what the server said in the clear is forgotten.
     link.features = Features::default();
     link.complete(within(limits::COMMAND, until), Ehlo::new(hello.clone()))

@@ -8,6 +8,7 @@
 mod auth;
 mod connect;
 mod error;
+mod explore;
 mod limits;
 mod provider;
 mod session;
@@ -21,7 +22,9 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+pub use connect::Failure as SmtpFailure;
 pub use error::{Kind as SmtpKind, Step as SmtpStep, Why as SmtpWhy};
+pub use explore::{Explorer, Offers};
 
 use self::connect::{Failure, Link, within};
 use self::session::{After, NotBegun, Prepared};

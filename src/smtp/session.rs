@@ -251,6 +251,13 @@ pub(super) async fn reset(link: &mut Link, outcome: &Outcome) -> After {
     }
 }
 
+/// RSET, whatever the reply.
+pub(super) async fn take_back(link: &mut Link) {
+    if let Err(e) = link.complete(within(limits::CLEAN_UP, far()), Rset).await {
+        tracing::trace!(?e, "RSET was not answered");
+    }
+}
+
 /// Says goodbye; nothing depends on the reply.
 pub(super) async fn quit(mut link: Link) {
     if let Err(StepError::Broken(_, why)) = link.step(within(limits::CLEAN_UP, far()), Quit).await {
@@ -343,7 +350,7 @@ fn far() -> Instant {
 }
 
 /// An envelope address, its domain in the ASCII form that needs no SMTPUTF8.
-fn address(written: &str) -> Option<Address> {
+pub(super) fn address(written: &str) -> Option<Address> {
     let written = written.trim();
     if written.chars().any(char::is_control) || written.len() > 320 {
         return None;

@@ -50,6 +50,9 @@ struct Inner {
     line: Vec<u8>,
     /// The lines of the reply that is being read.
     reply: Vec<String>,
+    /// The very first line.
+    banner: Option<String>,
+    tls_version: Option<&'static str>,
     body: Body,
 }
 
@@ -84,6 +87,8 @@ impl Wire {
             inbox: Vec::new(),
             line: Vec::new(),
             reply: Vec::new(),
+            banner: None,
+            tls_version: None,
             body: Body::default(),
         }))))
     }
@@ -119,6 +124,16 @@ impl Wire {
         self.inner().peer
     }
 
+    /// The first line of the server's greeting, code included.
+    pub(super) fn banner(&self) -> Option<String> {
+        self.inner().banner.clone()
+    }
+
+    /// Such as `TLS 1.3`, once it protects the connection.
+    pub(super) fn tls_version(&self) -> Option<&'static str> {
+        self.inner().tls_version
+    }
+
     /// Starts to watch a body.
     pub(super) fn begin_body(&self) {
         self.inner().body = Body::default();
@@ -150,6 +165,7 @@ impl Wire {
         };
         let tls = TlsConnector::from(config).connect(name, tcp).await?;
         let mut inner = self.inner();
+        inner.tls_version = crate::tls::version(tls.get_ref().1.protocol_version());
         inner.stream = Stream::Tls(Box::new(tls));
         inner.reply.clear();
         Ok(())
@@ -179,6 +195,9 @@ impl Inner {
         self.line.clear();
         self.line.extend_from_slice(text.as_bytes());
         self.line.extend_from_slice(b"\r\n");
+        if self.banner.is_none() {
+            self.banner = Some(text.clone());
+        }
         self.reply.push(text);
         Ok(true)
     }
