@@ -184,6 +184,29 @@ CREATE TABLE accounts (
     lease_epoch         INTEGER NOT NULL DEFAULT 0            -- grows with each change of owner
 ) STRICT;
 
+-- Tokens of accounts that signed in by `replyd auth login`. `sealed` holds access and refresh token,
+-- encrypted with a key that is not in this database: both are always replaced together. A refresh
+-- is booked before it is asked for; who finds it booked follows one that never got its answer.
+CREATE TABLE oauth_tokens (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    account         TEXT NOT NULL UNIQUE,                     -- its name in the settings
+    sealed          BLOB NOT NULL,                            -- nonce, then XChaCha20-Poly1305
+    version         INTEGER NOT NULL DEFAULT 1,               -- grows with each change of sealed: guards updates
+    client_id       TEXT NOT NULL,                            -- whose tokens they are
+    token_url       TEXT NOT NULL,                            -- and of which server
+    state           TEXT NOT NULL DEFAULT 'good' CHECK (state IN ('good', 'needs_sign_in', 'client_refused')),
+    error           TEXT NOT NULL DEFAULT '',                 -- why the last refresh failed; '' = it did not
+    error_at        INTEGER,
+    obtained_at     INTEGER NOT NULL,                         -- the last login of a person
+    refreshed_at    INTEGER NOT NULL,                         -- when the access token was got
+    expires_at      INTEGER NOT NULL,                         -- when it ends
+    forced_at       INTEGER NOT NULL DEFAULT 0,               -- last refresh because a mail server refused it
+    booked_at       INTEGER,                                  -- a refresh that has no answer yet
+    failures        INTEGER NOT NULL DEFAULT 0,               -- refreshes failed in a row
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,               -- no refresh before…
+    client_hash     TEXT NOT NULL DEFAULT ''                  -- …unless the client in the settings was mended; keyed
+) STRICT;
+
 CREATE TABLE mailboxes (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES accounts (id),

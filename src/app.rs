@@ -15,12 +15,13 @@ pub use once::{CheckReport, Outcome, problem};
 
 use crate::campaign::pace::Pace;
 use crate::capture::Capture;
-use crate::config::{AccountSettings, Settings};
+use crate::config::{AccountSettings, Credential, Settings};
 use crate::credential::Vault;
 use crate::imap::ByteBudget;
 use crate::keys::Keys;
 use crate::listener::{Listener, Progress, Shared};
 use crate::model::AccountId;
+use crate::oauth::{Keeper, Kept};
 use crate::outbox::OutboxWorker;
 use crate::reply::ReplyActor;
 use crate::reply::templates::Templates;
@@ -126,6 +127,18 @@ impl App {
         &self.keys
     }
 
+    /// Passwords and tokens, for `auth` and diagnosis.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Trust stores, for the same.
+    #[must_use]
+    pub fn roots(&self) -> &TlsRoots {
+        &self.roots
+    }
+
     /// A bell for each account; ringing makes its listener look at once.
     #[must_use]
     pub fn look_bells(&self) -> Vec<Doorbell> {
@@ -157,6 +170,29 @@ impl App {
             reply_bell: self.reply_bell.clone(),
             progress: self.progress.clone(),
         }
+    }
+
+    /// Renews the tokens of the accounts that sign in by OAuth2.
+    async fn token_keeper(&self) -> Option<Keeper> {
+        let mut kept = Vec::new();
+        for (account, bell) in self.settings.accounts.iter().zip(&self.look_bells) {
+            let of_smtp = account.smtp.credential.as_ref();
+            let all = [Some(&account.imap.credential), of_smtp];
+            let oauth = all
+                .into_iter()
+                .flatten()
+                .find_map(|credential| match credential {
+                    Credential::OAuth(settings) => Some(Arc::clone(settings)),
+                    _ => None,
+                });
+            kept.extend(oauth.map(|settings| Kept {
+                account: account.name.clone(),
+                settings,
+                bell: bell.clone(),
+            }));
+        }
+        let renewer = self.vault.renewer().ok().filter(|_| !kept.is_empty())?;
+        Some(Keeper::new(renewer.clone(), kept, self.outbox_bell.clone()).await)
     }
 
     async fn listeners(&self) -> anyhow::Result<Vec<Listener>> {

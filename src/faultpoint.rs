@@ -46,6 +46,14 @@ pub const ALL: &[&str] = &[
     "outbox.before_commit",
     // The outcome is committed.
     "outbox.recorded",
+    // A token refresh is booked, nothing was said to the token server.
+    "oauth.booked",
+    // The token server has answered, nothing of that is in the store.
+    "oauth.answered",
+    // The new tokens are written, not committed.
+    "oauth.before_commit",
+    // The new tokens are committed.
+    "oauth.committed",
 ];
 
 /// Passes the named point, one of [`ALL`].

@@ -4,6 +4,7 @@
 //! deadline, every answer a bound, redirects are not followed (a token must not travel on), and
 //! without TLS only loopback is spoken to. No error repeats a URL's query, a body or a header.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub enum HttpError {
         host: String,
         /// What failed.
         reason: String,
+        /// Whether the request may have reached the server all the same.
+        sent: bool,
     },
     /// The answer is larger than 256 KiB.
     #[error("The answer of {0} is too large")]
@@ -42,12 +45,23 @@ pub enum HttpError {
 }
 
 /// An answer, whatever its status.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// Retry-After in seconds (RFC 9110 §10.2.3), where the answer gives it so.
+    pub retry_after: Option<Duration>,
+}
+
+/// Without the body, which may hold tokens.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answer {
@@ -100,6 +114,22 @@ impl HttpClient {
         self.send(&url, request).await
     }
 
+    /// POST of a form with HTTP Basic (RFC 7617).
+    ///
+    /// # Errors
+    /// As [`HttpError`] says.
+    pub async fn post_form_as(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        (user, password): (&str, &str),
+    ) -> Result<Answer, HttpError> {
+        let url = checked(url)?;
+        let request = self.0.request(Method::POST, url.clone()).form(form);
+        self.send(&url, request.basic_auth(user, Some(password)))
+            .await
+    }
+
     /// POST of a JSON value.
     ///
     /// # Errors
@@ -118,10 +148,13 @@ impl HttpClient {
         let host = url.host_str().unwrap_or_default().to_owned();
         let network = |e: reqwest::Error| HttpError::Network {
             host: host.clone(),
+            sent: !e.is_connect(),
             reason: reason(e),
         };
         let mut answer = request.send().await.map_err(network)?;
         let status = answer.status().as_u16();
+        let retry_after = answer.headers().get(reqwest::header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|v| v.to_str().ok()?.trim().parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(network)? {
             if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
@@ -129,7 +162,11 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            body,
+            retry_after: retry_after.map(Duration::from_secs),
+        })
     }
 }
 

@@ -204,6 +204,15 @@ impl Keys {
         hex(&mac(self.hash_key.expose_secret(), &[what.as_bytes()]))
     }
 
+    /// A key for one purpose, the same each time. The byte in front of `purpose` stands in no UTF-8
+    /// text, so no [`Keys::hash`], which may lie in the open, can be a part of it.
+    #[must_use]
+    pub(crate) fn subkey(&self, purpose: &str) -> SecretBox<[u8; KEY_BYTES]> {
+        let parts: [&[u8]; 2] = [&[0xff], purpose.as_bytes()];
+        let full = whole_mac(self.hash_key.expose_secret(), &parts);
+        SecretBox::new(Box::new(full))
+    }
+
     /// The id of the key that signs now.
     #[must_use]
     pub(crate) fn current_key_id(&self) -> &str {
@@ -260,17 +269,20 @@ fn io_error(what: &'static str, path: &Path, source: std::io::Error) -> KeysErro
 
 fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEPT_BYTES] {
     let mut kept = [0; KEPT_BYTES];
+    for (to, from) in kept.iter_mut().zip(whole_mac(key, parts)) {
+        *to = from;
+    }
+    kept
+}
+
+fn whole_mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEY_BYTES] {
     // HMAC takes keys of any length, so this is always Ok.
-    if let Ok(mut h) = Hmac::<Sha256>::new_from_slice(key) {
+    Hmac::<Sha256>::new_from_slice(key).map_or([0; KEY_BYTES], |mut h| {
         for part in parts {
             h.update(part);
         }
-        let full = h.finalize().into_bytes();
-        for (to, from) in kept.iter_mut().zip(full) {
-            *to = from;
-        }
-    }
-    kept
+        h.finalize().into_bytes().into()
+    })
 }
 
 fn create(state_dir: &Path, path: &Path) -> Result<(), KeysError> {

@@ -15,7 +15,7 @@
 //! | leads and sent mails from files, campaign mails | [`campaign`] |
 //! | ids and keys | [`msgid`], [`unsubscribe`], [`keys`] |
 //! | what can go wrong, in one catalogue | [`fault`] |
-//! | what proves who we are | [`credential`] |
+//! | what proves who we are | [`credential`], [`oauth`] |
 //! | `replyd setup`: from an address to a tried installation | [`setup`] |
 //! | the service as installed on this machine | [`service`] |
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`certificate`], [`names`], [`reach`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
@@ -45,6 +45,7 @@ pub mod model;
 pub mod msgid;
 pub mod names;
 pub mod nature;
+pub mod oauth;
 pub mod outbox;
 pub mod reach;
 pub mod reply;

@@ -95,6 +95,9 @@ pub enum Ended {
     /// There is nothing to sign in with.
     #[error("Cannot sign in: {0}")]
     Credential(#[from] CredentialError),
+    /// The session ended with the access token that opened it: expected, and no failure.
+    #[error("The access token has ended")]
+    TokenExpired,
     /// Backoff or login budget: not to be tried before.
     #[error("Not to be tried before {}", .0.rfc3339())]
     NotBefore(UtcMs),
@@ -177,6 +180,8 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                // Somebody signed in, or asks for a look: the pauses in the store still hold.
+                () = self.bell.rung() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -223,13 +228,14 @@ impl Listener {
         lease: Option<&Lease>,
         check_days: Option<u32>,
     ) -> Result<Report, Ended> {
-        let mut session = self.connect().await?;
+        let (mut session, _) = self.connect().await?;
         let mut report = Report::default();
         if let Some(lease) = lease {
             let looked = self
                 .look_at_all(&mut session, lease, CaptureSource::CatchUp)
                 .await?;
-            let (state, reason) = state::looked(&looked, SINGLE_PASS);
+            let seen = state::looked(&looked, SINGLE_PASS);
+            let (state, reason) = self.with_token_trouble(seen).await?;
             self.verified().await?;
             self.set_state(lease, state, &reason).await?;
             report = looked.report;
@@ -254,7 +260,7 @@ impl Listener {
 
     /// Connects and stays until something ends it; `Ok` when the process stops.
     async fn live(&self, lease: &Lease, stop: &CancellationToken) -> Result<(), Ended> {
-        let mut session = tokio::select! {
+        let (mut session, token_ends) = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
             connected = self.connect() => connected?,
@@ -270,7 +276,7 @@ impl Listener {
                 .turn(&mut session, &mut watch, lease, source, stop)
                 .await
             {
-                break Err(e);
+                break Err(Self::token_end(e, token_ends));
             }
             if stop.is_cancelled() {
                 break Ok(());
@@ -322,7 +328,7 @@ impl Listener {
             Mode::Idle => "hears by push, and polls besides",
             Mode::Poll => "polls: this server does not push",
         };
-        let (state, reason) = state::looked(&looked, way);
+        let (state, reason) = self.with_token_trouble(state::looked(&looked, way)).await?;
         self.verified().await?;
         self.set_state(lease, state, &reason).await?;
         let Some(mut epoch) = looked.selected else {

@@ -39,6 +39,22 @@ pub const REPLY_JOB: Policy = Policy {
     full_jitter: false,
 };
 
+/// A token server that gave no answer: three quarters of a token's life have passed, so a quarter
+/// of an hour is left to most for trying.
+pub const TOKEN: Policy = Policy {
+    first: Duration::from_secs(5),
+    cap: Duration::from_secs(300),
+    full_jitter: false,
+};
+
+/// A token server that refuses the client of the settings: a person must mend them, which is
+/// tried at once; nothing else is to be expected.
+pub const CLIENT: Policy = Policy {
+    first: Duration::from_secs(300),
+    cap: Duration::from_secs(3600),
+    full_jitter: false,
+};
+
 impl Policy {
     /// The longest wait after `n` failures in a row, `n` counted from 0.
     #[must_use]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use replyd::model::{
     AccountState, CampaignMode, CaptureSource, Disposition, Filed, FilesSent, FolderRole, IdSource,
-    MailKind, OutboxState, Pipelining, SenderAuth, SentKind,
+    MailKind, OAuthState, OutboxState, Pipelining, SenderAuth, SentKind,
 };
 use replyd::store::Store;
 use rusqlite::Connection;
@@ -26,6 +26,7 @@ const SMALL: &[&str] = &[
     "campaign_mailings",
     "automation_off",
     "meta",
+    "oauth_tokens",
 ];
 
 /// Statements that read a whole table or index on purpose, by a part of their text, and why.
@@ -142,6 +143,7 @@ fn the_checks_of_the_schema_list_the_words_of_the_model() {
         ("mailboxes", "role", words(FolderRole::ALL)),
         ("messages", "sender_auth", words(SenderAuth::ALL)),
         ("account_folders", "files_sent", words(FilesSent::ALL)),
+        ("oauth_tokens", "state", words(OAuthState::ALL)),
     ];
     let (_dir, conn) = database();
     for (table, name, model) in want {

@@ -91,6 +91,17 @@ impl App {
             "housekeeping",
             Box::pin(async move { keep_house(store, retention, token).await }),
         );
+        // Before the listeners: it notices what changes from here on.
+        if let Some(keeper) = self.token_keeper().await {
+            let token = stop.clone();
+            spawn(
+                "token keeper",
+                Box::pin(async move {
+                    keeper.run(token).await;
+                    Ok(())
+                }),
+            );
+        }
         for listener in self.listeners().await? {
             let token = stop.clone();
             let name = format!("account {}", listener.name());

@@ -131,6 +131,9 @@ pub enum Command {
     /// Addresses that get no mail: add, list, remove
     #[command(subcommand)]
     Suppress(super::SuppressCommand),
+    /// Sign-in by OAuth2: login, status, logout
+    #[command(subcommand)]
+    Auth(super::AuthCommand),
     /// Settings: check, reference
     #[command(subcommand)]
     Config(ConfigCommand),

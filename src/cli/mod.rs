@@ -5,6 +5,7 @@
 //! shows flags to every user of the machine.
 
 mod args;
+mod auth_args;
 mod campaign_args;
 mod exit;
 mod hand_over;
@@ -22,6 +23,7 @@ use clap::{CommandFactory, Parser};
 use crate::config::Flags;
 
 pub use args::*;
+pub use auth_args::*;
 pub use campaign_args::*;
 pub use exit::Exit;
 pub use owner::{Credentials, Owner, RootShell};

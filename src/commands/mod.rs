@@ -1,11 +1,13 @@
 //! What each command does: from the command line to the parts of `app`, and back to words and
 //! an exit code.
 
+mod auth;
 mod automation;
 mod campaign;
 mod desk;
 mod evaluate;
 mod import;
+mod login;
 mod look;
 mod parse;
 mod setup;
@@ -22,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::app::App;
-use crate::cli::{self, Cli, Command, ConfigCommand, Credentials, Exit, RootShell};
+use crate::cli::{self, AuthCommand, Cli, Command, ConfigCommand, Credentials, Exit, RootShell};
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault;
 use crate::listener::Progress;
@@ -94,6 +96,7 @@ fn load(cli: &Cli, need: Need) -> anyhow::Result<Result<Loaded, config::ConfigEr
 fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
     let need = match cli.command {
         None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
+        Some(Command::Auth(AuthCommand::Login(_))) => Need::Mail,
         _ => Need::Store,
     };
     let loaded = match load(cli, need)? {
@@ -134,6 +137,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Campaign(command)) => campaign::campaign(&app, command).await,
             Some(Command::Automation(command)) => automation::automation(&app, command).await,
             Some(Command::Suppress(command)) => automation::suppress(&app, command).await,
+            Some(Command::Auth(command)) => auth::auth(&app, command).await,
             Some(_) => Ok(Exit::Usage),
         }
     })

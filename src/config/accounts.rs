@@ -6,9 +6,9 @@ use crate::model::address_key;
 
 use super::keys::{self};
 use super::layers::Scope;
+use super::levels::{Server, Wanted};
 use super::problem::Origin;
 use super::resolve::{Got, Resolver, show};
-use super::secrets::{Server, Wanted};
 use super::servers::{IMAP, SMTP};
 use super::values::Value;
 use super::{AccountSettings, AuthMechanism, ImapSettings, Security, SmtpSettings};
@@ -78,6 +78,7 @@ impl Resolver<'_> {
         };
         let address = address.map(|(_, addr)| addr);
 
+        self.refuse_oauth_without_provider(scope);
         let imap = self.imap(
             scope,
             old,

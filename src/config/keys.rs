@@ -20,6 +20,12 @@ pub enum Kind {
     CredentialName,
     /// A secret.
     Secret,
+    /// A command: a line for `/bin/sh -c`, or a program with its arguments as a list.
+    Command,
+    /// An address that begins with https://, or with http:// on this machine.
+    Url,
+    /// Words separated by blanks or commas, or a list.
+    Scopes,
     /// true or false.
     Bool,
     /// A whole number.
@@ -120,14 +126,14 @@ macro_rules! keys {
 
 use self::Default::{Is, Required, Rule};
 use self::Kind::{
-    Address, Addresses, AuthservIds, Bool, Bytes, CredentialName, Duration, Filter, Folder,
-    Fraction, Host, Integer, Mailboxes, Path, Secret, Text, Words,
+    Address, Addresses, AuthservIds, Bool, Bytes, Command, CredentialName, Duration, Filter,
+    Folder, Fraction, Host, Integer, Mailboxes, Path, Scopes, Secret, Text, Url, Words,
 };
 
 const MODES: Kind = Words(&["off", "draft", "auto-ack", "auto"]);
 const SECURITY: Kind = Words(&["tls", "starttls", "plain"]);
-const IMAP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2"]);
-const SMTP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "none"]);
+const IMAP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "oauthbearer"]);
+const SMTP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "oauthbearer", "none"]);
 const SAVE_SENT: Kind = Words(&["auto", "always", "never"]);
 const PORT: Kind = Integer { min: 1, max: 65535 };
 const PER_MINUTE: Kind = Integer { min: 1, max: 6000 };
@@ -157,10 +163,14 @@ keys! {
         "File that holds that password.";
     ACCOUNT_PASSWORD_CREDENTIAL: "accounts.password_credential", CredentialName, Rule("see \"Secrets\""), "PASSWORD_CREDENTIAL", None, &[],
         "systemd credential that holds that password.";
+    ACCOUNT_PASSWORD_COMMAND: "accounts.password_command", Command, Rule("none"), "PASSWORD_COMMAND", None, &[],
+        "Command that prints that password, run at each sign-in (see \"Secrets\").";
     ACCOUNT_TOKEN_FILE: "accounts.token_file", Path, Rule("none"), "TOKEN_FILE", None, &[],
         "File with an OAuth2 access token for both servers, read anew at each sign-in.";
     ACCOUNT_TOKEN_CREDENTIAL: "accounts.token_credential", CredentialName, Rule("see \"Secrets\""), "TOKEN_CREDENTIAL", None, &[],
         "systemd credential with such a token.";
+    ACCOUNT_TOKEN_COMMAND: "accounts.token_command", Command, Rule("none"), "TOKEN_COMMAND", None, &[],
+        "Command that prints such a token, run at each sign-in.";
     ACCOUNT_JUNK: "accounts.junk", Folder, Is("auto"), "JUNK", None, &[],
         "The spam folder, looked at for replies: auto (found by special use or by its usual names), off, or its name. A reply from there is answered only if `authserv_id` proves its sender.";
     ACCOUNT_SENT_FOLDER: "accounts.sent_folder", Folder, Is("auto"), "SENT_FOLDER", None, &[],
@@ -177,7 +187,7 @@ keys! {
     IMAP_SECURITY: "accounts.imap.security", SECURITY, Rule("`imap.security`, else tls"), "IMAP_SECURITY", None, &["IMAP_USE_SSL"],
         "Protection of the connection; plain only to loopback.";
     IMAP_AUTH_KEY: "accounts.imap.auth", IMAP_AUTH, Rule("`imap.auth`, else auto"), "IMAP_AUTH", None, &[],
-        "How to sign in; auto: XOAUTH2 with a token, else PLAIN where offered, else LOGIN.";
+        "How to sign in; auto: with a token XOAUTH2 or else OAUTHBEARER, with a password PLAIN or else LOGIN, whichever is offered.";
     IMAP_CA_FILE: "accounts.imap.ca_file", Path, Rule("`imap.ca_file`, else none"), "IMAP_CA_FILE", None, &[],
         "PEM file of further trusted certificates, besides the system's store.";
     IMAP_USER: "accounts.imap.user", Text, Rule("`user`"), "IMAP_USER", None, &["IMAP_USER"],
@@ -188,10 +198,14 @@ keys! {
         "File that holds it.";
     IMAP_PASSWORD_CREDENTIAL: "accounts.imap.password_credential", CredentialName, Rule("the account's secret"), "IMAP_PASSWORD_CREDENTIAL", None, &[],
         "systemd credential that holds it.";
+    IMAP_PASSWORD_COMMAND: "accounts.imap.password_command", Command, Rule("the account's secret"), "IMAP_PASSWORD_COMMAND", None, &[],
+        "Command that prints it.";
     IMAP_TOKEN_FILE: "accounts.imap.token_file", Path, Rule("the account's secret"), "IMAP_TOKEN_FILE", None, &[],
         "File with an OAuth2 access token.";
     IMAP_TOKEN_CREDENTIAL: "accounts.imap.token_credential", CredentialName, Rule("the account's secret"), "IMAP_TOKEN_CREDENTIAL", None, &[],
         "systemd credential with such a token.";
+    IMAP_TOKEN_COMMAND: "accounts.imap.token_command", Command, Rule("the account's secret"), "IMAP_TOKEN_COMMAND", None, &[],
+        "Command that prints such a token.";
 
     SMTP_CONSOLE: "accounts.smtp.console", Bool, Rule("`smtp.console`, else false"), "SMTP_CONSOLE", None, &["EMAIL_BACKEND"],
         "Print mails instead of sending them.";
@@ -217,10 +231,45 @@ keys! {
         "File that holds it.";
     SMTP_PASSWORD_CREDENTIAL: "accounts.smtp.password_credential", CredentialName, Rule("as above"), "SMTP_PASSWORD_CREDENTIAL", None, &[],
         "systemd credential that holds it.";
+    SMTP_PASSWORD_COMMAND: "accounts.smtp.password_command", Command, Rule("as above"), "SMTP_PASSWORD_COMMAND", None, &[],
+        "Command that prints it.";
     SMTP_TOKEN_FILE: "accounts.smtp.token_file", Path, Rule("as above"), "SMTP_TOKEN_FILE", None, &[],
         "File with an OAuth2 access token.";
     SMTP_TOKEN_CREDENTIAL: "accounts.smtp.token_credential", CredentialName, Rule("as above"), "SMTP_TOKEN_CREDENTIAL", None, &[],
         "systemd credential with such a token.";
+    SMTP_TOKEN_COMMAND: "accounts.smtp.token_command", Command, Rule("as above"), "SMTP_TOKEN_COMMAND", None, &[],
+        "Command that prints such a token.";
+
+    OAUTH_PROVIDER: "accounts.oauth.provider", Words(&["google", "microsoft", "custom"]), Rule("none"), "OAUTH_PROVIDER", None, &[],
+        "Whose token server: google and microsoft bring their addresses and scopes along.";
+    OAUTH_TENANT: "accounts.oauth.tenant", Text, Rule("common"), "OAUTH_TENANT", None, &[],
+        "Microsoft's directory (tenant) id or domain; common, organizations or consumers for an app that is registered for several.";
+    OAUTH_CLIENT_ID: "accounts.oauth.client_id", Text, Required, "OAUTH_CLIENT_ID", None, &[],
+        "Id of the app that you registered there.";
+    OAUTH_CLIENT_SECRET: "accounts.oauth.client_secret", Secret, Rule("none"), "OAUTH_CLIENT_SECRET", None, &[],
+        "Its secret. Google's desktop clients need it; a public client of Microsoft has none.";
+    OAUTH_CLIENT_SECRET_FILE: "accounts.oauth.client_secret_file", Path, Rule("none"), "OAUTH_CLIENT_SECRET_FILE", None, &[],
+        "File that holds it.";
+    OAUTH_CLIENT_SECRET_CREDENTIAL: "accounts.oauth.client_secret_credential", CredentialName, Rule("see \"Secrets\""), "OAUTH_CLIENT_SECRET_CREDENTIAL", None, &[],
+        "systemd credential that holds it.";
+    OAUTH_CLIENT_SECRET_COMMAND: "accounts.oauth.client_secret_command", Command, Rule("none"), "OAUTH_CLIENT_SECRET_COMMAND", None, &[],
+        "Command that prints it.";
+    OAUTH_CLIENT_AUTH: "accounts.oauth.client_auth", Words(&["post", "basic"]), Is("post"), "OAUTH_CLIENT_AUTH", None, &[],
+        "How the secret is sent (RFC 6749 §2.3.1): in the form, or by HTTP Basic.";
+    OAUTH_SCOPES: "accounts.oauth.scopes", Scopes, Rule("those of the provider for reading and sending mail"), "OAUTH_SCOPES", None, &[],
+        "What is asked for.";
+    OAUTH_AUTH_URL: "accounts.oauth.auth_url", Url, Rule("the provider's"), "OAUTH_AUTH_URL", None, &[],
+        "Page on which a person consents.";
+    OAUTH_TOKEN_URL: "accounts.oauth.token_url", Url, Rule("the provider's"), "OAUTH_TOKEN_URL", None, &[],
+        "Where tokens are got and renewed.";
+    OAUTH_DEVICE_URL: "accounts.oauth.device_url", Url, Rule("the provider's"), "OAUTH_DEVICE_URL", None, &[],
+        "Where a device code is got (RFC 8628); Google grants no mail by device code.";
+    OAUTH_REDIRECT_URL: "accounts.oauth.redirect_url", Url, Rule("`http://127.0.0.1`, for microsoft `http://localhost`"), "OAUTH_REDIRECT_URL", None, &[],
+        "Where the consent page sends the browser: an address on this machine, without port.";
+    OAUTH_REDIRECT_PORT: "accounts.oauth.redirect_port", PORT, Rule("any that is free"), "OAUTH_REDIRECT_PORT", None, &[],
+        "Its port, for a provider that wants a fixed one or for a tunnel.";
+    OAUTH_CA_FILE: "accounts.oauth.ca_file", Path, Rule("none"), "OAUTH_CA_FILE", None, &[],
+        "PEM file of certificates trusted for these addresses, besides the system's store.";
 
     ACCOUNT_CAMPAIGN_PER_MINUTE: "accounts.campaign.per_minute", PER_MINUTE, Rule("`campaign.per_minute`"), "CAMPAIGN_PER_MINUTE", None, &[],
         "Campaign mails of this account in a minute, evenly paced.";
@@ -260,10 +309,14 @@ keys! {
         "File that holds it.";
     ALL_SMTP_PASSWORD_CREDENTIAL: "smtp.password_credential", CredentialName, Rule("none"), "REPLYD_SMTP_PASSWORD_CREDENTIAL", None, &[],
         "systemd credential that holds it.";
+    ALL_SMTP_PASSWORD_COMMAND: "smtp.password_command", Command, Rule("none"), "REPLYD_SMTP_PASSWORD_COMMAND", None, &[],
+        "Command that prints it.";
     ALL_SMTP_TOKEN_FILE: "smtp.token_file", Path, Rule("none"), "REPLYD_SMTP_TOKEN_FILE", None, &[],
         "File with an OAuth2 access token.";
     ALL_SMTP_TOKEN_CREDENTIAL: "smtp.token_credential", CredentialName, Rule("none"), "REPLYD_SMTP_TOKEN_CREDENTIAL", None, &[],
         "systemd credential with such a token.";
+    ALL_SMTP_TOKEN_COMMAND: "smtp.token_command", Command, Rule("none"), "REPLYD_SMTP_TOKEN_COMMAND", None, &[],
+        "Command that prints such a token.";
 
     INTERVAL: "listen.interval", Duration { min_s: 1, max_s: DAY_S }, Is("60s"), "REPLYD_INTERVAL", Some("--interval"), &[],
         "Period of the fallback poll; IDLE wakes it in between, and no IDLE is older than it.";

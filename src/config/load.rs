@@ -123,6 +123,7 @@ impl Resolver<'_> {
             .map(|a| a.name.clone())
             .filter(|name| !name.is_empty())
             .collect();
+        let oauth_accounts = self.oauth_accounts();
         let accounts = match need {
             Need::Mail => self.accounts(),
             Need::Store => Vec::new(),
@@ -144,6 +145,7 @@ impl Resolver<'_> {
             accounts,
             account_names,
             senders,
+            oauth_accounts,
             listen,
             reply,
             store,

@@ -7,7 +7,7 @@
 //! | `sources`, `dotenv`, `file` | find and read replyd.toml and `.env` |
 //! | `layers`, `old_names` | lay the sources over each other; the predecessor's names |
 //! | `values`, `nearest` | from text or TOML to one checked value; guesses at typing errors |
-//! | `resolve`, `servers`, `secrets`, `accounts`, `senders`, `load` | from checked values to [`Settings`] |
+//! | `resolve`, `servers`, `secrets`, `levels`, `oauth`, `accounts`, `senders`, `load` | from checked values to [`Settings`] |
 //! | `report` | `replyd config check` and docs/CONFIGURATION.md |
 
 mod accounts;
@@ -15,8 +15,10 @@ mod dotenv;
 mod file;
 pub mod keys;
 mod layers;
+mod levels;
 mod load;
 mod nearest;
+mod oauth;
 mod old_names;
 mod problem;
 mod report;
@@ -27,7 +29,9 @@ mod servers;
 mod sources;
 mod values;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -35,6 +39,7 @@ use secrecy::SecretString;
 use crate::model::CampaignMode;
 
 pub use load::{Loaded, Need};
+pub use oauth::{ClientAuth, ClientSecret, OAuthSettings, Provider};
 pub use problem::{ConfigError, Note, Origin, Problem};
 pub use report::{config_check, reference};
 pub use resolve::Effective;
@@ -65,6 +70,8 @@ pub struct Settings {
     /// Under which name and address each account sends, known also to commands that work on the
     /// database alone: no secret is read for it.
     pub senders: Vec<SenderSettings>,
+    /// Those of them that sign in by OAuth2, known likewise.
+    pub oauth_accounts: Vec<String>,
     /// How and when to look.
     pub listen: ListenSettings,
     /// Who is told, and what is answered.
@@ -169,7 +176,8 @@ pub enum Security {
 /// How to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMechanism {
-    /// XOAUTH2 with a token, else PLAIN where offered, else LOGIN.
+    /// With a token XOAUTH2, else OAUTHBEARER; with a password PLAIN, else LOGIN; whichever is
+    /// offered. XOAUTH2 first: it is what Google and Microsoft document and run the longest.
     Auto,
     /// The LOGIN command (IMAP) or AUTH LOGIN (SMTP).
     Login,
@@ -177,6 +185,22 @@ pub enum AuthMechanism {
     Plain,
     /// AUTHENTICATE XOAUTH2.
     XOAuth2,
+    /// AUTHENTICATE OAUTHBEARER (RFC 7628).
+    OAuthBearer,
+}
+
+impl AuthMechanism {
+    /// Whether it takes a token and nothing else.
+    #[must_use]
+    pub fn takes_token(self) -> bool {
+        matches!(self, Self::XOAuth2 | Self::OAuthBearer)
+    }
+
+    /// Whether it takes a password and nothing else.
+    #[must_use]
+    pub fn takes_password(self) -> bool {
+        matches!(self, Self::Login | Self::Plain)
+    }
 }
 
 /// What proves who we are.
@@ -186,6 +210,27 @@ pub enum Credential {
     Password(SecretString),
     /// A file with an OAuth2 access token, read anew at each sign-in.
     TokenFile(PathBuf),
+    /// A command that prints the password, run at each sign-in.
+    PasswordCommand(SecretCommand),
+    /// A command that prints an OAuth2 access token, run at each sign-in.
+    TokenCommand(SecretCommand),
+    /// Tokens that replyd gets and renews itself; `replyd auth login` signs in once.
+    OAuth(Arc<OAuthSettings>),
+}
+
+/// A command whose first line of output is a secret. `Debug` does not show it: it may hold one.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretCommand {
+    /// A line for `/bin/sh -c`.
+    Shell(String),
+    /// A program with its arguments, run without a shell; never empty.
+    Program(Vec<String>),
+}
+
+impl fmt::Debug for SecretCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretCommand(..)")
+    }
 }
 
 /// Where an account's mail is read.

@@ -80,6 +80,11 @@ const TABLES: &[(&str, &str, &str)] = &[
         "Written as `smtp.host = …` in its `[[accounts]]`, or as a table `[accounts.smtp]` below it.",
     ),
     (
+        "accounts.oauth",
+        "`oauth` of an account",
+        "Written as `oauth.provider = …` in its `[[accounts]]`, or as a table `[accounts.oauth]` below it. `replyd auth login ACCOUNT` then signs in once; see docs/OPERATIONS.md.",
+    ),
+    (
         "accounts.campaign",
         "`campaign` of an account",
         "Written as `campaign.per_day = …` in its `[[accounts]]`, or as a table `[accounts.campaign]` below it.",
@@ -164,6 +169,9 @@ fn describe(kind: Kind) -> String {
         Kind::Path => "path".to_owned(),
         Kind::CredentialName => "name of a credential".to_owned(),
         Kind::Secret => "secret".to_owned(),
+        Kind::Command => "command".to_owned(),
+        Kind::Url => "https address".to_owned(),
+        Kind::Scopes => "list of scopes".to_owned(),
         Kind::Bool => "true or false".to_owned(),
         Kind::Integer { min, max } => format!("whole number, {min} to {max}"),
         Kind::Duration { min_s, max_s } => {

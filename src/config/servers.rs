@@ -94,7 +94,7 @@ impl Resolver<'_> {
             }) => auth_of(&word),
             _ => None,
         };
-        let ca_file = self.ca_file(scope, keys);
+        let ca_file = self.ca_file(scope, (keys.ca_file.0, Some(keys.ca_file.1)));
         Some(Reach {
             host: host?,
             port,
@@ -187,9 +187,12 @@ impl Resolver<'_> {
     }
 
     /// The file of own certificates, read to see that it is one.
-    fn ca_file(&mut self, scope: Scope, keys: &ServerKeys) -> Result<Option<PathBuf>, ()> {
-        let key = keys.ca_file.0;
-        let Some(got) = self.value(scope, key, Some(keys.ca_file.1)) else {
+    pub(super) fn ca_file(
+        &mut self,
+        scope: Scope,
+        (key, shared): (&'static Key, Option<&'static Key>),
+    ) -> Result<Option<PathBuf>, ()> {
+        let Some(got) = self.value(scope, key, shared) else {
             return Ok(None);
         };
         let path = self.path(&got).ok_or(())?;
@@ -220,6 +223,7 @@ fn auth_of(word: &str) -> Option<AuthMechanism> {
         "login" => Some(AuthMechanism::Login),
         "plain" => Some(AuthMechanism::Plain),
         "xoauth2" => Some(AuthMechanism::XOAuth2),
+        "oauthbearer" => Some(AuthMechanism::OAuthBearer),
         "none" => None,
         _ => Some(AuthMechanism::Auto),
     }

@@ -64,6 +64,9 @@ pub(super) fn check(kind: Kind, raw: &Raw) -> Result<Value, Fault> {
         Kind::Path => nonempty(raw, "Write a path").map(Value::Text),
         Kind::CredentialName => credential_name(raw),
         Kind::Secret => secret(raw),
+        Kind::Command => command(raw),
+        Kind::Url => url(raw),
+        Kind::Scopes => scopes(raw),
         Kind::Host => host(raw).map(Value::Text),
         Kind::Address => {
             let (name, addr) = address(&text(raw)?)?;
@@ -157,6 +160,58 @@ pub(super) fn secret_text(s: &str) -> Result<(), Fault> {
         );
     }
     Ok(())
+}
+
+/// A command line, or a program and its arguments. No message shows it: it may hold a secret.
+fn command(raw: &Raw) -> Result<Value, Fault> {
+    let remedy = "Write a line for the shell, or a list of program and arguments";
+    match raw {
+        Raw::List(items) if items.first().is_none_or(|p| p.trim().is_empty()) => {
+            fault("it names no program", remedy)
+        }
+        Raw::List(items) if items.iter().any(|i| i.contains('\0')) => {
+            fault("a NUL character in it", remedy)
+        }
+        Raw::List(items) => Ok(Value::List(items.clone())),
+        Raw::Loose(_) | Raw::Str(_) => nonempty(raw, remedy).map(Value::Text),
+        other => fault(
+            format!("text or a list is wanted, not {}", shape(other)),
+            remedy,
+        ),
+    }
+}
+
+fn url(raw: &Raw) -> Result<Value, Fault> {
+    let written = nonempty(
+        raw,
+        "Write an address such as https://login.example.com/token",
+    )?;
+    match crate::http::check_url(&written) {
+        Ok(()) => Ok(Value::Text(written)),
+        Err(e) => fault(e.to_string(), "Copy it from the provider's documentation"),
+    }
+}
+
+/// RFC 6749 §3.3: scope tokens are separated by blanks.
+fn scopes(raw: &Raw) -> Result<Value, Fault> {
+    let remedy = "Write them as a list, for example [\"https://mail.google.com/\"]";
+    let words: Vec<String> = match raw {
+        Raw::Str(s) | Raw::Loose(s) => s
+            .split([' ', ','])
+            .filter(|w| !w.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        other => list(other)?,
+    };
+    let fits = |w: &String| {
+        !w.is_empty()
+            && w.bytes()
+                .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+    };
+    match words.iter().find(|w| !fits(w)) {
+        Some(bad) => fault(format!("{bad:?} is no scope"), remedy),
+        None => Ok(Value::List(words)),
+    }
 }
 
 fn credential_name(raw: &Raw) -> Result<Value, Fault> {

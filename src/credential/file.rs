@@ -24,7 +24,7 @@ pub(super) async fn token(path: &Path) -> Result<Zeroizing<String>, CredentialEr
 }
 
 /// RFC 6750 §2.1 allows less; what is refused here would break a SASL message.
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
@@ -43,10 +43,7 @@ mod tests {
     async fn a_token_is_read_from_its_file_each_time_and_its_absence_is_a_credential_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
-        let (vault, credential) = (
-            Vault::detached(TlsRoots::default()),
-            Credential::TokenFile(path.clone()),
-        );
+        let (vault, credential) = (Vault::detached(), Credential::TokenFile(path.clone()));
         for bad in [None, Some(""), Some(" \n"), Some("two words")] {
             if let Some(text) = bad {
                 std::fs::write(&path, text).unwrap();

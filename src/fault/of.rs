@@ -60,6 +60,12 @@ pub fn of_imap(e: &ImapError) -> Fault {
 pub fn of_credential(e: &CredentialError) -> Fault {
     match e {
         CredentialError::Unusable(_) => Fault::CredentialUnreadable,
+        CredentialError::Command { .. } => Fault::CommandFailed,
+        CredentialError::NotSignedIn(_) => Fault::OauthLoginNeeded,
+        CredentialError::Revoked(_) => Fault::OauthRevoked,
+        CredentialError::ClientRefused { .. } => Fault::OauthClientRefused,
+        CredentialError::TokenServer { .. } => Fault::OauthServerUnreachable,
+        CredentialError::Store(e) => of_store(e),
     }
 }
 
@@ -81,6 +87,10 @@ pub fn of_smtp(why: SmtpWhy, code: Option<u16>, text: &str) -> Fault {
         SmtpKind::NoAuth => Fault::SmtpAuthMissing,
         SmtpKind::NoMechanism => Fault::MechanismMissing,
         SmtpKind::Credential => Fault::CredentialUnreadable,
+        SmtpKind::Command => Fault::CommandFailed,
+        SmtpKind::NotSignedIn => Fault::OauthLoginNeeded,
+        SmtpKind::SignInRevoked => Fault::OauthRevoked,
+        SmtpKind::ClientRefused => Fault::OauthClientRefused,
         SmtpKind::NoTokenNow => Fault::OauthServerUnreachable,
         SmtpKind::Mail => Fault::MailRefused,
         SmtpKind::Local => Fault::Unexpected,

@@ -78,9 +78,12 @@ faults! {
     CredentialUnreadable "credential-unreadable" SignIn
         "The password or token cannot be read"
         "Check that the file is there and readable by the user replyd runs as, or that the command ends with 0 and prints one line."
+    CommandFailed "command-failed" Mend
+        "The command that prints the password or token failed"
+        "Run it by hand as the user replyd runs as: it must end with 0 within 30 seconds and print the secret on its first line. The unit's sandbox may keep it from files and programs. It is run again by itself."
     // ---------------------------------------------------------------- OAuth2
     OauthLoginNeeded "oauth-login-needed" SignIn
-        "Nobody has signed this account in yet"
+        "The account waits for a sign-in by OAuth2"
         "Run `replyd auth login ACCOUNT` and follow it; a running replyd notices by itself."
     OauthRevoked "oauth-revoked" SignIn
         "The sign-in was withdrawn or has expired (invalid_grant)"

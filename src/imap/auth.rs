@@ -1,4 +1,4 @@
-//! Signing in: XOAUTH2, PLAIN or LOGIN, whichever fits what we hold and what is offered.
+//! Signing in: XOAUTH2, OAUTHBEARER, PLAIN or LOGIN, whichever fits what we hold and what is offered.
 //!
 //! Every buffer of ours that holds a secret is wiped when dropped; no secret and no text in which
 //! the server repeats one ends in an error.
@@ -17,10 +17,12 @@ use super::quote::{can_be_quoted, quoted};
 use super::wire::Wire;
 use crate::config::AuthMechanism;
 use crate::credential::SignIn;
+use crate::credential::sasl::{self, Bearer};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     XOAuth2,
+    OAuthBearer,
     Plain,
     Login,
 }
@@ -57,10 +59,14 @@ pub(super) async fn sign_in(
     let mut talk = dialogue(&tag, way, &sign_in.user, secret, caps.sasl_ir)?;
     let sent = talk.secret_words();
     let mut told = None;
-    let see = |r: &Response<'_>| {
-        if let Response::Capabilities(list) = r {
-            told = Some(Capabilities::new(list));
+    let mut status = None;
+    let see = |r: &Response<'_>| match r {
+        Response::Capabilities(list) => told = Some(Capabilities::new(list)),
+        Response::Continue(said) => {
+            let challenge = said.information.as_deref().unwrap_or_default();
+            status = sasl::refusal_status(challenge).or(status.take());
         }
+        _ => {}
     };
     let (step, first) = (Step::SignIn, &talk.first);
     let mut reply = wire
@@ -71,22 +77,32 @@ pub(super) async fn sign_in(
     let mut secrets = vec![secret, in_quotes.unwrap_or_default()];
     secrets.extend(sent.iter().map(|w| w.as_str()));
     reply.said.withhold(&secrets);
+    if let Some(status) = status.filter(|_| sign_in.secret.is_token()) {
+        tracing::debug!(status, "the server names why it refuses the token");
+        reply.said.add(&format!("status {status}"));
+    }
     let reply = reply
         .ok(step)
-        .map_err(|e| e.of_token(way == Way::XOAuth2))?;
+        .map_err(|e| e.of_token(sign_in.secret.is_token()))?;
     Ok(reply.capabilities.or(told))
 }
 
 fn choose(wanted: AuthMechanism, token: bool, caps: &Capabilities) -> Result<Way, ImapError> {
     let cannot = |what| Err(ImapError::Mechanism(what));
     let way = match (wanted, token) {
-        (AuthMechanism::XOAuth2, false) => {
+        (AuthMechanism::XOAuth2 | AuthMechanism::OAuthBearer, false) => {
             return cannot(NoMechanism::PasswordForToken);
         }
         (AuthMechanism::Plain | AuthMechanism::Login, true) => {
             return cannot(NoMechanism::TokenForPassword);
         }
-        (AuthMechanism::XOAuth2, true) | (AuthMechanism::Auto, true) => Way::XOAuth2,
+        (AuthMechanism::XOAuth2, true) => Way::XOAuth2,
+        (AuthMechanism::OAuthBearer, true) => Way::OAuthBearer,
+        (AuthMechanism::Auto, true) if caps.offers_auth("XOAUTH2") => Way::XOAuth2,
+        (AuthMechanism::Auto, true) if caps.offers_auth("OAUTHBEARER") => Way::OAuthBearer,
+        (AuthMechanism::Auto, true) => {
+            return cannot(NoMechanism::Token);
+        }
         (AuthMechanism::Plain, false) => Way::Plain,
         (AuthMechanism::Login, false) => Way::Login,
         (AuthMechanism::Auto, false) if caps.offers_auth("PLAIN") => Way::Plain,
@@ -94,6 +110,7 @@ fn choose(wanted: AuthMechanism, token: bool, caps: &Capabilities) -> Result<Way
     };
     match way {
         Way::XOAuth2 if !caps.offers_auth("XOAUTH2") => cannot(NoMechanism::XOAuth2),
+        Way::OAuthBearer if !caps.offers_auth("OAUTHBEARER") => cannot(NoMechanism::OAuthBearer),
         Way::Plain if !caps.offers_auth("PLAIN") => cannot(NoMechanism::Plain),
         Way::Login if caps.login_disabled => cannot(NoMechanism::LoginDisabled),
         way => Ok(way),
@@ -117,12 +134,17 @@ fn dialogue(
             let plain = Zeroizing::new(format!("\0{user}\0{secret}"));
             Ok(authenticate(tag, "PLAIN", &plain, sasl_ir))
         }
-        Way::XOAuth2 => {
-            let bearer = Zeroizing::new(format!("user={user}\x01auth=Bearer {secret}\x01\x01"));
-            let mut talk = authenticate(tag, "XOAUTH2", &bearer, sasl_ir);
-            // A refusal comes as a challenge in base64, to be answered with an empty line; then
-            // the tagged NO follows.
-            talk.answers.push_back(Zeroizing::new(b"\r\n".to_vec()));
+        Way::XOAuth2 | Way::OAuthBearer => {
+            let bearer = if way == Way::XOAuth2 {
+                Bearer::XOAuth2
+            } else {
+                Bearer::OAuthBearer
+            };
+            let message = bearer.message(user, secret);
+            let mut talk = authenticate(tag, bearer.name(), &message, sasl_ir);
+            // A refusal comes as a challenge in base64; then the tagged NO follows.
+            let answer = format!("{}\r\n", bearer.answer_to_refusal());
+            talk.answers.push_back(Zeroizing::new(answer.into_bytes()));
             Ok(talk)
         }
         Way::Login => Ok(login(tag, user, secret)),

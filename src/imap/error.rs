@@ -133,6 +133,10 @@ impl fmt::Display for Unprotected {
 pub enum NoMechanism {
     /// The server offers no XOAUTH2.
     XOAuth2,
+    /// The server offers no OAUTHBEARER.
+    OAuthBearer,
+    /// The server offers no mechanism that takes a token.
+    Token,
     /// The server offers no AUTH=PLAIN.
     Plain,
     /// LOGIN is disabled, and no other mechanism that we know is offered.
@@ -147,12 +151,16 @@ impl fmt::Display for NoMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::XOAuth2 => "the server offers no XOAUTH2",
+            Self::OAuthBearer => "the server offers no OAUTHBEARER",
+            Self::Token => {
+                "the server offers neither XOAUTH2 nor OAUTHBEARER, so it takes no token"
+            }
             Self::Plain => "the server offers no AUTH=PLAIN",
             Self::LoginDisabled => {
                 "the server has LOGIN disabled and offers no other mechanism that we know"
             }
-            Self::PasswordForToken => "XOAUTH2 needs a token, not a password",
-            Self::TokenForPassword => "a token can only be used with XOAUTH2",
+            Self::PasswordForToken => "XOAUTH2 and OAUTHBEARER need a token, not a password",
+            Self::TokenForPassword => "a token can only be used with XOAUTH2 or OAUTHBEARER",
         })
     }
 }
@@ -317,6 +325,34 @@ impl ImapError {
             },
             other => other,
         }
+    }
+
+    /// Whether the server ended the session because its access token has ended: Microsoft's
+    /// `Session invalidated - AccessTokenExpired`, Gmail's `Session expired`. There is no
+    /// response code for it.
+    #[must_use]
+    pub fn says_token_expired(&self) -> bool {
+        let Self::Bye { text, .. } = self else {
+            return false;
+        };
+        let text = text.to_ascii_lowercase();
+        [
+            "accesstokenexpired",
+            "token expired",
+            "token has expired",
+            "session expired",
+        ]
+        .iter()
+        .any(|words| text.contains(words))
+    }
+
+    /// Whether the connection simply ended, whatever the server said.
+    #[must_use]
+    pub fn is_end_of_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Bye { .. } | Self::Closed { .. } | Self::Network { .. }
+        )
     }
 
     /// How long the server asks us to stay away (at most 15 minutes).

@@ -98,6 +98,12 @@ impl Said {
         }
     }
 
+    /// Adds what else the server said, from a source that holds no secret.
+    pub(super) fn add(&mut self, what: &str) {
+        let text = format!("{} ({what})", self.text);
+        self.text = clean(&text);
+    }
+
     /// Replaces the text when it repeats one of `secrets`, or ends in the beginning of one where
     /// it was cut (a BAD often quotes the command).
     pub(super) fn withhold(&mut self, secrets: &[&str]) {

@@ -7,6 +7,8 @@ use tracing::{error, info, warn};
 
 use super::look::Looked;
 use super::{Ended, LEASE, Listener};
+use crate::credential::SignIn;
+use crate::fault;
 use crate::faultpoint;
 use crate::imap::{self, ImapError, Session};
 use crate::model::{AccountState, Lease, Pipelining};
@@ -24,6 +26,8 @@ const REFUSALS: u32 = 3;
 const HELD_WAIT: Duration = Duration::from_secs(15);
 /// But never more often than this.
 const HELD_LEAST: Duration = Duration::from_millis(200);
+/// A server may end a session a little before the access token ends.
+const TOKEN_END: Duration = Duration::from_secs(120);
 /// Which step of the backoff is used when the store itself is in trouble.
 const STORE_TROUBLE: u32 = 3;
 
@@ -40,13 +44,35 @@ pub(super) fn looked(looked: &Looked, way: &str) -> (AccountState, String) {
 }
 
 impl Listener {
-    pub(super) async fn connect(&self) -> Result<Session, Ended> {
-        let (id, every) = (self.id, self.shared.settings.listen.login_every);
+    /// A session, and when the access token that opened it ends.
+    pub(super) async fn connect(&self) -> Result<(Session, Option<UtcMs>), Ended> {
         let imap = &self.account.imap;
         let vault = &self.shared.vault;
         let sign_in = vault
             .sign_in(&self.account.name, &imap.user, &imap.credential)
             .await?;
+        let (session, sign_in) = match self.sign_in(&sign_in).await {
+            Err(Ended::Imap(e @ ImapError::AuthRefused { .. })) => {
+                let instead = vault.instead_of(&self.account.name, &imap.credential, &sign_in);
+                match instead.await? {
+                    Some(other) => (self.sign_in(&other).await?, other),
+                    None => return Err(e.into()),
+                }
+            }
+            other => (other?, sign_in),
+        };
+        let id = self.id;
+        self.shared
+            .store
+            .write(move |tx| tx.note_signed_in(id))
+            .await?;
+        self.remember().await?;
+        Ok((session, sign_in.expires_at()))
+    }
+
+    /// One sign-in, within the backoff and the budget.
+    async fn sign_in(&self, sign_in: &SignIn) -> Result<Session, Ended> {
+        let (id, every) = (self.id, self.shared.settings.listen.login_every);
         // A keyed hash: it tells whether user or secret were mended, and nothing else.
         let credentials = self.shared.keys.hash(&sign_in.identity());
         let permit = self
@@ -60,14 +86,38 @@ impl Listener {
         if let LoginPermit::NotBefore(at) = permit {
             return Err(Ended::NotBefore(at));
         }
-        let session =
-            imap::connect(imap, &sign_in, &self.shared.roots, &self.shared.budget).await?;
-        self.shared
-            .store
-            .write(move |tx| tx.note_signed_in(id))
-            .await?;
-        self.remember().await?;
-        Ok(session)
+        let (imap, shared) = (&self.account.imap, &self.shared);
+        Ok(imap::connect(imap, sign_in, &shared.roots, &shared.budget).await?)
+    }
+
+    /// The state after a look, unless the account needs a new sign-in although its last access
+    /// token still opens the mailbox: that is told at once, not when the mailbox falls silent.
+    pub(super) async fn with_token_trouble(
+        &self,
+        looked: (AccountState, String),
+    ) -> Result<(AccountState, String), StoreError> {
+        let (vault, account) = (&self.shared.vault, &self.account);
+        let trouble = vault.trouble(&account.name, &account.imap.credential);
+        Ok(match trouble.await? {
+            Some(e) => (
+                AccountState::NeedsSignIn,
+                fault::of_credential(&e)
+                    .sentence("mail is heard until the last access token ends, but", &e),
+            ),
+            None => looked,
+        })
+    }
+
+    /// A session that ends with its access token, or by the server's word for that, has not
+    /// failed: the next one opens with the token that was renewed meanwhile.
+    pub(super) fn token_end(ended: Ended, expires_at: Option<UtcMs>) -> Ended {
+        let over = expires_at.is_some_and(|at| at <= time::now().plus(TOKEN_END));
+        match ended {
+            Ended::Imap(e) if e.says_token_expired() || (over && e.is_end_of_connection()) => {
+                Ended::TokenExpired
+            }
+            other => other,
+        }
     }
 
     /// What an earlier session or process knew: up to when the mailbox was looked at.
@@ -174,6 +224,13 @@ impl Listener {
                 info!(account, until = %at.rfc3339(), "waiting before the next sign-in: backoff, or one sign-in a minute");
                 return at.since(now);
             }
+            Ended::TokenExpired => {
+                info!(
+                    account,
+                    "the access token has ended: connecting again with the next one"
+                );
+                return Duration::ZERO;
+            }
             Ended::Held => return HELD_WAIT,
             Ended::Store(StoreError::LeaseLost(_)) => {
                 info!(account, "another process took this account over");
@@ -198,7 +255,8 @@ impl Listener {
             }
             Ended::Credential(e) => {
                 warn!(account, "nothing to sign in with: {e}");
-                self.book_failure(e.is_auth(), None, lease, now).await
+                self.book_failure(e.is_auth(), e.wait(now), lease, now)
+                    .await
             }
         };
         let (state, reason) = self.state_of(ended);
@@ -264,7 +322,14 @@ impl Listener {
                 format!("{server}: the server asks us to wait: {e}"),
             ),
             Ended::Imap(e) => (AccountState::Down, format!("{server}: {e}")),
-            Ended::Credential(e) if e.is_auth() => (AccountState::NeedsSignIn, e.to_string()),
+            Ended::Credential(e) => {
+                let state = if e.is_auth() {
+                    AccountState::NeedsSignIn
+                } else {
+                    AccountState::Down
+                };
+                (state, fault::of_credential(e).sentence("", e))
+            }
             other => (AccountState::Down, other.to_string()),
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
         }],
         account_names: vec!["main".into()],
         senders: Vec::new(),
+        oauth_accounts: Vec::new(),
         listen: ListenSettings {
             interval: Duration::from_secs(60),
             days: 1,

@@ -56,7 +56,7 @@ async fn try_imap(
     preset: Option<&'static Preset>,
 ) -> Result<String, Trouble> {
     let at = format!("IMAP {}:{}", account.imap.host, account.imap.port);
-    let sign_in = sign_in(account, roots, &account.imap.user, &account.imap.credential);
+    let sign_in = sign_in(account, &account.imap.user, &account.imap.credential);
     let sign_in = sign_in.await.map_err(|e| of_credential(&at, &e))?;
     let budget = ByteBudget::new(BUDGET);
     let connected = imap::connect(&account.imap, &sign_in, roots, &budget).await;
@@ -75,11 +75,10 @@ async fn try_imap(
 /// What the account signs in with, without a database.
 async fn sign_in(
     account: &AccountSettings,
-    roots: &TlsRoots,
     user: &str,
     credential: &Credential,
 ) -> Result<SignIn, CredentialError> {
-    let vault = Vault::detached(roots.clone());
+    let vault = Vault::detached();
     vault.sign_in(&account.name, user, credential).await
 }
 
@@ -127,7 +126,7 @@ async fn try_smtp(
     let at = format!("SMTP {}:{}", settings.host, settings.port);
     let sign_in = match (&settings.user, &settings.credential) {
         (Some(user), Some(credential)) => Some(
-            sign_in(account, roots, user, credential)
+            sign_in(account, user, credential)
                 .await
                 .map_err(|e| of_credential(&at, &e))?,
         ),

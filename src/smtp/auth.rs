@@ -1,7 +1,7 @@
-//! Signing in to an SMTP server: AUTH PLAIN, LOGIN and XOAUTH2 (RFC 4954).
+//! Signing in to an SMTP server: AUTH PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER (RFC 4954).
 //!
-//! lettre's `auth` chooses by the EHLO that came before STARTTLS and cannot answer XOAUTH2's
-//! error challenge, so its commands are driven by hand. No text here repeats what was sent.
+//! lettre's `auth` chooses by the EHLO that came before STARTTLS and cannot answer the error
+//! challenge of the last two, so the commands are driven by hand. No text here repeats what was sent.
 
 use std::fmt::{self, Display};
 
@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::commands::Auth;
+use lettre::transport::smtp::response::Response;
+use secrecy::zeroize::Zeroizing;
 use tokio::time::Instant;
 
 use super::connect::{Failure, Features, Link, StepError, within};
@@ -16,6 +18,15 @@ use super::error::{Kind, Step};
 use super::limits;
 use crate::config::AuthMechanism;
 use crate::credential::SignIn;
+use crate::credential::sasl::{self, Bearer};
+
+/// How to prove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Driven by lettre's commands.
+    Password(Mechanism),
+    Token(Bearer),
+}
 
 /// Proves who we are; never over an unprotected connection to another machine.
 pub(super) async fn sign_in(
@@ -28,76 +39,138 @@ pub(super) async fn sign_in(
         let text = "No sign-in over an unprotected connection";
         return Err(Failure::new(Step::SignIn, Kind::NotLoopback, text));
     }
+    let way = choose(wanted, sign_in.secret.is_token(), &link.features)?;
     let (user, secret) = (sign_in.user.as_str(), sign_in.secret.expose());
-    let mechanism = mechanism(wanted, sign_in.secret.is_token(), &link.features)?;
+    let mut status = None;
+    let reply = match way {
+        Way::Password(mechanism) => with_password(link, mechanism, user, secret, until).await,
+        Way::Token(bearer) => with_token(link, bearer, sign_in, until, &mut status).await,
+    };
+    match reply {
+        Ok(reply) if reply.has_code(235) => Ok(()),
+        Ok(_) => Err(protocol("Sign-in: unexpected reply")),
+        Err(Stop::NotUnderstood) => Err(protocol(
+            "Sign-in: the server's challenge is not understood",
+        )),
+        Err(Stop::Step(e)) => Err(refused(e.during(Step::SignIn), sign_in, status)),
+    }
+}
+
+fn protocol(text: &str) -> Failure {
+    Failure::new(Step::SignIn, Kind::Protocol, text)
+}
+
+/// Why the dialogue ended before its last reply.
+enum Stop {
+    Step(StepError),
+    NotUnderstood,
+}
+
+impl From<StepError> for Stop {
+    fn from(e: StepError) -> Self {
+        Self::Step(e)
+    }
+}
+
+async fn with_password(
+    link: &mut Link,
+    mechanism: Mechanism,
+    user: &str,
+    secret: &str,
+    until: Instant,
+) -> Result<Response, Stop> {
     let credentials = Credentials::new(user.to_owned(), secret.to_owned());
-    let refused = |e: StepError| {
-        let mut failure = e.during(Step::SignIn);
-        if mechanism == Mechanism::Xoauth2 && failure.code.is_some_and(|c| c >= 500) {
-            failure.why.kind = Kind::TokenRefused;
-        }
-        let text = without_secrets(&failure.text, user, secret);
-        Failure { text, ..failure }
-    };
-    let own = |_| {
-        let text = "Sign-in: the server's challenge is not understood";
-        Failure::new(Step::SignIn, Kind::Protocol, text)
-    };
+    let own = |_| Stop::NotUnderstood;
     let first = Auth::new(mechanism, credentials.clone(), None).map_err(own)?;
-    let mut reply = link
-        .step(within(limits::AUTH, until), first)
-        .await
-        .map_err(refused)?;
-    // LOGIN asks twice; XOAUTH2 tells its error in a challenge that wants an empty line.
+    let mut reply = link.step(within(limits::AUTH, until), first).await?;
+    // LOGIN asks twice.
     for _ in 0..3 {
         if !reply.has_code(334) {
             break;
         }
-        let deadline = within(limits::AUTH, until);
-        reply = match mechanism {
-            Mechanism::Xoauth2 => link.step(deadline, EmptyLine).await,
-            _ => {
-                let next = Auth::new_from_response(mechanism, credentials.clone(), &reply);
-                link.step(deadline, next.map_err(own)?).await
-            }
-        }
-        .map_err(refused)?;
+        let next = Auth::new_from_response(mechanism, credentials.clone(), &reply).map_err(own)?;
+        reply = link.step(within(limits::AUTH, until), next).await?;
     }
-    if reply.has_code(235) {
-        Ok(())
-    } else {
-        let text = "Sign-in: unexpected reply";
-        Err(Failure::new(Step::SignIn, Kind::Protocol, text))
-    }
+    Ok(reply)
 }
 
-struct EmptyLine;
+/// RFC 4954 §4, with the token as the initial response. A refusal comes as a challenge that wants
+/// an answer; then the final reply follows. `status` is the word in that challenge.
+async fn with_token(
+    link: &mut Link,
+    bearer: Bearer,
+    sign_in: &SignIn,
+    until: Instant,
+    status: &mut Option<String>,
+) -> Result<Response, Stop> {
+    let message = bearer.message(&sign_in.user, sign_in.secret.expose());
+    let encoded = Zeroizing::new(STANDARD.encode(message.as_str()));
+    let first = Line(Zeroizing::new(format!(
+        "AUTH {} {}",
+        bearer.name(),
+        *encoded
+    )));
+    let mut reply = link.step(within(limits::AUTH, until), first).await?;
+    if reply.has_code(334) {
+        *status = reply.first_line().and_then(sasl::refusal_status);
+        let answer = Line(Zeroizing::new(bearer.answer_to_refusal().to_owned()));
+        reply = link.step(within(limits::AUTH, until), answer).await?;
+    }
+    Ok(reply)
+}
 
-impl Display for EmptyLine {
+/// A line as it goes out.
+struct Line(Zeroizing<String>);
+
+impl Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)?;
         f.write_str("\r\n")
     }
 }
 
-fn mechanism(wanted: AuthMechanism, token: bool, offered: &Features) -> Result<Mechanism, Failure> {
-    let found = match wanted {
-        AuthMechanism::XOAuth2 => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
-        AuthMechanism::Plain => Some(Mechanism::Plain).filter(|_| offered.plain),
-        AuthMechanism::Login => Some(Mechanism::Login).filter(|_| offered.login),
-        AuthMechanism::Auto if token => Some(Mechanism::Xoauth2).filter(|_| offered.xoauth2),
-        AuthMechanism::Auto if offered.plain => Some(Mechanism::Plain),
-        AuthMechanism::Auto => Some(Mechanism::Login).filter(|_| offered.login),
+/// A refusal of the sign-in, with the server's word for it and without anything secret.
+fn refused(failure: Failure, sign_in: &SignIn, status: Option<String>) -> Failure {
+    let (user, secret) = (sign_in.user.as_str(), sign_in.secret.expose());
+    let mut text = without_secrets(&failure.text, user, secret);
+    if let Some(status) = status {
+        text = format!("{text} (status {status})");
+    }
+    let mut failure = Failure { text, ..failure };
+    if sign_in.secret.is_token() && failure.code.is_some_and(|c| c >= 500) {
+        failure.why.kind = Kind::TokenRefused;
+    }
+    failure
+}
+
+fn choose(wanted: AuthMechanism, token: bool, offered: &Features) -> Result<Way, Failure> {
+    use AuthMechanism::{Auto, Login, OAuthBearer, Plain, XOAuth2};
+    let password = |mechanism| Some(Way::Password(mechanism));
+    let bearer = |bearer| Some(Way::Token(bearer));
+    let found = match (wanted, token) {
+        (XOAuth2, true) if offered.xoauth2 => bearer(Bearer::XOAuth2),
+        (OAuthBearer, true) if offered.oauthbearer => bearer(Bearer::OAuthBearer),
+        (Auto, true) if offered.xoauth2 => bearer(Bearer::XOAuth2),
+        (Auto, true) if offered.oauthbearer => bearer(Bearer::OAuthBearer),
+        (Plain | Auto, false) if offered.plain => password(Mechanism::Plain),
+        (Login | Auto, false) if offered.login => password(Mechanism::Login),
+        _ => None,
     };
     found.ok_or_else(|| {
-        let none = !(offered.plain || offered.login || offered.xoauth2);
-        let (kind, text) = if none {
+        if !(offered.plain || offered.login || offered.xoauth2 || offered.oauthbearer) {
             let text = "Sign-in: the server offers no mechanism that we know";
-            (Kind::NoAuth, text)
-        } else {
-            let text = "Sign-in: the server does not offer the mechanism that is set";
-            (Kind::NoMechanism, text)
+            return Failure::new(Step::SignIn, Kind::NoAuth, text);
+        }
+        let text = match (wanted, token) {
+            (Auto, true) => {
+                "Sign-in: the server offers neither XOAUTH2 nor OAUTHBEARER, so it takes no token"
+            }
+            (Auto, false) => "Sign-in: the server offers neither PLAIN nor LOGIN",
+            (XOAuth2 | OAuthBearer, false) => "Sign-in: XOAUTH2 and OAUTHBEARER need a token",
+            (Plain | Login, true) => "Sign-in: a token needs XOAUTH2 or OAUTHBEARER",
+            _ => "Sign-in: the server does not offer the mechanism that is set",
         };
-        Failure::new(Step::SignIn, kind, text)
+        Failure::new(Step::SignIn, Kind::NoMechanism, text)
     })
 }
 
@@ -107,7 +180,8 @@ fn without_secrets(text: &str, user: &str, secret: &str) -> String {
         secret.to_owned(),
         STANDARD.encode(secret),
         STANDARD.encode(format!("\0{user}\0{secret}")),
-        STANDARD.encode(format!("user={user}\x01auth=Bearer {secret}\x01\x01")),
+        STANDARD.encode(Bearer::XOAuth2.message(user, secret).as_str()),
+        STANDARD.encode(Bearer::OAuthBearer.message(user, secret).as_str()),
     ];
     if sent
         .iter()

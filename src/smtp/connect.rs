@@ -47,12 +47,24 @@ impl Failure {
         }
     }
 
+    /// Whether the server itself refused our credentials.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.code.is_some() && self.trouble() == AccountState::NeedsSignIn
+    }
+
     /// `NeedsSignIn` or `Down`.
     pub(super) fn trouble(&self) -> AccountState {
         match (self.why.kind, self.code) {
-            (Kind::NoAuth | Kind::NoMechanism | Kind::Credential | Kind::TokenRefused, _) => {
-                AccountState::NeedsSignIn
-            }
+            (
+                Kind::NoAuth
+                | Kind::NoMechanism
+                | Kind::Credential
+                | Kind::TokenRefused
+                | Kind::NotSignedIn
+                | Kind::SignInRevoked
+                | Kind::ClientRefused,
+                _,
+            ) => AccountState::NeedsSignIn,
             // A 4xx (454: temporary failure) and 421 are the server's state, not our password.
             (Kind::Refused, Some(500..)) if self.why.step == Step::SignIn => {
                 AccountState::NeedsSignIn
@@ -64,12 +76,16 @@ impl Failure {
 
 impl From<CredentialError> for Failure {
     fn from(e: CredentialError) -> Self {
-        let text = format!("Sign-in: {e}");
-        if e.is_auth() {
-            Self::new(Step::SignIn, Kind::Credential, text)
-        } else {
-            Self::new(Step::SignIn, Kind::NoTokenNow, text)
-        }
+        let kind = match &e {
+            CredentialError::Unusable(_) => Kind::Credential,
+            CredentialError::Command { .. } => Kind::Command,
+            CredentialError::NotSignedIn(_) => Kind::NotSignedIn,
+            CredentialError::Revoked(_) => Kind::SignInRevoked,
+            CredentialError::ClientRefused { .. } => Kind::ClientRefused,
+            CredentialError::TokenServer { .. } => Kind::NoTokenNow,
+            CredentialError::Store(_) => Kind::Local,
+        };
+        Self::new(Step::SignIn, kind, format!("Sign-in: {e}"))
     }
 }
 
@@ -108,6 +124,7 @@ pub(super) struct Features {
     pub(super) plain: bool,
     pub(super) login: bool,
     pub(super) xoauth2: bool,
+    pub(super) oauthbearer: bool,
     /// RFC 1870: the largest mail it takes; none: it names no limit.
     pub(super) size_limit: Option<u64>,
 }
@@ -134,6 +151,7 @@ impl Features {
                             "PLAIN" => found.plain = true,
                             "LOGIN" => found.login = true,
                             "XOAUTH2" => found.xoauth2 = true,
+                            "OAUTHBEARER" => found.oauthbearer = true,
                             _ => {}
                         }
                     }

@@ -92,6 +92,14 @@ pub enum Kind {
     NoMechanism,
     /// What proves who we are cannot be read or used.
     Credential,
+    /// The command that prints it failed.
+    Command,
+    /// Nobody has signed in by OAuth2 yet.
+    NotSignedIn,
+    /// The token server refuses the stored sign-in.
+    SignInRevoked,
+    /// The token server refuses the client of the settings.
+    ClientRefused,
     /// The server that renews an OAuth2 token cannot be reached.
     NoTokenNow,
     /// This machine: the store, the console.

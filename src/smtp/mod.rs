@@ -301,15 +301,26 @@ impl SmtpMailer {
         }
     }
 
-    /// A new connection, signed in with what the vault has now.
+    /// A new connection, signed in with what the vault has now; a refused access token is replaced
+    /// once.
     async fn open(&self, until: Instant) -> Result<Link, Failure> {
-        let sign_in = match (&self.settings.user, &self.settings.credential) {
-            (Some(user), Some(credential)) => {
-                Some(self.vault.sign_in(&self.account, user, credential).await?)
-            }
-            _ => None,
+        let (Some(user), Some(credential)) = (&self.settings.user, &self.settings.credential)
+        else {
+            return connect::open(&self.settings, None, &self.roots, until).await;
         };
-        connect::open(&self.settings, sign_in.as_ref(), &self.roots, until).await
+        let (vault, account) = (&self.vault, self.account.as_str());
+        let sign_in = vault.sign_in(account, user, credential).await?;
+        let open =
+            async |sign_in| connect::open(&self.settings, Some(sign_in), &self.roots, until).await;
+        match open(&sign_in).await {
+            Err(refused) if refused.is_refusal() => {
+                match vault.instead_of(account, credential, &sign_in).await? {
+                    Some(other) => open(&other).await,
+                    None => Err(refused),
+                }
+            }
+            other => other,
+        }
     }
 
     async fn close(&self, always: bool) {

@@ -21,6 +21,7 @@ mod leads;
 mod lookups;
 mod messages;
 mod migrate;
+mod oauth;
 mod outbox;
 mod poison;
 mod presence;
@@ -56,6 +57,7 @@ pub use error::StoreError;
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
+pub use oauth::{NewTokens, OAuthRow, RefreshFailure, TokensLock};
 pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, PaceStatus,
     Passage, Recovered, Settlement, SmtpPause, Verdict,

@@ -63,13 +63,13 @@ impl Store {
     }
 }
 
-fn lock_path(database: &Path, ending: &str) -> PathBuf {
+pub(super) fn lock_path(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-fn open_and_try(path: &Path) -> Result<(File, bool), StoreError> {
+pub(super) fn open_and_try(path: &Path) -> Result<(File, bool), StoreError> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -10,6 +10,7 @@
 mod accounts;
 mod binary;
 mod errors;
+mod oauth;
 mod old_names;
 mod reference;
 mod secrets;
@@ -78,6 +79,12 @@ impl World {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path
+    }
+
+    /// With this file.
+    pub fn with(self, name: &str, text: &str) -> Self {
+        self.file(name, text);
+        self
     }
 
     pub fn var(mut self, name: &str, value: &str) -> Self {

@@ -37,7 +37,7 @@ fn notes(loaded: &Loaded) -> String {
 fn secret(credential: &Credential) -> &str {
     match credential {
         Credential::Password(secret) => secret.expose_secret(),
-        Credential::TokenFile(_) => panic!("a token"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -15,6 +15,7 @@ fn imap_password(world: &World) -> String {
     match &world.settings().accounts[0].imap.credential {
         Credential::Password(secret) => secret.expose_secret().to_owned(),
         Credential::TokenFile(path) => format!("token {}", path.display()),
+        other => format!("{other:?}"),
     }
 }
 

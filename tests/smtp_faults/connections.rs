@@ -347,7 +347,7 @@ async fn the_console_prints_the_mail_and_counts_as_sent() {
     let page = Page::default();
     let console = replyd::smtp::Console::new(Box::new(page.clone()));
     let roots = replyd::tls::TlsRoots::default();
-    let vault = replyd::credential::Vault::detached(roots.clone());
+    let vault = replyd::credential::Vault::detached();
     let mailer = replyd::smtp::Mailer::new("main", &settings, &vault, &roots, &console);
     let (outcome, handovers) = send(&mailer, mail(RAW)).await;
     assert_eq!((short(&outcome).as_str(), handovers), ("sent 250", 1));

@@ -27,7 +27,7 @@ const RAW: &[u8] = b"From: ann@example.com\r\nSubject: Re: offer\r\n\r\nThank yo
 fn mailer(settings: &SmtpSettings) -> Mailer {
     let console = Console::new(Box::new(std::io::sink()));
     let roots = TlsRoots::default();
-    let vault = Vault::detached(roots.clone());
+    let vault = Vault::detached();
     Mailer::new("main", settings, &vault, &roots, &console)
 }
 
