@@ -179,8 +179,8 @@ pub(super) fn named(id: &str) -> Option<&'static Preset> {
 /// The provider whose own addresses are in this domain.
 #[must_use]
 pub(super) fn of_domain(domain: &str) -> Option<&'static Preset> {
-    let is = |d: &&str| d.eq_ignore_ascii_case(domain);
-    PRESETS.iter().find(|p| p.domains.iter().any(|d| is(&d)))
+    let has = |p: &&Preset| p.domains.iter().any(|d| d.eq_ignore_ascii_case(domain));
+    PRESETS.iter().find(has)
 }
 
 /// The provider that takes the mail of a domain with these mail exchangers, the best first.

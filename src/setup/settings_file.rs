@@ -86,6 +86,9 @@ pub struct Entry {
     pub operators: Vec<String>,
 }
 
+/// Keys of a server's table with the value to write; none: the key goes.
+type Lines = Vec<(&'static str, Option<Item>)>;
+
 /// A replyd.toml.
 #[derive(Clone, Debug)]
 pub struct SettingsFile(DocumentMut);
@@ -189,7 +192,7 @@ impl SettingsFile {
                 |key: &str, item: &Item| shared(kind, key).is_some_and(|s| is_same(&s, item));
             // What [imap] and [smtp] say for all accounts is not said again.
             let has_shared = |key: &str| shared(kind, key).is_some();
-            let lines: Vec<(&'static str, Option<Item>)> = lines
+            let lines: Lines = lines
                 .into_iter()
                 .map(|(key, usual, item)| {
                     let said = same(key, &item) || (usual && !has_shared(key));
@@ -272,7 +275,7 @@ fn server_lines(
 fn fill(
     account: &mut Table,
     entry: &Entry,
-    servers: [(&'static str, Vec<(&'static str, Option<Item>)>); 2],
+    servers: [(&'static str, Lines); 2],
 ) -> Result<(), String> {
     set(account, "name", &entry.name);
     let written = account.get("address").and_then(Item::as_str);
@@ -346,10 +349,10 @@ fn set_item(table: &mut Table, key: &str, mut item: Item) {
     if table.get(key).is_some_and(|old| is_same(old, &item)) {
         return;
     }
-    if let Some(old) = table.get(key).and_then(Item::as_value) {
-        if let Some(new) = item.as_value_mut() {
-            *new.decor_mut() = old.decor().clone();
-        }
+    if let Some(old) = table.get(key).and_then(Item::as_value)
+        && let Some(new) = item.as_value_mut()
+    {
+        *new.decor_mut() = old.decor().clone();
     }
     table.insert(key, item);
 }
