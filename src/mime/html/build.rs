@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use html5gum::Tokenizer;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, Tokenizer};
 
 use super::{
     Attributes, MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_HTML_BYTES, MAX_NODES, Node, Page, Tag,
@@ -19,10 +19,12 @@ pub(super) fn page(html: &str) -> Page {
     let source = text::prefix(html, MAX_HTML_BYTES);
     let mut builder = Builder::default();
     builder.page.cut = source.len() < html.len();
-    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _| -> Option<Infallible> {
-        builder.take(event);
-        None
-    });
+    let mut emitter = CallbackEmitter::new(
+        |event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
+            builder.take(event);
+            None
+        },
+    );
     emitter.naively_switch_states(true);
     for token in Tokenizer::new_with_emitter(source, emitter) {
         // The reader is a text in memory and the emitter yields nothing.
@@ -96,7 +98,8 @@ fn tag_of(name: &[u8]) -> Tag {
 fn is_void(name: &[u8]) -> bool {
     matches!(
         name,
-        b"br" | b"hr"
+        b"br"
+            | b"hr"
             | b"img"
             | b"meta"
             | b"link"

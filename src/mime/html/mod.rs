@@ -215,12 +215,18 @@ impl<'p> NodeRef<'p> {
         self.class().split_ascii_whitespace().any(|c| c == name)
     }
 
-    /// Whether a block quote says that it cites: mail programs give it a type, an address, a
-    /// class or a bar at its left. Without any it is an indented paragraph.
+    /// Whether it has none of the attributes by which it could be told.
+    #[must_use]
+    pub fn is_bare(self) -> bool {
+        self.attributes().is_none()
+    }
+
+    /// Whether a block quote cites: mail programs give it a type, an address, a class or a bar at
+    /// its left. With another style it is an indented paragraph.
     #[must_use]
     pub fn cites(self) -> bool {
         let Some(a) = self.attributes() else {
-            return false;
+            return true;
         };
         let style = self.style();
         a.cite

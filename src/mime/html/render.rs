@@ -25,6 +25,8 @@ struct Open {
     tag: Tag,
     /// The number of the next item, in a numbered list.
     number: usize,
+    /// A blank line stands behind it.
+    gap: bool,
 }
 
 #[derive(Default)]
@@ -70,9 +72,10 @@ impl Writer {
         if self.gap {
             let empty = self.lines.last().is_none_or(|l| l.text.is_empty());
             if !empty {
+                let above = self.lines.last().map_or(0, |l| l.depth);
                 self.lines.push(PageLine {
                     node,
-                    depth: self.depth,
+                    depth: self.depth.min(above),
                     ..PageLine::default()
                 });
             }
@@ -143,6 +146,11 @@ pub(super) fn lines(page: &Page) -> Vec<PageLine> {
                         tag
                     },
                     number: 1,
+                    gap: match tag {
+                        Tag::Paragraph => has_margin(node),
+                        Tag::Heading | Tag::Pre | Tag::Quote => true,
+                        _ => false,
+                    },
                 });
             }
         }
@@ -176,10 +184,11 @@ fn has_margin(node: NodeRef<'_>) -> bool {
 fn enter(writer: &mut Writer, node: NodeRef<'_>, parent: Option<&mut Open>) {
     let at = node.at;
     match node.tag() {
-        Tag::Paragraph => writer.boundary(at, has_margin(node)),
-        Tag::Heading | Tag::Pre => {
+        Tag::Paragraph => writer.boundary(at, has_margin(node) && writer.bullet.is_empty()),
+        Tag::Heading => writer.boundary(at, true),
+        Tag::Pre => {
             writer.boundary(at, true);
-            writer.pre += usize::from(node.tag() == Tag::Pre);
+            writer.pre += 1;
         }
         Tag::Quote => {
             writer.boundary(at, true);
@@ -205,23 +214,16 @@ fn enter(writer: &mut Writer, node: NodeRef<'_>, parent: Option<&mut Open>) {
 
 fn leave(writer: &mut Writer, closed: &Open, at: usize) {
     match closed.tag {
-        Tag::Paragraph => writer.boundary(at, false),
-        Tag::Heading => writer.boundary(at, true),
-        Tag::Pre => {
-            writer.boundary(at, true);
-            writer.pre = writer.pre.saturating_sub(1);
-        }
-        Tag::Quote => {
-            writer.boundary(at, true);
-            writer.depth = writer.depth.saturating_sub(1);
-        }
-        Tag::Block | Tag::Row | Tag::List | Tag::Numbered => writer.boundary(at, false),
+        Tag::Pre => writer.pre = writer.pre.saturating_sub(1),
         Tag::Cell => writer.blank = true,
-        Tag::Item => {
-            writer.boundary(at, false);
-            writer.bullet.clear();
-        }
+        Tag::Item => writer.bullet.clear(),
         _ => {}
+    }
+    if !matches!(closed.tag, Tag::Cell | Tag::Inline) {
+        writer.boundary(at, closed.gap);
+    }
+    if closed.tag == Tag::Quote {
+        writer.depth = writer.depth.saturating_sub(1);
     }
 }
 
@@ -257,7 +259,7 @@ mod tests {
         );
         assert_eq!(
             text,
-            "Hello\n\nI'd love a viewing, thanks & bye\n* one\n* two\na b\n\n> On sale\n> now"
+            "Hello\n\nI'd love a viewing, thanks & bye\n\n* one\n* two\na b\n\n> On sale\n> now"
         );
     }
 
@@ -267,13 +269,19 @@ mod tests {
             ("<div>a</div><div><br></div><div>b</div>", "a\n\nb"),
             ("<div>a<br></div><div>b</div>", "a\nb"),
             ("<p>a</p><p>b</p>", "a\n\nb"),
-            ("<p class=MsoNormal>a<o:p></o:p></p><p class=MsoNormal>b</p>", "a\nb"),
+            (
+                "<p class=MsoNormal>a<o:p></o:p></p><p class=MsoNormal>b</p>",
+                "a\nb",
+            ),
             ("a<br>\n<br>\nb", "a\n\nb"),
             ("a\n b<span> c</span> <i>d</i>", "a b c d"),
             ("<pre>a\n  b\n</pre>c", "a\n  b\n\nc"),
             ("a<hr>b", "a\n--------\nb"),
             ("<ol><li>a</li><li><p>b</p></li></ol>", "1. a\n2. b"),
-            ("<img alt=\"\u{1f600}\"> <img alt=Logo> <img>", "\u{1f600} [Logo]"),
+            (
+                "<img alt=\"\u{1f600}\"> <img alt=Logo> <img>",
+                "\u{1f600} [Logo]",
+            ),
             ("<tr><td>a<td>b<tr><td>c", "a b\nc"),
         ] {
             assert_eq!(text_of(html), text, "{html}");
@@ -282,7 +290,8 @@ mod tests {
 
     #[test]
     fn an_indented_block_quote_is_no_citation() {
-        let html = "a<blockquote style=\"margin:0 0 0 40px;border:none;padding:0px\">b</blockquote>c";
+        let html =
+            "a<blockquote style=\"margin:0 0 0 40px;border:none;padding:0px\">b</blockquote>c";
         assert_eq!(text_of(html), "a\n\nb\n\nc");
         let html = "a<blockquote style=\"border-left:1px solid\">b</blockquote>";
         assert_eq!(text_of(html), "a\n\n> b");
