@@ -50,7 +50,6 @@ const RAW_LIMIT: u64 = 8 * 1024 * 1024;
 /// Blocking.
 pub fn warm_up() {
     nature::warm_up();
-    visible::warm_up();
     matcher::warm_up();
     WARM.store(true, Ordering::Release);
 }

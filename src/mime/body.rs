@@ -1,8 +1,11 @@
 //! From the parts of a message to its text, its reports, its attachments.
 
+use std::sync::Arc;
+
+use super::html::{MAX_HTML_BYTES, Page};
 use super::report::{self, MAX_EMBEDDED};
 use super::tree::{self, Encoding, Part, Tree};
-use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, head, header, html, text};
+use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, charset, head, header, text};
 use crate::msgid::MsgId;
 
 /// Attachments that are listed.
@@ -39,49 +42,53 @@ fn may_be_shown(part: &Part<'_>) -> bool {
     part.message_depth == 0 && !part.attachment && part.encoding != Encoding::Other
 }
 
-/// Fills `mail.text`; returns which parts it was made of.
+/// A part that is shown.
+struct Shown {
+    part: usize,
+    /// Tidy text, or HTML.
+    content: String,
+    is_html: bool,
+}
+
+/// Fills `mail.text` and `mail.page`; returns which parts they were made of.
 fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
     let mut used = Vec::new();
-    let mut plain_seen = false;
-    let mut html_seen = false;
-    let mut texts: Vec<String> = Vec::new();
-    let mut room = MAX_TEXT_BYTES;
     // Alternatives that have given plain text already.
     let mut served: Vec<usize> = Vec::new();
     // First those that come as text, so that of an alternative the text is taken.
-    let mut shown: Vec<(usize, String, bool)> = Vec::new();
+    let mut shown: Vec<Shown> = Vec::new();
+    let mut room = MAX_TEXT_BYTES;
     for (i, part) in tree.parts.iter().enumerate() {
         let named = part.name.is_some() && tree.parts.len() > 1;
         if !may_be_shown(part) || !is_plain(part) || named || room == 0 {
             continue;
         }
-        let (decoded, odd) = text::decoded(raw, part);
-        if let Some(odd) = odd {
-            mail.odd(odd);
-        }
-        let flowed = part
-            .params
-            .iter()
-            .any(|(n, v)| n == "format" && v == "flowed");
-        let decoded = if flowed {
-            let delete = part.params.iter().any(|(n, v)| n == "delsp" && v == "yes");
-            text::unflow(&decoded, delete)
-        } else {
-            decoded
-        };
-        let tidy = cut_to(mail, text::tidy(&decoded), &mut room);
+        let decoded = plain(mail, raw, part);
         used.push(i);
-        if !tidy.is_empty() {
-            plain_seen = true;
-            if part.alternative > 0 {
-                served.push(part.alternative);
-            }
-            shown.push((i, tidy, false));
+        let is_html = looks_like_html(&decoded);
+        let content = if is_html {
+            decoded
+        } else {
+            cut_to(mail, text::tidy(&decoded), &mut room)
+        };
+        if content.is_empty() {
+            continue;
         }
+        if part.alternative > 0 {
+            served.push(part.alternative);
+        }
+        shown.push(Shown {
+            part: i,
+            content,
+            is_html,
+        });
     }
-    let first_plain = shown.first().map(|(i, _, _)| *i);
+    let first_plain = shown.first().map(|s| s.part);
+    // HTML beside the plain text of the same message: its marks tell what is quoted.
+    let mut beside: Vec<String> = Vec::new();
+    let mut html_room = MAX_HTML_BYTES;
     for (i, part) in tree.parts.iter().enumerate() {
-        if !may_be_shown(part) || !is_html(part) || room == 0 {
+        if !may_be_shown(part) || !is_html(part) || html_room == 0 {
             continue;
         }
         let named = part.name.is_some() && tree.parts.len() > 1;
@@ -91,63 +98,140 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
         } else {
             named || first_plain.is_some_and(|p| p < i)
         };
-        if known {
-            used.push(i);
+        used.push(i);
+        if known && named {
             continue;
         }
         let (decoded, odd) = text::decoded(raw, part);
-        let (readable, html_odd) = html::to_text(text::prefix(&decoded, 2 * MAX_TEXT_BYTES));
-        for odd in odd.into_iter().chain(html_odd) {
+        let content = text::prefix(&decoded, html_room).to_owned();
+        html_room -= content.len();
+        if known {
+            beside.push(content);
+            continue;
+        }
+        if let Some(odd) = odd {
             mail.odd(odd);
         }
-        let readable = cut_to(mail, readable, &mut room);
-        used.push(i);
-        html_seen = true;
-        shown.push((i, readable, true));
+        shown.push(Shown {
+            part: i,
+            content,
+            is_html: true,
+        });
     }
-    shown.sort_by_key(|(i, _, _)| *i);
-    texts.extend(
-        shown
-            .into_iter()
-            .map(|(_, t, _)| t)
-            .filter(|t| !t.is_empty()),
-    );
-    mail.text = text::prefix(&texts.join("\n\n"), MAX_TEXT_BYTES).to_owned();
-    mail.html_only = html_seen && !plain_seen;
+    shown.sort_by_key(|s| s.part);
+    if shown.iter().any(|s| s.is_html) {
+        let page = page_of(&shown);
+        if page.cut {
+            mail.odd("html_cut");
+        }
+        let mut room = MAX_TEXT_BYTES;
+        mail.text = cut_to(mail, page.text(), &mut room);
+        mail.html_only = shown.iter().all(|s| s.is_html);
+        mail.page = Some(Arc::new(page));
+    } else {
+        let texts: Vec<&str> = shown.iter().map(|s| s.content.as_str()).collect();
+        mail.text = text::prefix(&texts.join("\n\n"), MAX_TEXT_BYTES).to_owned();
+        if !beside.is_empty() {
+            mail.page = Some(Arc::new(Page::read(&beside.join("<br>"))));
+        }
+    }
     if mail.text.is_empty() {
-        use_what_is_left(mail, raw, tree, &mut used, room);
+        use_what_is_left(mail, raw, tree, &mut used);
     }
     used
 }
 
-/// Nothing that is text by its type and place: a text part of another kind, or a named one.
-fn use_what_is_left(
-    mail: &mut Mail,
-    raw: &[u8],
-    tree: &Tree<'_>,
-    used: &mut Vec<usize>,
-    mut room: usize,
-) {
+/// One page of all that is shown, in its order.
+fn page_of(shown: &[Shown]) -> Page {
+    let mut source = String::new();
+    for one in shown {
+        if one.is_html {
+            source.push_str(&one.content);
+        } else {
+            source.push_str("<pre>");
+            for c in one.content.chars() {
+                match c {
+                    '<' => source.push_str("&lt;"),
+                    '&' => source.push_str("&amp;"),
+                    c => source.push(c),
+                }
+            }
+            source.push_str("</pre>");
+        }
+        // What a part leaves open ends with it, at least for blocks.
+        source.push_str("<br>");
+    }
+    Page::read(&source)
+}
+
+/// The text of a plain part, with format=flowed undone.
+fn plain(mail: &mut Mail, raw: &[u8], part: &Part<'_>) -> String {
+    let (decoded, odd) = text::decoded(raw, part);
+    if let Some(odd) = odd {
+        mail.odd(odd);
+    }
+    let param = |name: &str, value: &str| part.params.iter().any(|(n, v)| n == name && v == value);
+    if param("format", "flowed") {
+        text::unflow(&decoded, param("delsp", "yes"))
+    } else {
+        decoded
+    }
+}
+
+/// Some programs send HTML as plain text.
+fn looks_like_html(text: &str) -> bool {
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    let starts = |with: &str| {
+        let head = start.get(..with.len());
+        head.is_some_and(|h| h.eq_ignore_ascii_case(with))
+    };
+    (starts("<html") || starts("<!doctype html")) && start.contains("</")
+}
+
+/// Nothing that is text by its type and place: a text part of another kind, a named one, one of
+/// a nested message when the mail is nothing else, or the preamble of a multipart.
+fn use_what_is_left(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>, used: &mut Vec<usize>) {
+    let nested_only = tree.mime.starts_with("message/") || tree.mime == "multipart/digest";
+    let depths = tree.parts.iter().filter(|p| is_plain(p) || is_html(p));
+    let level = match depths.map(|p| p.message_depth).min() {
+        Some(depth) if nested_only => depth,
+        _ => 0,
+    };
     for (i, part) in tree.parts.iter().enumerate() {
         let readable = is_plain(part) || is_html(part) || part.mime == "text/enriched";
-        // The mail may be nothing but a message.
-        let level = usize::from(tree.mime.starts_with("message/"));
         if part.message_depth > level || part.attachment || !readable || used.contains(&i) {
             continue;
         }
         let (decoded, _) = text::decoded(raw, part);
-        let readable = if is_plain(part) {
+        let text = if is_plain(part) {
             text::tidy(&decoded)
         } else {
-            html::to_text(text::prefix(&decoded, MAX_TEXT_BYTES)).0
+            Page::read(&decoded).text()
         };
-        if !readable.is_empty() {
-            mail.text = cut_to(mail, readable, &mut room);
+        if !text.is_empty() {
+            mail.text = cut_to(mail, text, &mut { MAX_TEXT_BYTES });
             mail.html_only = !is_plain(part);
             used.push(i);
             return;
         }
     }
+    if tree.mime != "multipart/report" {
+        return;
+    }
+    // Old mail systems tell what failed above the first part.
+    let preamble = raw.get(tree.preamble.clone()).unwrap_or_default();
+    let (preamble, _) = charset::decode(text::head(preamble), None);
+    let preamble = text::tidy(&preamble);
+    if !is_mime_notice(&preamble) {
+        mail.text = preamble;
+    }
+}
+
+/// "This is a multi-part message in MIME format."
+fn is_mime_notice(preamble: &str) -> bool {
+    let lower = preamble.to_lowercase();
+    preamble.len() < 400
+        && (lower.contains("mime") || lower.contains("multipart") || lower.contains("multi-part"))
 }
 
 fn cut_to(mail: &mut Mail, text: String, room: &mut usize) -> String {

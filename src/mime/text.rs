@@ -20,6 +20,11 @@ pub(super) fn bytes(raw: &[u8], part: &Part<'_>) -> Vec<u8> {
     }
 }
 
+/// As much of some bytes as is worth reading as text.
+pub(super) fn head(bytes: &[u8]) -> &[u8] {
+    bytes.get(..64 * 1024).unwrap_or(bytes)
+}
+
 /// The text of a part and what was odd about its charset.
 pub(super) fn decoded(raw: &[u8], part: &Part<'_>) -> (String, charset::Oddity) {
     let mut bytes = bytes(raw, part);

@@ -62,6 +62,8 @@ pub(super) struct Tree<'a> {
     pub(super) params: Vec<(String, String)>,
     pub(super) parts: Vec<Part<'a>>,
     pub(super) odd: Vec<&'static str>,
+    /// What stands before the first boundary of the outermost multipart.
+    pub(super) preamble: Range<usize>,
 }
 
 struct Level {
@@ -280,6 +282,9 @@ impl<'a> Walk<'a> {
                     Some(before) => trim_line_end(before).len(),
                     None => start,
                 };
+                if self.tree.parts.is_empty() && self.tree.preamble.is_empty() {
+                    self.tree.preamble = self.tree.header.body_at..start;
+                }
                 self.close_leaf(body_end, true);
                 self.close_levels(hit.level + 1, body_end);
                 return Some(hit);

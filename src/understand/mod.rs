@@ -8,7 +8,7 @@ pub use record::{AutomaticFacts, BounceFacts, ComplaintFacts, FAILED, NatureFact
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::keys::Keys;
-use crate::mime::{self, Mail};
+use crate::mime::{self, Mail, Page};
 use crate::nature::{self, Judged, Ours};
 use crate::visible::{self, Visible};
 
@@ -42,7 +42,7 @@ pub fn message(raw: &[u8], ours: &Ours, keys: &Keys) -> Understanding {
 fn read(raw: &[u8], ours: &Ours, keys: &Keys) -> Understanding {
     let mail = mime::parse(raw);
     let judged = nature::judge(&mail, ours, keys);
-    let visible = visible::split(&mail.text);
+    let visible = visible::of_mail(&mail);
     Understanding {
         mail,
         judged,
@@ -63,12 +63,17 @@ pub enum BodyKind {
 /// Splits a bare body: its readable text, and what was newly written in it.
 #[must_use]
 pub fn body(kind: BodyKind, body: &str) -> (String, Visible) {
-    let text = match kind {
-        BodyKind::Text => mime::tidy_text(body),
-        BodyKind::Html => mime::text_of_html(body),
-    };
-    let visible = visible::split(&text);
-    (text, visible)
+    match kind {
+        BodyKind::Text => {
+            let text = mime::tidy_text(body);
+            let visible = visible::split(&text);
+            (text, visible)
+        }
+        BodyKind::Html => {
+            let page = Page::read(body);
+            (page.text(), visible::split_page(&page))
+        }
+    }
 }
 
 /// The bytes of a bare body as text: UTF-8, or what they are guessed to be.

@@ -172,7 +172,7 @@ impl Record {
             text: some(text),
             visible_text: some(&visible.new_text),
             quoted_text: some(&visible.quoted),
-            signature: some(&visible.signature),
+            signature: some(&visible.signature_and_disclaimer()),
             attachments: Vec::new(),
             malformed: Vec::new(),
         }
