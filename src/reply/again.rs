@@ -13,7 +13,7 @@ use crate::time::UtcMs;
 /// Words of reasons that belong to a moment.
 const OF_THE_MOMENT: &[&str] = &[
     "brake",
-    "suppressed",
+    "the address is suppressed",
     "person wrote",
     "same reply came before",
     "automation",
