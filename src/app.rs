@@ -2,6 +2,7 @@
 //! once, check, process, demo) is built here from the same parts.
 
 mod once;
+mod replay;
 mod tasks;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use tokio::sync::OnceCell;
 use tracing::info;
 
 pub use once::{CheckReport, Outcome, problem};
+pub use replay::{Change, Difference, ReplayReport};
 
 use crate::campaign::pace::Pace;
 use crate::capture::Capture;

@@ -29,8 +29,8 @@ use crate::model::{Disposition, MessageRowId, SentRef, address_key};
 use crate::msgid::{self, MsgId};
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
-    Asked, Content, Lookups, Matched, NewConversation, NewMessage, Speaker, Store, StoreError,
-    Stored, Tx,
+    Asked, Content, Lookups, Matched, NewConversation, NewMessage, Reader, Speaker, Store,
+    StoreError, Stored, Tx,
 };
 use crate::time::{self, UtcMs};
 use crate::visible::{self, Visible};
@@ -170,6 +170,22 @@ impl Capture {
         Ok(became)
     }
 
+    /// What today's rules say of a message that is stored already. Blocking: parses.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn judge_again(
+        &self,
+        r: &Reader<'_>,
+        origin: &Origin,
+        arrived: Arrived,
+    ) -> Result<NewMessage, StoreError> {
+        let batch = [self.0.understand(arrived)];
+        let lookups = self.look_up(r, &batch)?;
+        let [message] = batch;
+        Ok(self.judge(origin, message, &lookups))
+    }
+
     /// The raw mail of a row that kept it.
     #[must_use]
     pub fn unpack(raw: &[u8]) -> Option<Vec<u8>> {
@@ -193,7 +209,7 @@ impl Capture {
     }
 
     /// What the matcher and the table may ask, for the whole batch.
-    fn look_up(&self, tx: &Tx<'_>, batch: &[Understood]) -> Result<Lookups, StoreError> {
+    fn look_up(&self, tx: &Reader<'_>, batch: &[Understood]) -> Result<Lookups, StoreError> {
         let mut asked = Asked {
             since: matcher::subject_window(time::now()),
             ..Asked::default()
@@ -345,28 +361,7 @@ impl Capture {
         id: MessageRowId,
         now: UtcMs,
     ) -> Result<(), StoreError> {
-        if let Some(matched) = &row.matched
-            && row.disposition.counts_as_reply()
-        {
-            let empty = Content::default();
-            let content = row.content.as_ref().unwrap_or(&empty);
-            let text = if content.visible_text.is_empty() {
-                &content.full_text
-            } else {
-                &content.visible_text
-            };
-            tx.insert_conversation(&NewConversation {
-                campaign_lead_id: matched.campaign_lead_id,
-                sender: Speaker::Customer,
-                message: text,
-                agent_tool_used: "",
-                email_message_id: &row.message_key,
-                email_in_reply_to: &content.in_reply_to,
-                created_at: now,
-                message_ref: Some(id),
-                outbox_ref: None,
-            })?;
-        }
+        Self::conversation_line(tx, id, row, now)?;
         tx.keep_complained_of(id, &row.complained_of)?;
         if row.notice_bounced {
             warn!(
@@ -391,6 +386,41 @@ impl Capture {
         };
         if has_consequences {
             tx.insert_reply_job(id, row.old_mail, now)?;
+        }
+        Ok(())
+    }
+
+    /// The line of the conversation that a reply is; none for other mail.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn conversation_line(
+        tx: &Tx<'_>,
+        id: MessageRowId,
+        row: &NewMessage,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        if let Some(matched) = &row.matched
+            && row.disposition.counts_as_reply()
+        {
+            let empty = Content::default();
+            let content = row.content.as_ref().unwrap_or(&empty);
+            let text = if content.visible_text.is_empty() {
+                &content.full_text
+            } else {
+                &content.visible_text
+            };
+            tx.insert_conversation(&NewConversation {
+                campaign_lead_id: matched.campaign_lead_id,
+                sender: Speaker::Customer,
+                message: text,
+                agent_tool_used: "",
+                email_message_id: &row.message_key,
+                email_in_reply_to: &content.in_reply_to,
+                created_at: now,
+                message_ref: Some(id),
+                outbox_ref: None,
+            })?;
         }
         Ok(())
     }

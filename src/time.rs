@@ -31,6 +31,17 @@ impl UtcMs {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Reads a day (`2026-11-01`, its beginning in UTC) or an RFC 3339 time.
+    #[must_use]
+    pub fn parse_day_or_time(text: &str) -> Option<Self> {
+        let time = chrono::DateTime::parse_from_rfc3339(text).map(|t| t.timestamp_millis());
+        let day = || {
+            let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+            Some(day.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
+        };
+        time.ok().or_else(day).map(Self)
+    }
+
     /// RFC 3339 in UTC with milliseconds: what the API and people see.
     #[must_use]
     pub fn rfc3339(self) -> String {

@@ -119,6 +119,12 @@ pub enum Command {
     /// Answers that wait for a person: list, show, close
     #[command(subcommand)]
     Drafts(DraftsCommand),
+    /// Tell why a message was matched, classed and answered, or not
+    #[command(after_help = super::replay_args::EXPLAIN_EXAMPLES)]
+    Explain(super::ExplainArgs),
+    /// Run stored raw mails through today's rules and show what would differ
+    #[command(after_help = super::replay_args::REPLAY_EXAMPLES)]
+    Replay(super::ReplayArgs),
     /// Mail of leads that answers nothing known: list, attach, ignore
     #[command(subcommand)]
     Unmatched(super::UnmatchedCommand),

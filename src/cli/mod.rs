@@ -12,6 +12,7 @@ mod hand_over;
 mod owner;
 mod parse_args;
 mod paths;
+mod replay_args;
 mod setup_args;
 mod unmatched_args;
 
@@ -28,6 +29,7 @@ pub use campaign_args::*;
 pub use exit::Exit;
 pub use owner::{Credentials, Owner, RootShell};
 pub use parse_args::*;
+pub use replay_args::{ExplainArgs, ReplayArgs};
 pub use setup_args::*;
 pub use unmatched_args::UnmatchedCommand;
 

@@ -10,6 +10,7 @@ mod import;
 mod login;
 mod look;
 mod parse;
+mod replay;
 mod setup;
 mod show;
 mod unmatched;
@@ -133,6 +134,8 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Sent(command)) => import::sent(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Drafts(command)) => desk::drafts(&app, command).await,
+            Some(Command::Explain(args)) => replay::explain(&app, args).await,
+            Some(Command::Replay(args)) => replay::replay(&app, args).await,
             Some(Command::Unmatched(command)) => unmatched::unmatched(&app, command).await,
             Some(Command::Campaign(command)) => campaign::campaign(&app, command).await,
             Some(Command::Automation(command)) => automation::automation(&app, command).await,

@@ -7,6 +7,7 @@
 //! A crash anywhere leaves either a booked job, which comes back by itself, or the whole step
 //! (invariants I3, I5). Nothing here talks to the network.
 
+pub mod again;
 pub mod classify;
 pub mod compose;
 mod digest;

@@ -531,7 +531,7 @@ fn from_address(c: &JobContext, t: &ThreadContext, account: &AccountSettings) ->
 }
 
 /// The decision in one word, for the store and for people.
-fn gate(d: &Decision) -> &'static str {
+pub(super) fn gate(d: &Decision) -> &'static str {
     match (d.suppress, d.lead, d.sales) {
         (Some(_), _, _) => "suppress",
         (None, ToLead::Acknowledge, _) => "acknowledge",
