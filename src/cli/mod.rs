@@ -11,6 +11,7 @@ mod hand_over;
 mod owner;
 mod parse_args;
 mod paths;
+mod scan_args;
 mod setup_args;
 mod unmatched_args;
 
@@ -26,6 +27,7 @@ pub use campaign_args::*;
 pub use exit::Exit;
 pub use owner::{Credentials, Owner, RootShell};
 pub use parse_args::*;
+pub use scan_args::*;
 pub use setup_args::*;
 pub use unmatched_args::UnmatchedCommand;
 

@@ -8,6 +8,7 @@ mod evaluate;
 mod import;
 mod look;
 mod parse;
+mod scan;
 mod setup;
 mod show;
 mod unmatched;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::app::App;
-use crate::cli::{self, Cli, Command, ConfigCommand, Credentials, Exit, RootShell};
+use crate::cli::{self, Cli, Command, ConfigCommand, Credentials, Exit, RootShell, SentCommand};
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault;
 use crate::listener::Progress;
@@ -94,6 +95,7 @@ fn load(cli: &Cli, need: Need) -> anyhow::Result<Result<Loaded, config::ConfigEr
 fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
     let need = match cli.command {
         None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
+        Some(Command::Sent(SentCommand::Scan(_))) => Need::Mail,
         _ => Need::Store,
     };
     let loaded = match load(cli, need)? {
@@ -127,6 +129,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Process(args)) => look::process(app, *args).await,
             Some(Command::Status(args)) => show::status(&app, args.json).await,
             Some(Command::Leads(command)) => import::leads(&app, command).await,
+            Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,
             Some(Command::Sent(command)) => import::sent(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Drafts(command)) => desk::drafts(&app, command).await,

@@ -17,11 +17,13 @@ mod drafts;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod folders;
 mod leads;
 mod lookups;
 mod messages;
 mod migrate;
 mod outbox;
+mod person;
 mod poison;
 mod presence;
 mod reply;
@@ -53,6 +55,7 @@ pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
+pub use folders::{FolderRow, FoldersKnown, Unfiled};
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
@@ -60,6 +63,8 @@ pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, PaceStatus,
     Passage, Recovered, Settlement, SmtpPause, Verdict,
 };
+pub use outbox::{CopyTold, OwnCopy};
+pub use person::{Continues, PersonMail, TakenOver, ThreadWith};
 pub use poison::Poison;
 pub use presence::ReaderPresence;
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
