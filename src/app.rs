@@ -3,6 +3,7 @@
 
 mod once;
 mod replay;
+mod scan;
 mod tasks;
 
 use std::collections::HashMap;
@@ -211,6 +212,11 @@ impl App {
             })
             .await
             .context("Join those who read mailboxes")?;
+        self.bare_listeners().await
+    }
+
+    /// Listeners that take no account over from anybody: for a look beside those who read.
+    async fn bare_listeners(&self) -> anyhow::Result<Vec<Listener>> {
         let shared = self.shared();
         let mut listeners = Vec::new();
         for (account, bell) in self.settings.accounts.iter().zip(&self.look_bells) {

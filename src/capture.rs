@@ -6,6 +6,8 @@
 //! after it finds the stored references.
 
 mod batch;
+mod scan;
+mod sent;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 pub use batch::{Arrived, Origin, Report};
+pub use scan::{SCAN_CAMPAIGN, ScanReport};
 
 use crate::auth_results;
 use crate::config::{KeepRaw, Settings};
@@ -25,7 +28,7 @@ use crate::faultpoint;
 use crate::keys::Keys;
 use crate::matcher::{self, Lookup, MailTo, Questions, Search};
 use crate::mime::{self, Mail};
-use crate::model::{Disposition, MessageRowId, SentRef, address_key};
+use crate::model::{Disposition, FolderRole, MessageRowId, SenderAuth, SentRef, address_key};
 use crate::msgid::{self, MsgId};
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
@@ -99,6 +102,9 @@ impl Capture {
     /// [`StoreError::LeaseLost`] when another process reads the account now; otherwise what
     /// the store says. Nothing was written then.
     pub async fn commit(&self, origin: Origin, batch: Vec<Arrived>) -> Result<Report, StoreError> {
+        if origin.role == FolderRole::Sent {
+            return self.commit_sent(origin, batch).await;
+        }
         let understood = self.understand(batch).await?;
         faultpoint::hit("capture.fetched");
         let this = self.clone();
@@ -291,14 +297,15 @@ impl Capture {
             let search: Search = matcher::search(&m.mail, &m.judged, keys, auth, &known);
             let (disposition, reasons) =
                 disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, ours);
-            (search, disposition, reasons)
+            (search, disposition, reasons, auth)
         }));
-        let (search, disposition, reasons) = match decided {
+        let (search, disposition, reasons, sender_auth) = match decided {
             Ok(decided) if !m.failed => decided,
             _ => (
                 Search::default(),
                 Disposition::Quarantined,
                 vec!["reading it failed in replyd itself: please report it".to_owned()],
+                SenderAuth::Unknown,
             ),
         };
         // What concerns nobody keeps hashes only (docs/DECISIONS.md "Identity").
@@ -314,6 +321,10 @@ impl Capture {
         let mut evidence = m.judged.evidence.clone();
         evidence.extend(reasons);
         evidence.extend(search.looked_at.iter().filter(|_| concerns).cloned());
+        let from_spam = origin.role == FolderRole::Junk;
+        if from_spam && concerns {
+            evidence.push(format!("from the spam folder; its sender: {sender_auth}"));
+        }
         let fetched = u32::try_from(m.arrived.bytes.len()).unwrap_or(u32::MAX);
         NewMessage {
             account_id: origin.account_id,
@@ -347,6 +358,8 @@ impl Capture {
                 sender_verified: found.sender_verified(),
                 carries_token: found.carries_token,
             }),
+            from_spam,
+            sender_auth,
             content: concerns.then(|| content(&m.mail, m.visible)),
             raw: if keep_raw { m.raw } else { None },
             announced_at: m.arrived.announced_at,

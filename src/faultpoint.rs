@@ -18,6 +18,10 @@ pub const ALL: &[&str] = &[
     "capture.committed",
     // The mail of the first window is stored, the cursor does not stand behind it yet.
     "capture.window_taken",
+    // Mails of the Sent folder and what follows from them are written, not committed.
+    "sent.before_commit",
+    // Committed; queued automatic mails of these threads are withdrawn.
+    "sent.committed",
     // A late match is written, not committed.
     "adopt.before_commit",
     // A late match is committed, no bell was rung.
@@ -54,6 +58,12 @@ pub const ALL: &[&str] = &[
     "oauth.before_commit",
     // The new tokens are committed.
     "oauth.committed",
+    // The attempt to append the copy to the Sent folder is booked.
+    "file.booked",
+    // The copy lies in the Sent folder, nothing of that is in the store.
+    "file.appended",
+    // That is committed.
+    "file.recorded",
 ];
 
 /// Passes the named point, one of [`ALL`].

@@ -6,9 +6,12 @@
 
 mod again;
 mod first;
+mod folders;
 mod haul;
 mod look;
 mod poison;
+mod scan;
+mod sent;
 mod state;
 
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 pub use look::Progress;
+pub use scan::ScanError;
 
 use crate::capture::{Capture, Report};
 use crate::config::{AccountSettings, Settings};
@@ -78,8 +82,10 @@ pub struct Listener {
     shared: Shared,
     account: AccountSettings,
     id: AccountId,
-    /// The first is the one that idles.
-    mailboxes: Vec<(String, MailboxId)>,
+    /// The one that idles.
+    idle: MailboxId,
+    /// Its SMTP server.
+    smtp_host: Arc<str>,
     bell: Doorbell,
 }
 
@@ -129,23 +135,25 @@ impl Listener {
         bell: Doorbell,
     ) -> Result<Self, StoreError> {
         let (name, boxes) = (account.name.clone(), account.mailboxes.clone());
-        let (id, mailboxes) = shared
+        let (id, idle) = shared
             .store
             .write(move |tx| {
                 let row = tx.ensure_account(&name, time::now())?;
-                let mut ids = Vec::new();
+                let mut idle = None;
                 for name in boxes {
                     let id = tx.ensure_mailbox(row.id, &name)?;
-                    ids.push((name, id));
+                    idle.get_or_insert(id);
                 }
-                Ok::<_, StoreError>((row.id, ids))
+                let none = || StoreError::Invalid("The account watches no mailbox".into());
+                Ok::<_, StoreError>((row.id, idle.ok_or_else(none)?))
             })
             .await?;
         Ok(Self {
             shared,
-            account,
             id,
-            mailboxes,
+            idle,
+            smtp_host: account.smtp.host.clone().into(),
+            account,
             bell,
         })
     }
@@ -231,9 +239,16 @@ impl Listener {
         let (mut session, _) = self.connect().await?;
         let mut report = Report::default();
         if let Some(lease) = lease {
-            let looked = self
+            let mut looked = self
                 .look_at_all(&mut session, lease, CaptureSource::CatchUp)
                 .await?;
+            while looked.more {
+                let mut rest = self
+                    .look_at_all(&mut session, lease, CaptureSource::CatchUp)
+                    .await?;
+                rest.report.add(&looked.report);
+                looked = rest;
+            }
             let seen = state::looked(&looked, SINGLE_PASS);
             let (state, reason) = self.with_token_trouble(seen).await?;
             self.verified().await?;
@@ -241,14 +256,12 @@ impl Listener {
             report = looked.report;
         }
         if let Some(days) = check_days {
-            for (name, id) in &self.mailboxes {
-                match self
-                    .check_behind(&mut session, lease, name, *id, days)
-                    .await
-                {
+            let folders = self.folders(&mut session).await?;
+            for folder in folders.with_replies() {
+                match self.check_behind(&mut session, lease, folder, days).await {
                     Ok(found) => report.add(&found),
                     Err(Ended::Imap(e)) if e.leaves_session_usable() => {
-                        report.error(format!("mailbox {name}: {e}"));
+                        report.error(format!("mailbox {}: {e}", folder.name));
                     }
                     Err(e) => return Err(e),
                 }
@@ -331,7 +344,7 @@ impl Listener {
         let (state, reason) = self.with_token_trouble(state::looked(&looked, way)).await?;
         self.verified().await?;
         self.set_state(lease, state, &reason).await?;
-        let Some(mut epoch) = looked.selected else {
+        let Some(mut epoch) = looked.selected.filter(|_| !looked.more) else {
             return Ok(());
         };
         let listen = &self.shared.settings.listen;

@@ -23,6 +23,8 @@ const SIGN_CONTEXT: &[u8] = b"replyd message-id v1\0";
 const PAYLOAD_CHARS: usize = 26;
 /// Longer local parts hold no token of ours and no plain UUID.
 const MAX_LOCAL_BYTES: usize = 200;
+/// The field in which our mails bear their own id once more, for servers that change Message-ID.
+pub const OWN_ID_FIELD: &str = "X-Replyd-Id";
 /// Marks our ids, so that no HMAC is computed for the others.
 const MARK: &str = "r";
 

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::fault::Fault;
-use crate::model::{AccountId, AccountState, MailboxId, OutboxState};
+use crate::model::{AccountId, AccountState, FolderRole, MailboxId, OutboxState};
 use crate::store::{
-    AccountRow, DigestFailure, NoticeBounce, OutboxStatus, SetAside, Store, StoreError,
+    AccountRow, DigestFailure, FolderRow, NoticeBounce, OutboxStatus, SetAside, Store, StoreError,
 };
 use crate::time::{self, UtcMs};
 
@@ -152,6 +152,8 @@ pub struct AccountStatus {
     pub next_try_at: Option<UtcMs>,
     /// Which process reads it now.
     pub read_by: Option<String>,
+    /// The folders that are read besides the idling one, and what they are for.
+    pub folders: Vec<FolderRow>,
     /// When a sales notice came back to it last; gone when a later one was taken.
     pub notice_bounced_at: Option<UtcMs>,
 }
@@ -167,6 +169,8 @@ pub struct Snapshot {
     pub accounts: Vec<AccountStatus>,
     /// Messages by disposition.
     pub messages: Vec<(String, u64)>,
+    /// Replies that were found in a spam folder.
+    pub replies_from_spam: u64,
     /// Replies that wait for the actor.
     pub replies_pending: u32,
     /// Replies that could not be processed.
@@ -206,10 +210,14 @@ impl Snapshot {
                         .map(|a| {
                             let bounce = bounces.iter().find(|b| b.account_id == a.id);
                             let in_settings = names.is_empty() || names.contains(&a.name);
-                            account(a, in_settings, bounce, at, fresh)
+                            let folders = r.folders(a.id)?.folders;
+                            let mut status = account(a, in_settings, bounce, at, fresh);
+                            status.folders = folders;
+                            Ok(status)
                         })
-                        .collect(),
+                        .collect::<Result<_, StoreError>>()?,
                     messages: r.disposition_counts()?,
+                    replies_from_spam: r.replies_from_spam()?,
                     replies_pending: replies.pending,
                     replies_failed: replies.failed,
                     drafts_open: replies.drafts_open,
@@ -289,12 +297,33 @@ fn account(
         verified_age_s: age.map(|age| age.as_secs()),
         next_try_at: Some(a.next_attempt_at).filter(|at| in_settings && *at > now),
         read_by: a.lease_owner.filter(|_| held),
+        folders: Vec::new(),
         notice_bounced_at: bounce.map(|b| b.at),
     }
 }
 
 const NOT_IN_SETTINGS: &str = "not in the settings: not read any more";
 const NOTICE_BOUNCED: &str = "a sales notice bounced: check reply.sales_email";
+
+/// What is read besides the idling mailbox, and what cannot be read.
+fn folders(f: &mut fmt::Formatter<'_>, folders: &[FolderRow]) -> fmt::Result {
+    let named: Vec<String> = folders
+        .iter()
+        .filter_map(|folder| match folder.role {
+            FolderRole::Junk => Some(format!("spam folder {:?}", folder.name)),
+            FolderRole::Sent => Some(format!("Sent folder {:?}", folder.name)),
+            FolderRole::Watched | FolderRole::None => None,
+        })
+        .collect();
+    if !named.is_empty() {
+        writeln!(f, "{:<20} reads {}", "", named.join(", "))?;
+    }
+    for folder in folders.iter().filter(|folder| !folder.trouble.is_empty()) {
+        let (name, trouble) = (&folder.name, &folder.trouble);
+        writeln!(f, "{:<20} mailbox {name:?} cannot be read: {trouble}", "")?;
+    }
+    Ok(())
+}
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -307,6 +336,7 @@ impl fmt::Display for Snapshot {
                 |s| format!("verified {s} s ago"),
             );
             writeln!(f, "{:<20} {:<14} {verified}: {}", a.name, a.state, a.reason)?;
+            folders(f, &a.folders)?;
             if let Some(at) = a.next_try_at {
                 writeln!(f, "{:<20} next try at {}", "", at.rfc3339())?;
             }
@@ -331,6 +361,13 @@ impl fmt::Display for Snapshot {
                 counts.join(", ")
             }
         )?;
+        if self.replies_from_spam > 0 {
+            writeln!(
+                f,
+                "from the spam folder: {} replies",
+                self.replies_from_spam
+            )?;
+        }
         writeln!(
             f,
             "replies: {} pending, {} failed, {} drafts for a person, {} for the next digest",

@@ -45,7 +45,7 @@ const SCANS: &[(&str, &str)] = &[
         "process --limit, by hand",
     ),
     (
-        "d.subject, d.body, m.visible_text FROM drafts d",
+        "d.subject, d.body, m.visible_text, m.from_spam FROM drafts d",
         "a piece: its users add WHERE d.id or WHERE d.state",
     ),
 ];

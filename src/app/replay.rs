@@ -130,11 +130,12 @@ impl App {
         recorded: Recorded,
     ) -> anyhow::Result<Option<Option<(Recorded, Replayed)>>> {
         let (capture, actor) = (capture.clone(), self.actor.clone());
-        let account = self.settings.accounts.iter();
-        let authserv_ids = account
-            .filter(|a| a.name == recorded.account)
-            .flat_map(|a| a.folders.authserv_ids.clone())
-            .collect();
+        let mut accounts = self.settings.accounts.iter();
+        // An account that was removed from the settings proves nothing any more.
+        let (authserv_ids, smtp_host) = accounts
+            .find(|a| a.name == recorded.account)
+            .map(|a| (a.folders.authserv_ids.clone(), a.smtp.host.as_str().into()))
+            .unwrap_or_default();
         self.store
             .read(move |r| {
                 let Some(bytes) = Capture::unpack(&recorded.raw) else {
@@ -142,7 +143,7 @@ impl App {
                 };
                 let row = capture.judge_again(
                     r,
-                    &origin(&recorded, authserv_ids),
+                    &origin(&recorded, authserv_ids, smtp_host),
                     arrived(&recorded, bytes),
                 )?;
                 let concerns = recorded.job.is_some() || row.matched.is_some();
@@ -158,7 +159,7 @@ impl App {
     }
 }
 
-fn origin(recorded: &Recorded, authserv_ids: Vec<String>) -> Origin {
+fn origin(recorded: &Recorded, authserv_ids: Vec<String>, smtp_host: Arc<str>) -> Origin {
     Origin {
         account_id: recorded.account_id,
         epoch: Epoch {
@@ -176,6 +177,8 @@ fn origin(recorded: &Recorded, authserv_ids: Vec<String>) -> Origin {
         cursor_uid: None,
         seen_until: None,
         authserv_ids,
+        role: recorded.role,
+        smtp_host,
     }
 }
 
@@ -278,7 +281,7 @@ fn record(
     tx.record_anew(recorded.id, *disposition, row)?;
     let Some(today) = today else { return Ok(()) };
     match &recorded.job {
-        Some(job) => tx.decide_anew(job.id, &today.decision)?,
+        Some(job) => tx.replace_decision(job.id, &today.decision)?,
         None => new_reply(tx, recorded.id, row, today, now)?,
     }
     if today.opt_out

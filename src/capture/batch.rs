@@ -1,9 +1,10 @@
 //! What goes into capture and what comes out: messages as they arrived, where they come from, and
 //! the report of what became of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{AccountId, CaptureSource, Epoch, Lease};
+use crate::model::{AccountId, CaptureSource, Epoch, FolderRole, Lease};
 use crate::time::UtcMs;
 #[cfg(test)]
 use crate::time::millis;
@@ -47,6 +48,10 @@ pub struct Origin {
     pub seen_until: Option<UtcMs>,
     /// Names under which the account's server writes Authentication-Results (RFC 8601).
     pub authserv_ids: Vec<String>,
+    /// What the mailbox is watched for.
+    pub role: FolderRole,
+    /// The account's SMTP server.
+    pub smtp_host: Arc<str>,
 }
 
 impl Origin {
@@ -77,6 +82,10 @@ pub struct Report {
     pub skipped_no_match: u64,
     /// The same mail again, in another folder or epoch.
     pub duplicates: u64,
+    /// Mails of the Sent folder that got a row.
+    pub sent_seen: u64,
+    /// Those of them that a person wrote in a thread.
+    pub persons_mails: u64,
     /// Messages of the window that `check` found to have their row already.
     pub known: u64,
     /// What went wrong; the first ten.
@@ -93,6 +102,8 @@ impl Report {
             .saturating_add(other.skipped_no_reply_header);
         self.skipped_no_match = self.skipped_no_match.saturating_add(other.skipped_no_match);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);
+        self.sent_seen = self.sent_seen.saturating_add(other.sent_seen);
+        self.persons_mails = self.persons_mails.saturating_add(other.persons_mails);
         self.known = self.known.saturating_add(other.known);
         for e in &other.errors {
             self.error(e.clone());
@@ -130,6 +141,8 @@ mod tests {
             cursor_uid: None,
             seen_until: seen_until.map(UtcMs),
             authserv_ids: Vec::new(),
+            role: FolderRole::Watched,
+            smtp_host: "".into(),
         }
     }
 

@@ -110,7 +110,7 @@ pub enum Command {
     /// Leads: import
     #[command(subcommand)]
     Leads(LeadsCommand),
-    /// Mails sent to leads by other programs: import, add
+    /// Mails sent to leads by other programs: import, scan, add
     #[command(subcommand)]
     Sent(SentCommand),
     /// Mails that leave: list, settle
@@ -225,6 +225,9 @@ pub enum SentCommand {
         /// The CSV file, with a header line
         file: PathBuf,
     },
+    /// Take in the mails to known leads that lie in the Sent folder
+    #[command(after_help = super::scan_args::SCAN_EXAMPLES)]
+    Scan(super::SentScanArgs),
     /// Take in one mail that another program sent
     #[command(after_help = "Example:\n  \
         replyd sent add --message-id '<1234@example.com>' --lead L-17 --campaign Spring \\\n      \

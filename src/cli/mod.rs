@@ -13,6 +13,7 @@ mod owner;
 mod parse_args;
 mod paths;
 mod replay_args;
+mod scan_args;
 mod setup_args;
 mod unmatched_args;
 
@@ -30,6 +31,7 @@ pub use exit::Exit;
 pub use owner::{Credentials, Owner, RootShell};
 pub use parse_args::*;
 pub use replay_args::{ExplainArgs, ReplayArgs};
+pub use scan_args::*;
 pub use setup_args::*;
 pub use unmatched_args::UnmatchedCommand;
 

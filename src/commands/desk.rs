@@ -80,12 +80,13 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
             for d in drafts {
                 writeln!(
                     text,
-                    "{:>6}  {}  {} {} <{}>  {}",
+                    "{:>6}  {}  {} {} <{}>  {}{}",
                     d.id.0,
                     d.created_at.rfc3339(),
                     d.lead_id,
                     d.lead_name,
                     d.lead_email,
+                    if d.from_spam { "[from spam] " } else { "" },
                     d.reason
                 )?;
             }
@@ -120,8 +121,19 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
                 .map(|l| format!("> {l}\n"))
                 .collect::<String>();
             say(&format!(
-                "Lead:     {} {} <{}>\nCampaign: {}\nWhy:      {}\nSubject:  {}\n\n{quoted}\n{}\n",
-                d.lead_id, d.lead_name, d.lead_email, d.campaign, d.reason, d.subject, d.body
+                "Lead:     {} {} <{}>\nCampaign: {}\nWhy:      {}\n{}Subject:  {}\n\n{quoted}\n{}\n",
+                d.lead_id,
+                d.lead_name,
+                d.lead_email,
+                d.campaign,
+                d.reason,
+                if d.from_spam {
+                    "Where:    it lay in the spam folder\n"
+                } else {
+                    ""
+                },
+                d.subject,
+                d.body
             ))?;
             Ok(Exit::Done)
         }

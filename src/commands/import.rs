@@ -28,6 +28,8 @@ pub(super) async fn leads(app: &App, command: &LeadsCommand) -> anyhow::Result<E
 
 pub(super) async fn sent(app: &App, command: &SentCommand) -> anyhow::Result<Exit> {
     match command {
+        // It signs in to a server, and has a file of its own.
+        SentCommand::Scan(_) => Ok(Exit::Usage),
         SentCommand::Import { file } => {
             let reader = open(file)?;
             let report =

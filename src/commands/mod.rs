@@ -11,6 +11,7 @@ mod login;
 mod look;
 mod parse;
 mod replay;
+mod scan;
 mod setup;
 mod show;
 mod unmatched;
@@ -25,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::app::App;
-use crate::cli::{self, AuthCommand, Cli, Command, ConfigCommand, Credentials, Exit, RootShell};
+use crate::cli::{
+    self, AuthCommand, Cli, Command, ConfigCommand, Credentials, Exit, RootShell, SentCommand,
+};
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault;
 use crate::listener::Progress;
@@ -98,6 +101,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
     let need = match cli.command {
         None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
         Some(Command::Auth(AuthCommand::Login(_))) => Need::Mail,
+        Some(Command::Sent(SentCommand::Scan(_))) => Need::Mail,
         _ => Need::Store,
     };
     let loaded = match load(cli, need)? {
@@ -131,6 +135,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Process(args)) => look::process(app, *args).await,
             Some(Command::Status(args)) => show::status(&app, args.json).await,
             Some(Command::Leads(command)) => import::leads(&app, command).await,
+            Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,
             Some(Command::Sent(command)) => import::sent(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Drafts(command)) => desk::drafts(&app, command).await,

@@ -16,6 +16,9 @@ use crate::time::UtcMs;
 
 /// How much of a message the first fetch takes.
 pub const PREFIX_BYTES: u32 = 256 * 1024;
+/// How much it takes of a message in a folder beside the idling mailbox: header and text, seldom
+/// more. The spam of a day must not hold up a reply.
+const START_BYTES: u32 = 64 * 1024;
 /// How much a further fetch takes at most: what the guard lets through.
 const MORE_BYTES: u32 = 1024 * 1024;
 const _: () = assert!(MORE_BYTES as usize <= super::limits::LITERAL_BYTES);
@@ -25,6 +28,8 @@ const _: () = assert!(MORE_BYTES as usize <= super::limits::LITERAL_BYTES);
 pub enum FetchWhat {
     /// UID, INTERNALDATE, RFC822.SIZE and the first 256 KiB.
     Prefix,
+    /// As [`FetchWhat::Prefix`], but the first 64 KiB.
+    Start,
     /// UID and INTERNALDATE.
     UidsAndDates,
 }
@@ -35,6 +40,9 @@ impl FetchWhat {
             // BODY[], not RFC822: iCloud wants it so; PEEK: \Seen stays as it is.
             Self::Prefix => {
                 format!("(UID INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.{PREFIX_BYTES}>)")
+            }
+            Self::Start => {
+                format!("(UID INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.{START_BYTES}>)")
             }
             Self::UidsAndDates => "(UID INTERNALDATE)".to_owned(),
         }
@@ -368,7 +376,7 @@ fn fetched(response: &Response<'_>, raw: &[u8], what: FetchWhat) -> Option<Fetch
         }
     }
     let ours = match what {
-        FetchWhat::Prefix => has_body || message.size.is_some() || has_date,
+        FetchWhat::Prefix | FetchWhat::Start => has_body || message.size.is_some() || has_date,
         FetchWhat::UidsAndDates => has_date,
     };
     (has_uid && ours).then_some(message)

@@ -11,7 +11,7 @@ use super::{Ended, Listener};
 use crate::capture::{Arrived, Capture, Origin, Report};
 use crate::imap::Session;
 use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
-use crate::store::{Place, Poison, Refetch, StoreError};
+use crate::store::{FolderRow, Place, Poison, Refetch, StoreError};
 use crate::time;
 
 /// Refetches of one look.
@@ -25,10 +25,10 @@ impl Listener {
         &self,
         session: &mut Session,
         lease: Option<&Lease>,
-        name: &str,
-        mailbox: MailboxId,
+        folder: &FolderRow,
         days: u32,
     ) -> Result<Report, Ended> {
+        let (name, mailbox) = (folder.name.as_str(), folder.id);
         let window = Duration::from_secs(u64::from(days).saturating_mul(24 * 3600));
         let from = time::now().minus(window);
         let seen = session.examine(name).await?;
@@ -63,9 +63,11 @@ impl Listener {
             cursor_uid: None,
             seen_until: None,
             authserv_ids: self.account.folders.authserv_ids.clone(),
+            role: folder.role,
+            smtp_host: self.smtp_host.clone(),
         };
-        let mut report = self
-            .take_list(session, &origin, &uids, from, Poison::default())
+        let (mut report, _) = self
+            .take_list(session, &origin, &uids, (from, None), Poison::default())
             .await?;
         report.known = there;
         if epoch.cursor_uid < epoch.first_until {
@@ -100,7 +102,7 @@ impl Listener {
                 .store
                 .write(move |tx| tx.book_refetch(booked))
                 .await?;
-            let known = match self.mailbox(&item.place.mailbox) {
+            let known = match self.mailbox(&item.place.mailbox).await? {
                 Some(mailbox) => self.epoch(mailbox, item.place.uid_validity).await?,
                 None => None,
             };
@@ -181,7 +183,7 @@ impl Listener {
     }
 
     async fn at(&self, session: &mut Session, place: &Place) -> Result<Option<Arrived>, Ended> {
-        if self.mailbox(&place.mailbox).is_none() {
+        if self.mailbox(&place.mailbox).await?.is_none() {
             return Ok(None);
         }
         let seen = session.examine(&place.mailbox).await?;
@@ -191,11 +193,13 @@ impl Listener {
         fetch_one(session, place.uid, None).await
     }
 
-    fn mailbox(&self, name: &str) -> Option<MailboxId> {
-        self.mailboxes
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, id)| *id)
+    /// The mailbox of this name, also one that is looked at no more: a mail of it may be there.
+    async fn mailbox(&self, name: &str) -> Result<Option<MailboxId>, StoreError> {
+        let (id, name) = (self.id, name.to_owned());
+        self.shared
+            .store
+            .read(move |r| r.mailbox_named(id, &name))
+            .await
     }
 
     async fn give_up_refetch(&self, item: &Refetch) -> Result<(), StoreError> {

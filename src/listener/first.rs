@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::haul::Haul;
+use super::look::{How, what_of};
 use super::poison::{CAREFUL_AFTER, WEIGHT};
 use super::{Ended, Listener, Progress};
 use crate::capture::{Origin, Report};
@@ -27,10 +29,10 @@ impl Listener {
         &self,
         session: &mut Session,
         lease: &Lease,
-        mailbox: MailboxId,
         seen: &Examined,
-        poison: Poison,
+        how: How<'_>,
     ) -> Result<(Report, Epoch), Ended> {
+        let mailbox = how.folder.id;
         let epoch = match self.epoch(mailbox, seen.uid_validity).await? {
             Some(epoch) => epoch,
             None => self.start_epoch(session, lease, mailbox, seen).await?,
@@ -38,7 +40,7 @@ impl Listener {
         if epoch.cursor_uid >= epoch.first_until {
             return Ok((Report::default(), epoch));
         }
-        self.first_look(session, lease, epoch, poison).await
+        self.first_look(session, lease, epoch, how).await
     }
 
     async fn start_epoch(
@@ -106,13 +108,14 @@ impl Listener {
         Ok(last)
     }
 
-    /// Takes the window in, from where an interrupted look stopped.
+    /// Takes the window in, from where an interrupted look stopped; the cursor of the returned
+    /// epoch says how far.
     async fn first_look(
         &self,
         session: &mut Session,
         lease: &Lease,
         epoch: Epoch,
-        poison: Poison,
+        how: How<'_>,
     ) -> Result<(Report, Epoch), Ended> {
         let mut uids = session
             .search_since(epoch.window_from.minus(SINCE_SLACK))
@@ -124,20 +127,28 @@ impl Listener {
             account = %self.account.name,
             messages = uids.len(),
             since = %epoch.window_from.rfc3339(),
+            mailbox = %how.folder.name,
             "first look at a mailbox"
         );
-        let origin = self.origin(lease, epoch, epoch.first_source);
-        let report = self
-            .take_list(session, &origin, &uids, epoch.window_from, poison)
+        let origin = self.origin_in(how.folder.role, lease, epoch, epoch.first_source);
+        let (report, stopped_at) = self
+            .take_list(
+                session,
+                &origin,
+                &uids,
+                (epoch.window_from, how.until),
+                how.poison,
+            )
             .await?;
         faultpoint::hit("capture.window_taken");
+        let until = stopped_at.unwrap_or(epoch.first_until);
         let lease = lease.clone();
         let epoch = self
             .shared
             .store
             .write(move |tx| {
                 tx.check_lease(&lease)?;
-                tx.advance_cursor(epoch.id, epoch.first_until)?;
+                tx.advance_cursor(epoch.id, until)?;
                 tx.epoch(epoch.mailbox_id, epoch.uid_validity)?
                     .ok_or_else(|| StoreError::NotFound("Mailbox epoch".into()))
             })
@@ -145,20 +156,25 @@ impl Listener {
         Ok((report, epoch))
     }
 
-    /// Fetches UIDs by list in ascending order and takes in those inside the window.
+    /// Fetches UIDs by list in ascending order and takes in those inside the window, until
+    /// `until`; gives the first UID that was left when that came.
     pub(super) async fn take_list(
         &self,
         session: &mut Session,
         origin: &Origin,
         uids: &[u32],
-        from: UtcMs,
+        (from, until): (UtcMs, Option<Instant>),
         poison: Poison,
-    ) -> Result<Report, Ended> {
+    ) -> Result<(Report, Option<u32>), Ended> {
         let mut report = Report::default();
+        let what = what_of(origin.role);
         let total = u64::try_from(uids.len()).unwrap_or(u64::MAX);
         let mut done = 0_u64;
         let careful = poison.count >= CAREFUL_AFTER;
         for chunk in uids.chunks(if careful { 1 } else { LIST_UIDS }) {
+            if done > 0 && until.is_some_and(|until| Instant::now() >= until) {
+                return Ok((report, chunk.first().copied()));
+            }
             if let (true, Some(&uid)) = (careful, chunk.first()) {
                 let alone = (origin.epoch.mailbox_id, uid);
                 if poison.suspect == Some(alone) && poison.weight >= WEIGHT {
@@ -168,7 +184,7 @@ impl Listener {
                 self.shared.board.note_fetching_alone(self.id, Some(alone));
             }
             let mut haul = Haul::up_to(chunk.last().copied().unwrap_or(0));
-            let mut fetch = session.fetch_list(chunk, FetchWhat::Prefix).await?;
+            let mut fetch = session.fetch_list(chunk, what).await?;
             // The cursor must not pass one of a chunk, so they are committed together; a chunk
             // is bounded by LIST_UIDS prefixes.
             while let Some(fetched) = fetch.next().await? {
@@ -186,6 +202,6 @@ impl Listener {
                 tell(done, total);
             }
         }
-        Ok(report)
+        Ok((report, None))
     }
 }

@@ -214,7 +214,7 @@ pub(super) async fn fetch_on(session: &mut Session, message: &mut Arrived) -> Re
     Ok(())
 }
 
-fn arrived(fetched: Fetched, announced_at: Option<UtcMs>) -> Arrived {
+pub(super) fn arrived(fetched: Fetched, announced_at: Option<UtcMs>) -> Arrived {
     let bytes = fetched.body.unwrap_or_default();
     let here = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     Arrived {

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::haul::Haul;
 use super::{Ended, Listener};
 use crate::capture::{Origin, Report};
-use crate::imap::{FetchWhat, ImapError, Session, Step, Watch};
-use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
-use crate::store::{Poison, StoreError};
+use crate::imap::{Examined, FetchWhat, ImapError, Session, Step, Watch};
+use crate::model::{CaptureSource, Epoch, FolderRole, Lease, MailboxId};
+use crate::store::{FolderRow, Poison, StoreError};
 use crate::time::{self, UtcMs};
 
 /// Looks after which an announced message that never came is recorded as vanished.
@@ -28,6 +29,9 @@ impl fmt::Debug for Progress {
     }
 }
 
+/// UIDs of one FETCH in a folder beside the idling mailbox; doubled while nothing comes.
+const SPAN: u32 = 100;
+
 /// What a look at all mailboxes found.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
@@ -36,10 +40,29 @@ pub(super) struct Looked {
     pub(super) selected: Option<Epoch>,
     /// Mailboxes that could not be opened; the others were looked at.
     pub(super) closed: Vec<String>,
+    /// A folder was not read to its end: look again soon.
+    pub(super) more: bool,
+}
+
+/// What holds for the look at one mailbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How<'f> {
+    pub(super) source: CaptureSource,
+    pub(super) poison: Poison,
+    pub(super) folder: &'f FolderRow,
+    /// When to go on to the others; none for the mailbox that idles.
+    pub(super) until: Option<Instant>,
+}
+
+impl How<'_> {
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 impl Listener {
-    /// Looks at every mailbox, the idling one last so that it stays selected.
+    /// Looks at every mailbox; the idling one is open at the end. The Sent folder goes first:
+    /// what a person has answered must be known before a reply to it is.
     pub(super) async fn look_at_all(
         &self,
         session: &mut Session,
@@ -48,31 +71,55 @@ impl Listener {
     ) -> Result<Looked, Ended> {
         let mut looked = Looked::default();
         self.shared.board.note_fetching_alone(self.id, None);
-        // Only the first look of a session: what breaks a session is met at its next start.
-        let poison = if source == CaptureSource::CatchUp {
+        looked.report.new_replies = self.refetch(session, lease).await?;
+        let folders = self.folders(session).await?;
+        // Only the first look of a session, or at a folder that ended one: what breaks a session
+        // is met at its next start.
+        let poison = if source == CaptureSource::CatchUp || folders.failing() {
             self.poison().await?
         } else {
             Poison::default()
         };
-        looked.report.new_replies = self.refetch(session, lease).await?;
-        let last = self.mailboxes.first().map(|(_, id)| *id);
-        for (name, id) in self.mailboxes.iter().rev() {
-            match self.look(session, lease, name, *id, source, poison).await {
-                Ok((report, epoch)) => {
-                    looked.report.add(&report);
-                    looked.selected = Some(epoch);
-                }
-                // One folder that was renamed or closed to us does not stop the others; the
-                // one that idles must be open.
-                Err(Ended::Imap(e)) if Some(*id) != last && is_closed_mailbox(&e) => {
-                    warn!(account = %self.account.name, mailbox = %name, "cannot be opened: {e}");
-                    looked.report.error(format!("mailbox {name}: {e}"));
-                    looked.closed.push(name.clone());
-                }
-                Err(e) => return Err(e),
-            }
+        let (seen, moved) = self.glance(session, &folders, &mut looked).await?;
+        let mut open = Some(seen);
+        let (sent, others): (Vec<_>, Vec<_>) =
+            moved.into_iter().partition(|f| f.role == FolderRole::Sent);
+        for folder in sent {
+            open = None;
+            self.visit(session, lease, folder, (source, poison), &mut looked)
+                .await?;
         }
-        self.forget_poison(poison).await?;
+        let idle = How {
+            source,
+            poison,
+            folder: &folders.idle,
+            until: None,
+        };
+        let seen = match open {
+            Some(seen) => seen,
+            None => session.examine(&folders.idle.name).await?,
+        };
+        let (report, mut epoch, _) = self.look(session, lease, &seen, idle).await?;
+        looked.report.add(&report);
+        let mut away = !others.is_empty();
+        for folder in others {
+            self.visit(session, lease, folder, (source, poison), &mut looked)
+                .await?;
+        }
+        away |= self
+            .file_copies(session, lease, &folders, &mut looked)
+            .await?;
+        if away {
+            // What came meanwhile was not announced.
+            let seen = session.examine(&folders.idle.name).await?;
+            let (report, now_at, _) = self.look(session, lease, &seen, idle).await?;
+            looked.report.add(&report);
+            epoch = now_at;
+        }
+        looked.selected = Some(epoch);
+        if !folders.failing() {
+            self.forget_poison(poison).await?;
+        }
         let report = &looked.report;
         if report.processed > 0 {
             info!(
@@ -88,41 +135,57 @@ impl Listener {
         Ok(looked)
     }
 
-    /// One mailbox from its cursor on.
-    async fn look(
+    /// One open mailbox from its cursor on. Says whether its slice was over before its end.
+    pub(super) async fn look(
         &self,
         session: &mut Session,
         lease: &Lease,
-        name: &str,
-        mailbox: MailboxId,
-        source: CaptureSource,
-        poison: Poison,
-    ) -> Result<(Report, Epoch), Ended> {
-        let seen = session.examine(name).await?;
-        let (mut report, mut epoch) = self
-            .epoch_looked_at(session, lease, mailbox, &seen, poison)
-            .await?;
+        seen: &Examined,
+        how: How<'_>,
+    ) -> Result<(Report, Epoch, bool), Ended> {
+        let (mut report, mut epoch) = self.epoch_looked_at(session, lease, seen, how).await?;
+        if epoch.cursor_uid < epoch.first_until {
+            return Ok((report, epoch, true));
+        }
         // Everything up to here is known to be looked at; without UIDNEXT only a fetch tells.
         if seen.exists == 0 || seen.uid_next.is_some_and(|next| next <= epoch.cursor_uid) {
-            self.shared.board.gap(mailbox, None);
-            return Ok((report, epoch));
+            self.shared.board.gap(how.folder.id, None);
+            return Ok((report, epoch, false));
         }
-        let origin = self.origin(lease, epoch, source);
+        let origin = self.origin_in(how.folder.role, lease, epoch, how.source);
         epoch = self
-            .step_carefully(session, &origin, poison, &mut report)
+            .step_carefully(session, &origin, how.poison, &mut report)
             .await?;
-        let mut haul = Haul::default();
-        let fetch = session
-            .fetch(epoch.cursor_uid, None, FetchWhat::Prefix)
-            .await?;
-        self.drain(fetch, &origin, None, &mut haul).await?;
-        self.finish(session, &origin, &mut haul, None).await?;
-        report.add(&haul.report);
-        epoch.cursor_uid = haul.reached().max(epoch.cursor_uid);
+        let what = what_of(how.folder.role);
+        let (mut from, mut span) = (epoch.cursor_uid, SPAN);
+        loop {
+            // The last one is open-ended: what came since is taken with it.
+            let to = how.until.and(seen.uid_next).and_then(|next| {
+                let to = from.checked_add(span)?;
+                (to < next).then_some(to)
+            });
+            let mut haul = Haul::default();
+            let last = to.map(|to| to.saturating_sub(1));
+            let fetch = session.fetch(from, last, what).await?;
+            self.drain(fetch, &origin, None, &mut haul).await?;
+            self.finish(session, &origin, &mut haul, None).await?;
+            report.add(&haul.report);
+            epoch.cursor_uid = haul.reached().max(epoch.cursor_uid);
+            let Some(to) = to else { break };
+            if how.is_over() {
+                return Ok((report, epoch, true));
+            }
+            span = if haul.reached() <= from {
+                span.saturating_mul(2)
+            } else {
+                SPAN
+            };
+            from = to;
+        }
         if let Some(next) = seen.uid_next {
             self.vanish(lease, epoch, next).await?;
         }
-        Ok((report, epoch))
+        Ok((report, epoch, false))
     }
 
     /// After an announcement: what lies beyond the cursor of the idling mailbox, with IDLE up
@@ -185,6 +248,17 @@ impl Listener {
     }
 
     pub(super) fn origin(&self, lease: &Lease, epoch: Epoch, source: CaptureSource) -> Origin {
+        self.origin_in(FolderRole::Watched, lease, epoch, source)
+    }
+
+    /// As [`Listener::origin`], in a folder that is watched for something else.
+    pub(super) fn origin_in(
+        &self,
+        role: FolderRole,
+        lease: &Lease,
+        epoch: Epoch,
+        source: CaptureSource,
+    ) -> Origin {
         Origin {
             account_id: self.id,
             epoch,
@@ -193,6 +267,8 @@ impl Listener {
             cursor_uid: Some(epoch.cursor_uid),
             seen_until: self.shared.board.verified_at(self.id),
             authserv_ids: self.account.folders.authserv_ids.clone(),
+            role,
+            smtp_host: self.smtp_host.clone(),
         }
     }
 
@@ -205,6 +281,14 @@ impl Listener {
             .store
             .read(move |r| r.epoch(mailbox, validity))
             .await
+    }
+}
+
+/// How much of each message is fetched in a folder of this role.
+pub(super) fn what_of(role: FolderRole) -> FetchWhat {
+    match role {
+        FolderRole::Watched | FolderRole::None => FetchWhat::Prefix,
+        FolderRole::Junk | FolderRole::Sent => FetchWhat::Start,
     }
 }
 

@@ -5,6 +5,7 @@
 use tracing::error;
 
 use super::haul::Haul;
+use super::look::what_of;
 use super::{Ended, Listener};
 use crate::capture::{Origin, Report};
 use crate::imap::{FetchWhat, ImapError, Session, Step};
@@ -102,7 +103,7 @@ impl Listener {
                 let alone = Some((epoch.mailbox_id, uid));
                 self.shared.board.note_fetching_alone(self.id, alone);
                 let mut haul = Haul::default();
-                let fetch = session.fetch_list(&[uid], FetchWhat::Prefix).await?;
+                let fetch = session.fetch_list(&[uid], what_of(origin.role)).await?;
                 self.drain(fetch, origin, None, &mut haul).await?;
                 self.finish(session, origin, &mut haul, None).await?;
                 self.shared.board.note_fetching_alone(self.id, None);

@@ -61,6 +61,7 @@ pub(super) fn read(mut mail: Mail, tree: &tree::Tree<'_>) -> Mail {
     mail.reply_to = addresses("reply-to");
     mail.to = addresses("to");
     mail.cc = addresses("cc");
+    mail.bcc = addresses("bcc");
     mail.return_path = block.first("return-path").and_then(|value| {
         let value = header::text(value);
         let inner = value

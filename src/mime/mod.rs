@@ -85,6 +85,8 @@ pub struct Mail {
     pub to: Vec<Address>,
     /// Cc, at most 100.
     pub cc: Vec<Address>,
+    /// Bcc, at most 100: only copies in a Sent folder have it.
+    pub bcc: Vec<Address>,
     /// Return-Path without brackets; `Some("")` is the null sender of RFC 5321 §4.5.5.
     pub return_path: Option<String>,
     /// Subject, decoded, one line.

@@ -141,6 +141,13 @@ pub fn compose_campaign(
     if !chain.is_empty() {
         builder = builder.raw_header(ids_header("References", &chain));
     }
+    // Tells a copy in the Sent folder from a person's mail, also where a server changed its
+    // Message-ID on the way; signed as that is.
+    builder = builder.raw_header(HeaderValue::dangerous_new_pre_encoded(
+        HeaderName::new_from_ascii_str(msgid::OWN_ID_FIELD),
+        id.to_string(),
+        id.to_string(),
+    ));
     for (name, value) in loop_protection(mail) {
         builder = builder.raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str(name),

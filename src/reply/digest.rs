@@ -142,14 +142,23 @@ fn line(item: &DigestItem) -> DigestLine {
         email: item.from_address.clone(),
         project: item.project.clone(),
         received: item.received.rfc3339(),
-        why: match item.reason.as_str() {
-            "old_mail" => "too old for an automatic answer",
-            "unmatched" => "answers no mail that is known here",
-            "overflow" => "too many notices in that hour",
-            other => other,
-        }
-        .to_owned(),
+        why: why(item),
         intent: item.intent.clone(),
         message,
     }
+}
+/// Why a reply stands in a digest, in words.
+fn why(item: &DigestItem) -> String {
+    let why = match item.reason.as_str() {
+        "old_mail" => "too old for an automatic answer",
+        "unmatched" => "answers no mail that is known here",
+        "overflow" => "too many notices in that hour",
+        other => other,
+    };
+    let spam = if item.from_spam {
+        ", it lay in the spam folder"
+    } else {
+        ""
+    };
+    format!("{why}{spam}")
 }

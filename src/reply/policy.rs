@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::classify::Verdict;
 use crate::config::ReplySettings;
 use crate::matcher;
-use crate::model::{CampaignMode, CaptureSource, Disposition, Intent};
+use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, SenderAuth};
 use crate::time::UtcMs;
 
 /// A mail may have come this long before its parent was known here.
@@ -89,6 +89,12 @@ pub struct Situation {
     pub equal_reply_before: bool,
     /// Whether a person wrote in the thread.
     pub person_wrote: bool,
+    /// Whether a person has answered this very reply.
+    pub person_answered_it: bool,
+    /// Whether it lay in the spam folder.
+    pub from_spam: bool,
+    /// What our own server says of its sender.
+    pub sender_auth: SenderAuth,
     /// Whether there is a template in the text's language.
     pub language_known: bool,
     /// Whether a person asked for a second mail (`process --force --resend`).
@@ -249,6 +255,11 @@ pub fn decide(v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision 
     if v.opt_out || s.disposition == Disposition::OptOut {
         return opt_out(d, s, settings);
     }
+    // Read in the Sent folder before the reply itself was: there is nothing left to do.
+    if s.person_answered_it && !s.resend {
+        d.reasons.push("a person has answered it by mail".into());
+        return d;
+    }
     by_intent(d, v, s, settings)
 }
 
@@ -280,6 +291,7 @@ fn opt_out(mut d: Decision, s: &Situation, settings: &ReplySettings) -> Decision
     tell(d, s, settings, NoticeKind::OptOut)
 }
 
+const SPAM: &str = "it lay in the spam folder, and our server does not vouch for its sender";
 const SUPPRESSED: &str = "the address is suppressed";
 
 /// Everything that stands against an automatic mail, whatever the intent.
@@ -296,6 +308,7 @@ fn reasons_against(s: &Situation, settings: &ReplySettings) -> Vec<String> {
         s.disposition == Disposition::ReplyUnverified || !s.sender_verified,
         "the sender is not verified",
     );
+    add(s.from_spam && s.sender_auth != SenderAuth::Pass, SPAM);
     add(
         s.match_confidence < matcher::SURE,
         "the match is not sure: no header names the mail that it answers",

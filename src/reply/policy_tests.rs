@@ -42,6 +42,9 @@ fn situation() -> Situation {
         equal_text_before: false,
         equal_reply_before: false,
         person_wrote: false,
+        person_answered_it: false,
+        from_spam: false,
+        sender_auth: SenderAuth::Unknown,
         language_known: true,
         resend: false,
     }
@@ -139,6 +142,30 @@ fn an_acknowledgement_needs_the_threshold_and_a_goal_rule_and_no_close_refusal()
 type Change = fn(&mut Situation);
 
 #[test]
+fn a_reply_from_the_spam_folder_is_answered_when_our_server_vouches_for_its_sender() {
+    let mut s = situation();
+    s.from_spam = true;
+    s.sender_auth = SenderAuth::Pass;
+    assert_eq!(
+        decide(&goal_verdict(), &s, &settings()).lead,
+        ToLead::Acknowledge
+    );
+}
+
+#[test]
+fn what_a_person_has_answered_already_needs_nobody() {
+    let mut s = situation();
+    s.person_wrote = true;
+    s.person_answered_it = true;
+    let d = decide(&goal_verdict(), &s, &settings());
+    assert_eq!((d.lead, d.sales), (ToLead::Nothing, ToSales::Nothing));
+    assert!(d.reasons.iter().any(|r| r.contains("answered it by mail")));
+    // What concerns the law is done all the same.
+    s.disposition = Disposition::OptOut;
+    assert!(decide(&goal_verdict(), &s, &settings()).suppress.is_some());
+}
+
+#[test]
 fn each_brake_alone_turns_the_acknowledgement_into_a_draft_and_sales_are_told() {
     let cases: &[(&str, Change)] = &[
         ("10 minutes", |s| s.counts.lead_in_gap = 1),
@@ -148,6 +175,11 @@ fn each_brake_alone_turns_the_acknowledgement_into_a_draft_and_sales_are_told() 
         ("same text went out", |s| s.equal_text_before = true),
         ("same reply", |s| s.equal_reply_before = true),
         ("a person wrote", |s| s.person_wrote = true),
+        ("lay in the spam folder", |s| s.from_spam = true),
+        ("spam folder", |s| {
+            s.from_spam = true;
+            s.sender_auth = SenderAuth::Fail;
+        }),
         ("not sure", |s| s.visible_sure = false),
         ("Message-ID", |s| s.duplicate_id = true),
         ("not active", |s| s.campaign_active = false),

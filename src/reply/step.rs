@@ -204,6 +204,9 @@ impl Step<'_> {
             equal_text_before: self.equal_text_before(tx, c)?,
             equal_reply_before: t.is_some_and(|t| t.equal_reply_before),
             person_wrote: t.is_some_and(|t| t.person_wrote),
+            person_answered_it: t.is_some_and(|t| t.person_answered_it),
+            from_spam: c.from_spam,
+            sender_auth: c.sender_auth,
             language_known: self.parts.templates.speaks(self.verdict.language),
             resend: self.resend,
         };

@@ -63,6 +63,8 @@ const LEAD_VARIABLES: &[&str] = &[
     "reasons",
     "scheduling",
     "verified",
+    "from_spam",
+    "proven",
     "draft",
     "acknowledged",
 ];
@@ -223,6 +225,10 @@ pub struct LeadText {
     pub scheduling: bool,
     /// Whether the sender is the lead.
     pub verified: bool,
+    /// Whether it lay in the spam folder.
+    pub from_spam: bool,
+    /// Whether our own mail server proved the sender.
+    pub proven: bool,
     /// Whether a draft waits.
     pub draft: bool,
     /// Whether an acknowledgement goes out.

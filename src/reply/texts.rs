@@ -3,7 +3,7 @@
 use super::classify::Verdict;
 use super::compose;
 use super::templates::LeadText;
-use crate::model::GoalType;
+use crate::model::{GoalType, SenderAuth};
 use crate::store::{JobContext, ThreadContext};
 
 /// Characters of a reply that a notice quotes.
@@ -49,6 +49,8 @@ pub(super) fn lead_text(c: &JobContext, t: &ThreadContext, v: &Verdict) -> LeadT
         reasons: String::new(),
         scheduling: v.scheduling,
         verified: c.sender_verified,
+        from_spam: c.from_spam,
+        proven: c.sender_auth == SenderAuth::Pass,
         draft: false,
         acknowledged: false,
     }

@@ -29,6 +29,8 @@ pub struct DraftItem {
     pub body: String,
     /// What the lead newly wrote.
     pub reply: String,
+    /// Whether that lay in the spam folder.
+    pub from_spam: bool,
 }
 
 /// A message that could not be read and was set aside.
@@ -47,7 +49,7 @@ pub struct SetAside {
 }
 
 const COLUMNS: &str = "SELECT d.id, d.created_at, l.lead_id, l.name, l.email, c.name, d.reason, \
-     d.subject, d.body, m.visible_text \
+     d.subject, d.body, m.visible_text, m.from_spam \
      FROM drafts d JOIN messages m ON m.id = d.message_id \
      JOIN campaign_leads x ON x.id = d.campaign_lead_id \
      JOIN leads l ON l.id = x.lead_id JOIN campaigns c ON c.id = x.campaign_id";
@@ -64,6 +66,7 @@ fn item(row: &rusqlite::Row<'_>) -> rusqlite::Result<DraftItem> {
         subject: row.get(7)?,
         body: row.get(8)?,
         reply: row.get(9)?,
+        from_spam: row.get(10)?,
     })
 }
 

@@ -28,6 +28,8 @@ pub struct DigestItem {
     pub intent: String,
     /// The newly written text.
     pub text: String,
+    /// Whether it lay in the spam folder.
+    pub from_spam: bool,
 }
 
 /// What waits for a digest, by reason.
@@ -118,7 +120,8 @@ impl Reader<'_> {
         let mut statement = self.conn.prepare_cached(
             "SELECT d.message_id, d.reason, m.account_id, a.name, coalesce(l.name, m.from_name),
                     m.from_address, coalesce(nullif(c.project_name, ''), l.project_name, ''),
-                    m.internal_date, coalesce(j.intent, ''), substr(m.visible_text, 1, 500)
+                    m.internal_date, coalesce(j.intent, ''), substr(m.visible_text, 1, 500),
+                    m.from_spam
              FROM digest_items d
              JOIN messages m ON m.id = d.message_id
              JOIN accounts a ON a.id = m.account_id
@@ -142,6 +145,7 @@ impl Reader<'_> {
                     received: UtcMs(row.get(7)?),
                     intent: row.get(8)?,
                     text: row.get(9)?,
+                    from_spam: row.get(10)?,
                 })
             })?
             .collect::<Result<_, _>>()?;

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Reader, StoreError, Tx};
 use crate::model::{
     AccountId, CampaignLeadId, CaptureSource, Disposition, MailboxId, MatchMethod, MessageRowId,
-    Nature, SentId,
+    Nature, SenderAuth, SentId,
 };
 use crate::time::UtcMs;
 
@@ -55,6 +55,10 @@ pub struct NewMessage {
     pub ref_hashes: Vec<String>,
     /// The match.
     pub matched: Option<Matched>,
+    /// It was captured in the spam folder.
+    pub from_spam: bool,
+    /// What our own server says of its sender.
+    pub sender_auth: SenderAuth,
     /// Text and addresses; none for what concerns nobody.
     pub content: Option<Content>,
     /// The raw mail, zstd; none when not kept.
@@ -325,9 +329,10 @@ impl Tx<'_> {
                     content_digest, duplicate_of, duplicate_id, sender_hash, campaign_lead_id, \
                     matched_sent_id, match_method, match_confidence, sender_verified, from_address, \
                     from_name, to_addresses, subject, sent_date, in_reply_to, reference_ids, full_text, \
-                    visible_text, visible_sure, attachments, malformed, raw, announced_at, fetched_at, carries_token) \
+                    visible_text, visible_sure, attachments, malformed, raw, announced_at, fetched_at, carries_token, \
+                    from_spam, sender_auth) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-                    ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38)",
+                    ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)",
             )?
             .execute(params![
                 m.account_id.0,
@@ -368,6 +373,8 @@ impl Tx<'_> {
                 m.announced_at.map(|t| t.0),
                 m.fetched_at.0,
                 m.matched.as_ref().is_some_and(|x| x.carries_token),
+                m.from_spam,
+                m.sender_auth.as_str(),
             ])?;
         Ok(MessageRowId(self.conn.last_insert_rowid()))
     }
@@ -400,7 +407,7 @@ impl Tx<'_> {
                     sender_verified = ?10, from_address = ?11, from_name = ?12, to_addresses = ?13, \
                     subject = ?14, sent_date = ?15, in_reply_to = ?16, reference_ids = ?17, full_text = ?18, \
                     visible_text = ?19, visible_sure = ?20, attachments = ?21, malformed = ?22, \
-                    raw = coalesce(?23, raw), carries_token = ?24 \
+                    raw = coalesce(?23, raw), carries_token = ?24, sender_auth = ?25 \
                  WHERE id = ?1 AND campaign_lead_id IS NULL \
                  AND disposition IN ('ignored', 'unmatched', 'bounce', 'auto_reply', 'receipt', 'complaint')",
             )?
@@ -429,6 +436,7 @@ impl Tx<'_> {
                 or_list(content.malformed),
                 m.raw,
                 m.matched.as_ref().is_some_and(|x| x.carries_token),
+                m.sender_auth.as_str(),
             ])?;
         if changed == 1 && m.matched.is_some() {
             self.conn

@@ -18,12 +18,14 @@ mod error;
 mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod folders;
 mod leads;
 mod lookups;
 mod messages;
 mod migrate;
 mod oauth;
 mod outbox;
+mod person;
 mod poison;
 mod presence;
 mod replay;
@@ -57,6 +59,7 @@ pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
 pub use explain::{DraftExplained, Explained, JobExplained, MailExplained, ThreadName};
+pub use folders::{FolderRow, FoldersKnown, Unfiled};
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
@@ -65,6 +68,8 @@ pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, PaceStatus,
     Passage, Recovered, Settlement, SmtpPause, Verdict,
 };
+pub use outbox::{CopyTold, OwnCopy};
+pub use person::{Continues, PersonMail, TakenOver, ThreadWith};
 pub use poison::Poison;
 pub use presence::ReaderPresence;
 pub use replay::{NewDecision, Recorded, RecordedJob};

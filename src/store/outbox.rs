@@ -7,6 +7,7 @@
 //! `unknown`, and only a person moves it from there.
 
 mod campaign;
+mod copy;
 mod gate;
 mod lanes;
 mod limit;
@@ -28,6 +29,7 @@ use crate::model::{
 use crate::retry;
 use crate::time::{UtcMs, millis};
 
+pub use copy::{CopyTold, OwnCopy};
 use gate::Asked;
 pub use gate::Passage;
 #[cfg(test)]

@@ -4,7 +4,8 @@ use rusqlite::params;
 
 use super::{NewMessage, Reader, StoreError, Tx};
 use crate::model::{
-    AccountId, CampaignLeadId, CaptureSource, Disposition, JobId, MailboxId, MessageRowId,
+    AccountId, CampaignLeadId, CaptureSource, Disposition, FolderRole, JobId, MailboxId,
+    MessageRowId,
 };
 use crate::time::UtcMs;
 
@@ -19,6 +20,8 @@ pub struct Recorded {
     pub account: String,
     /// Which mailbox.
     pub mailbox_id: MailboxId,
+    /// What that is watched for.
+    pub role: FolderRole,
     /// Its UIDVALIDITY.
     pub uid_validity: u32,
     /// Its UID.
@@ -90,8 +93,9 @@ impl Reader<'_> {
             "SELECT m.id, m.account_id, a.name, m.mailbox_id, m.uid_validity, m.uid, m.internal_date,
                     m.stored_at, m.size_bytes, m.source, m.raw, m.disposition, m.campaign_lead_id,
                     m.match_method, m.sender_verified, m.visible_text,
-                    j.id, j.intent, j.action, j.reasons, j.done_at
+                    j.id, j.intent, j.action, j.reasons, j.done_at, b.role
              FROM messages m JOIN accounts a ON a.id = m.account_id
+             JOIN mailboxes b ON b.id = m.mailbox_id
              LEFT JOIN reply_jobs j ON j.message_id = m.id AND j.state = 'done'
              WHERE m.id > ?2 AND m.raw IS NOT NULL AND m.stored_at >= ?1 AND m.duplicate_of IS NULL
              ORDER BY m.id LIMIT ?3",
@@ -114,6 +118,7 @@ impl Reader<'_> {
                 account_id: AccountId(row.get(1)?),
                 account: row.get(2)?,
                 mailbox_id: MailboxId(row.get(3)?),
+                role: row.get::<_, String>(21)?.parse()?,
                 uid_validity: row.get(4)?,
                 uid: row.get(5)?,
                 internal_date: UtcMs(row.get(6)?),
@@ -202,7 +207,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn decide_anew(&self, job: JobId, d: &NewDecision) -> Result<(), StoreError> {
+    pub fn replace_decision(&self, job: JobId, d: &NewDecision) -> Result<(), StoreError> {
         let reasons = serde_json::to_string(&d.reasons).unwrap_or_else(|_| "[]".to_owned());
         self.conn
             .prepare_cached(

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Reader, StoreError};
 use crate::model::{
     AccountId, CampaignLeadId, CampaignMode, CaptureSource, ConversationId, Disposition, JobId,
-    LeadRowId, MessageRowId, Nature, SentId, full_phone,
+    LeadRowId, MessageRowId, Nature, SenderAuth, SentId, full_phone,
 };
 use crate::time::UtcMs;
 
@@ -40,6 +40,10 @@ pub struct JobContext {
     pub match_confidence: f64,
     /// Whether the mail carries a signed token of a mail to the lead.
     pub carries_token: bool,
+    /// Whether it lay in the spam folder.
+    pub from_spam: bool,
+    /// What our own server says of its sender.
+    pub sender_auth: SenderAuth,
     /// From.
     pub from_address: String,
     /// From's display name.
@@ -110,6 +114,8 @@ pub struct ThreadContext {
     pub last_sent_body: String,
     /// Whether a person wrote in the thread.
     pub person_wrote: bool,
+    /// Whether a person has answered this very reply by mail.
+    pub person_answered_it: bool,
     /// Whether an answer (not only an acknowledgement) went out in the thread.
     pub answered: bool,
     /// Whether the lead sent the same text in the thread before.
@@ -159,14 +165,15 @@ impl Reader<'_> {
                         m.nature, m.source, m.internal_date, m.duplicate_id, m.sender_verified,
                         m.from_address, m.from_name, m.to_addresses, m.subject, m.message_key,
                         m.in_reply_to, m.reference_ids, m.visible_text, m.visible_sure,
-                        m.matched_sent_id, m.campaign_lead_id, m.match_confidence, m.carries_token
+                        m.matched_sent_id, m.campaign_lead_id, m.match_confidence, m.carries_token,
+                        m.from_spam, m.sender_auth
                  FROM reply_jobs j
                  JOIN messages m ON m.id = j.message_id
                  JOIN accounts a ON a.id = m.account_id
                  WHERE j.id = ?1",
             )?
             .query_row([job.0], |row| {
-                let words: (String, String, String) = (row.get(5)?, row.get(6)?, row.get(7)?);
+                let words: [String; 4] = [row.get(5)?, row.get(6)?, row.get(7)?, row.get(25)?];
                 let refs: (Option<i64>, Option<i64>) = (row.get(20)?, row.get(21)?);
                 let context = JobContext {
                     message_id: MessageRowId(row.get(0)?),
@@ -182,6 +189,8 @@ impl Reader<'_> {
                     sender_verified: row.get(10)?,
                     match_confidence: row.get(22)?,
                     carries_token: row.get(23)?,
+                    from_spam: row.get(24)?,
+                    sender_auth: SenderAuth::Unknown,
                     from_address: row.get(11)?,
                     from_name: row.get(12)?,
                     to_addresses: row.get(13)?,
@@ -199,12 +208,14 @@ impl Reader<'_> {
             .optional()?;
         let (mut context, words, refs) =
             found.ok_or_else(|| StoreError::NotFound(format!("Reply job {job}")))?;
-        context.disposition = words.0.parse()?;
+        let [disposition, nature, source, sender_auth] = words;
+        context.disposition = disposition.parse()?;
         // A word of a newer version is not "no nature": its mail must not be answered as a person's.
-        if !words.1.is_empty() {
-            context.nature = Some(words.1.parse()?);
+        if !nature.is_empty() {
+            context.nature = Some(nature.parse()?);
         }
-        context.source = words.2.parse()?;
+        context.source = source.parse()?;
+        context.sender_auth = sender_auth.parse()?;
         if let Some(sent) = refs.0 {
             context.matched = self.matched_sent(SentId(sent))?;
         }
@@ -271,6 +282,7 @@ impl Reader<'_> {
                         conversation_id: None,
                         last_sent_body: row.get(13)?,
                         person_wrote: false,
+                        person_answered_it: false,
                         answered: false,
                         equal_reply_before: false,
                         suppressed: false,
@@ -296,43 +308,29 @@ impl Reader<'_> {
         Ok(self
             .conn
             .prepare_cached(
-                "SELECT body FROM sent_messages WHERE campaign_lead_id = ?1
-                 ORDER BY sent_at DESC, id DESC LIMIT 1",
+                "SELECT s.body FROM sent_messages s LEFT JOIN outbox o ON o.id = s.outbox_ref
+                 WHERE s.campaign_lead_id = ?1 AND o.state IS NOT 'cancelled'
+                 ORDER BY s.sent_at DESC, s.id DESC LIMIT 1",
             )?
             .query_row([id.0], |row| row.get(0))
             .optional()?)
     }
 
-    /// A person of ours wrote when a mail of the thread was written or approved by one, or when
-    /// a copy of one came in: from sales (`internal`) or from our own address (`own_mail`). Our
-    /// automatic mails that come in again bear an id that we know; a colleague's vacation notice
-    /// is no person's mail either.
     fn add_history(&self, t: &mut ThreadContext, c: &JobContext) -> Result<(), StoreError> {
         let id = t.campaign_lead_id.0;
+        t.person_wrote = self.person_wrote(t.campaign_lead_id)?;
         self.conn
             .prepare_cached(
                 "SELECT (SELECT id FROM conversations WHERE message_ref = ?2),
-                        EXISTS (SELECT 1 FROM conversations
-                                WHERE campaign_lead_id = ?1 AND sender = 'human')
-                        OR EXISTS (SELECT 1 FROM sent_messages s
-                                   LEFT JOIN outbox o ON o.id = s.outbox_ref
-                                   WHERE s.campaign_lead_id = ?1
-                                     AND (s.kind = 'manual'
-                                          OR (s.kind <> 'campaign' AND o.automatic = 0)))
-                        OR EXISTS (SELECT 1 FROM messages m
-                                   WHERE m.campaign_lead_id = ?1
-                                     AND m.disposition IN ('internal', 'own_mail')
-                                     AND m.nature NOT IN ('automatic', 'bounce', 'receipt', 'complaint')
-                                     AND NOT EXISTS (SELECT 1 FROM sent_ids
-                                                     WHERE id_key = m.message_key)
-                                     AND NOT EXISTS (SELECT 1 FROM outbox
-                                                     WHERE rfc_message_id = m.message_key)),
                         EXISTS (SELECT 1 FROM sent_messages
                                 WHERE campaign_lead_id = ?1 AND kind IN ('answer', 'manual')),
                         EXISTS (SELECT 1 FROM messages
                                 WHERE campaign_lead_id = ?1 AND id < ?2 AND visible_text = ?3
                                   AND ?3 <> '' AND disposition <> 'duplicate'),
-                        EXISTS (SELECT 1 FROM suppressions WHERE email_key IN (?4, ?5))",
+                        EXISTS (SELECT 1 FROM suppressions WHERE email_key IN (?4, ?5)),
+                        EXISTS (SELECT 1 FROM conversations
+                                WHERE campaign_lead_id = ?1 AND sender = 'human'
+                                  AND email_in_reply_to = ?6 AND ?6 <> '')",
             )?
             .query_row(
                 params![
@@ -340,14 +338,15 @@ impl Reader<'_> {
                     c.message_id.0,
                     c.visible_text,
                     t.lead_email_key,
-                    crate::model::address_key(&c.from_address)
+                    crate::model::address_key(&c.from_address),
+                    c.message_key,
                 ],
                 |row| {
                     t.conversation_id = row.get::<_, Option<i64>>(0)?.map(ConversationId);
-                    t.person_wrote = row.get(1)?;
-                    t.answered = row.get(2)?;
-                    t.equal_reply_before = row.get(3)?;
-                    t.suppressed = row.get(4)?;
+                    t.answered = row.get(1)?;
+                    t.equal_reply_before = row.get(2)?;
+                    t.suppressed = row.get(3)?;
+                    t.person_answered_it = row.get(4)?;
                     Ok(())
                 },
             )?;

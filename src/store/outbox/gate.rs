@@ -67,6 +67,8 @@ pub(super) struct Facts {
     pub(super) paused: bool,
     /// A delivery report said for good that the lead's address takes no mail.
     pub(super) dead_address: bool,
+    /// A person of ours wrote in the conversation.
+    pub(super) person_wrote: bool,
     /// The lead is away until then.
     pub(super) away_until: Option<UtcMs>,
 }
@@ -82,6 +84,8 @@ impl Facts {
             inactive: row.get(3)?,
             paused: row.get(4)?,
             dead_address: row.get(5)?,
+            // Asked for automatic mails only.
+            person_wrote: false,
             away_until: row.get::<_, Option<i64>>(6)?.map(UtcMs),
         })
     }
@@ -162,10 +166,18 @@ fn decide(asked: &Asked<'_>, f: &Facts, now: UtcMs) -> Passage {
     if !asked.automatic {
         return Passage::Leave;
     }
+    let answers = matches!(asked.kind, MailKind::Acknowledgment | MailKind::Answer);
+    // Between queueing and now: the person has the thread, and finds what was to be said.
+    if f.person_wrote {
+        return if answers {
+            Passage::Draft("a person has written in the thread".into())
+        } else {
+            Passage::Withdraw("A person has written in the thread".into())
+        };
+    }
     if f.automation_off {
         return Passage::Hold;
     }
-    let answers = matches!(asked.kind, MailKind::Acknowledgment | MailKind::Answer);
     match f.mode {
         Some(CampaignMode::Off) => Passage::Withdraw("The campaign's mode is off by now".into()),
         Some(CampaignMode::Draft) if answers => {
@@ -185,7 +197,10 @@ impl Reader<'_> {
         if !goes_to_lead(asked.kind) {
             return Ok(Passage::Leave);
         }
-        let facts = self.gate_facts(asked)?;
+        let mut facts = self.gate_facts(asked)?;
+        if let Some(thread) = asked.campaign_lead_id.filter(|_| asked.automatic) {
+            facts.person_wrote = self.person_wrote(thread)?;
+        }
         Ok(decide(asked, &facts, now))
     }
 
@@ -268,11 +283,15 @@ mod tests {
             ..open.clone()
         };
         #[rustfmt::skip]
-        let table: [(&str, Facts, [&str; 8]); 14] = [
+        let table: [(&str, Facts, [&str; 8]); 16] = [
             //                                            ack         answer      approved  confirm     campaign    manual    notice   digest
             ("open", open.clone(),                        ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
             ("no conversation", Facts::default(),         ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
             ("suppressed", suppressed.clone(),            ["withdraw", "withdraw", "refuse", "leave",    "withdraw", "refuse", "leave", "leave"]),
+            ("a person wrote", Facts { person_wrote: true, ..open.clone() },
+                                                          ["draft",    "draft",    "leave",  "withdraw", "leave",    "leave",  "leave", "leave"]),
+            ("a person wrote, and off", Facts { person_wrote: true, ..off.clone() },
+                                                          ["draft",    "draft",    "leave",  "withdraw", "hold",     "leave",  "leave", "leave"]),
             ("automation off", off.clone(),               ["hold",     "hold",     "leave",  "hold",     "hold",     "leave",  "leave", "leave"]),
             ("suppressed and off", Facts { automation_off: true, ..suppressed.clone() },
                                                           ["withdraw", "withdraw", "refuse", "hold",     "withdraw", "refuse", "leave", "leave"]),

@@ -335,7 +335,7 @@ impl Tx<'_> {
     }
 
     /// What follows from a server's acceptance: sales were told, the campaign mail was sent.
-    fn accepted(&self, id: OutboxId, now: UtcMs) -> Result<(), StoreError> {
+    pub(super) fn accepted(&self, id: OutboxId, now: UtcMs) -> Result<(), StoreError> {
         let kind: String = self
             .conn
             .prepare_cached("SELECT kind FROM outbox WHERE id = ?1")?
