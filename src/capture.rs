@@ -6,6 +6,7 @@
 //! after it finds the stored references.
 
 mod batch;
+mod opt_out;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -213,7 +214,9 @@ impl Capture {
             asked.payloads.extend(payloads.iter().cloned());
             asked.addresses.extend(addresses.iter().cloned());
         }
-        tx.lookups(&asked)
+        let mut lookups = tx.lookups(&asked)?;
+        opt_out::look_up(tx, batch, &mut lookups)?;
+        Ok(lookups)
     }
 
     fn take_in(
@@ -273,7 +276,10 @@ impl Capture {
             let known = Known::new(lookups, arrived);
             let (keys, ours) = (&self.0.keys, &self.0.ours);
             let auth = auth_results::read(&m.mail, &origin.authserv_ids).sender();
-            let search: Search = matcher::search(&m.mail, &m.judged, keys, auth, &known);
+            let mut search: Search = matcher::search(&m.mail, &m.judged, keys, auth, &known);
+            if let Some(found) = opt_out::found(&m, keys, lookups) {
+                search.found = Some(found);
+            }
             let (disposition, reasons) =
                 disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, ours);
             (search, disposition, reasons)
@@ -351,11 +357,11 @@ impl Capture {
         {
             let empty = Content::default();
             let content = row.content.as_ref().unwrap_or(&empty);
-            let text = if content.visible_text.is_empty() {
-                &content.full_text
-            } else {
-                &content.visible_text
-            };
+            // A List-Unsubscribe mail has no text: its subject is what people read.
+            let text = [&content.visible_text, &content.full_text, &content.subject]
+                .into_iter()
+                .find(|text| !text.is_empty())
+                .unwrap_or(&content.subject);
             tx.insert_conversation(&NewConversation {
                 campaign_lead_id: matched.campaign_lead_id,
                 sender: Speaker::Customer,
@@ -367,6 +373,12 @@ impl Capture {
                 message_ref: Some(id),
                 outbox_ref: None,
             })?;
+        }
+        if row.disposition == Disposition::OptOut
+            && let Some(matched) = &row.matched
+        {
+            // At once: a mail that waits must not leave while the reply actor gets there.
+            tx.suppress_lead_of(matched.campaign_lead_id, "unsubscribe", id, now)?;
         }
         tx.keep_complained_of(id, &row.complained_of)?;
         if row.notice_bounced {

@@ -406,6 +406,8 @@ words! {
         Recipient => "recipient",
         /// A person attached it.
         Attached => "attached",
+        /// By the signed word of our List-Unsubscribe header in its subject.
+        Unsubscribe => "unsubscribe",
     }
 }
 
