@@ -6,29 +6,31 @@
 //! after it finds the stored references.
 
 mod batch;
+mod known;
+mod opt_out;
 mod scan;
 mod sent;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
 pub use batch::{Arrived, Origin, Report};
 pub use scan::{SCAN_CAMPAIGN, ScanReport};
 
+use self::known::Known;
 use crate::auth_results;
 use crate::config::{KeepRaw, Settings};
 use crate::disposition;
 use crate::faultpoint;
 use crate::keys::Keys;
-use crate::matcher::{self, Lookup, MailTo, Questions, Search};
+use crate::matcher::{self, Questions, Search};
 use crate::mime::{self, Mail};
-use crate::model::{Disposition, FolderRole, MessageRowId, SenderAuth, SentRef, address_key};
+use crate::model::{Disposition, FolderRole, MessageRowId, SenderAuth, address_key};
 use crate::msgid::{self, MsgId};
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
@@ -44,8 +46,6 @@ const PARSE_INLINE_BYTES: usize = 32 * 1024;
 static WARM: AtomicBool = AtomicBool::new(false);
 /// zstd's own default: measured 3 is half the time of 6 for a few per cent in size.
 const ZSTD_LEVEL: i32 = 3;
-/// A sender's clock, our own and the server's are not the same.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 /// A stored raw mail never unpacks to more (header and text prefix are fetched, not the rest).
 const RAW_LIMIT: u64 = 8 * 1024 * 1024;
 
@@ -234,7 +234,9 @@ impl Capture {
             asked.payloads.extend(payloads.iter().cloned());
             asked.addresses.extend(addresses.iter().cloned());
         }
-        tx.lookups(&asked)
+        let mut lookups = tx.lookups(&asked)?;
+        opt_out::look_up(tx, batch, &mut lookups)?;
+        Ok(lookups)
     }
 
     fn take_in(
@@ -294,7 +296,10 @@ impl Capture {
             let known = Known::new(lookups, arrived);
             let (keys, ours) = (&self.0.keys, &self.0.ours);
             let auth = auth_results::read(&m.mail, &origin.authserv_ids).sender();
-            let search: Search = matcher::search(&m.mail, &m.judged, keys, auth, &known);
+            let mut search: Search = matcher::search(&m.mail, &m.judged, keys, auth, &known);
+            if let Some(found) = opt_out::found(&m, keys, lookups) {
+                search.found = Some(found);
+            }
             let (disposition, reasons) =
                 disposition::decide(&m.mail, &m.judged, &search, sender_is_lead, ours);
             (search, disposition, reasons, auth)
@@ -375,6 +380,12 @@ impl Capture {
         now: UtcMs,
     ) -> Result<(), StoreError> {
         Self::conversation_line(tx, id, row, now)?;
+        if row.disposition == Disposition::OptOut
+            && let Some(matched) = &row.matched
+        {
+            // At once: a mail that waits must not leave while the reply actor gets there.
+            tx.suppress_lead_of(matched.campaign_lead_id, "unsubscribe", id, now)?;
+        }
         tx.keep_complained_of(id, &row.complained_of)?;
         if row.notice_bounced {
             warn!(
@@ -418,11 +429,11 @@ impl Capture {
         {
             let empty = Content::default();
             let content = row.content.as_ref().unwrap_or(&empty);
-            let text = if content.visible_text.is_empty() {
-                &content.full_text
-            } else {
-                &content.visible_text
-            };
+            // A List-Unsubscribe mail has no text: its subject is what people read.
+            let text = [&content.visible_text, &content.full_text, &content.subject]
+                .into_iter()
+                .find(|text| !text.is_empty())
+                .unwrap_or(&content.subject);
             tx.insert_conversation(&NewConversation {
                 campaign_lead_id: matched.campaign_lead_id,
                 sender: Speaker::Customer,
@@ -495,53 +506,6 @@ impl Parts {
         let judged = nature::judge(&mail, &self.ours, &self.keys);
         let visible = visible::split(&mail.text);
         (mail, judged, visible)
-    }
-}
-
-/// The answers for a batch, as the matcher asks for them about one mail.
-struct Known<'a> {
-    lookups: &'a Lookups,
-    mails_to: HashMap<&'a str, Vec<MailTo>>,
-}
-
-impl<'a> Known<'a> {
-    /// Mails that were sent after `arrived` cannot be answered by it.
-    fn new(lookups: &'a Lookups, arrived: UtcMs) -> Self {
-        let latest = arrived.plus(CLOCKS_DIFFER);
-        let mails_to = lookups.mails_to.iter().map(|(key, mails)| {
-            let mails = mails.iter().filter(|(_, _, sent_at)| *sent_at <= latest);
-            let mails = mails.map(|(sent, subject, _)| MailTo {
-                sent: sent.clone(),
-                folded_subject: matcher::folded_subject(subject),
-            });
-            (key.as_str(), mails.collect())
-        });
-        Self {
-            lookups,
-            mails_to: mails_to.collect(),
-        }
-    }
-}
-
-impl Lookup for Known<'_> {
-    fn sent(&self, id: &MsgId) -> Option<SentRef> {
-        self.lookups.sent.get(id.as_str()).cloned()
-    }
-    fn by_local_key(&self, key: &str) -> Option<SentRef> {
-        self.lookups.by_local_key.get(key).cloned()
-    }
-    fn by_payload(&self, payload: &str) -> Option<SentRef> {
-        self.lookups.by_payload.get(payload).cloned()
-    }
-    fn is_notice(&self, id: &MsgId) -> bool {
-        self.lookups.notices.contains(id.as_str())
-    }
-    fn is_taught(&self, address_key: &str, sent: &SentRef) -> bool {
-        let threads = self.lookups.taught.get(address_key);
-        threads.is_some_and(|t| t.contains(&sent.campaign_lead_id))
-    }
-    fn mails_to(&self, address_key: &str) -> &[MailTo] {
-        self.mails_to.get(address_key).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What becomes of a captured message: the decision table of docs/DECISIONS.md, first hit wins.
-//! Pure. Never [`Disposition::OptOut`]: the reply actor sets it when it has read the text.
+//! Pure. An opt-out by its text is set later, by the reply actor that reads it.
 
 use crate::matcher::Search;
 use crate::mime::Mail;
-use crate::model::{Address, Disposition, Nature};
+use crate::model::{Address, Disposition, MatchMethod, Nature};
 use crate::nature::{BounceClass, Judged, Ours};
 
 /// Decides, with the reasons. `sender_is_lead`: some lead has the sender's address.
@@ -51,6 +51,17 @@ fn first_hit(
 ) -> (Disposition, &'static str) {
     if judged.nature == Nature::Own {
         return (Disposition::OwnMail, "our own mail");
+    }
+    // Whatever the mail program made of it: without a text, marked as automatic, forwarded.
+    if search
+        .found
+        .as_ref()
+        .is_some_and(|m| m.method == MatchMethod::Unsubscribe)
+    {
+        return (
+            Disposition::OptOut,
+            "our List-Unsubscribe word is in its subject",
+        );
     }
     if let Some(reason) = internal(mail, judged, search, ours) {
         return (Disposition::Internal, reason);

@@ -418,6 +418,8 @@ words! {
         Recipient => "recipient",
         /// A person attached it.
         Attached => "attached",
+        /// By the signed word of our List-Unsubscribe header in its subject.
+        Unsubscribe => "unsubscribe",
     }
 }
 

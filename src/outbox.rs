@@ -28,8 +28,9 @@ use crate::store::{
 use crate::time::{self, UtcMs};
 use crate::wake::Doorbell;
 
-/// The longest sleep: what a lost bell costs at most.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// The longest sleep: what a lost bell costs at most, and what another process (`campaign send`,
+/// `automation on`) queues or releases without one.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// After a failure of the store, and when something due could not be claimed.
 const STORE_REST: Duration = Duration::from_secs(5);
 /// Accounts that send at the same time: a few slow servers do not hold up the rest, and the

@@ -1,6 +1,8 @@
 //! One snapshot for /health, the page and `replyd status`; and the board on which listeners
 //! note what they know of their account right now.
 
+mod sending;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,8 @@ use crate::store::{
     AccountRow, DigestFailure, FolderRow, NoticeBounce, OutboxStatus, SetAside, Store, StoreError,
 };
 use crate::time::{self, UtcMs};
+
+pub use sending::{CampaignLine, Limited, Sending};
 
 /// Why an account is live that no process holds: cron or the timer looks at it.
 pub const SINGLE_PASS: &str = "looked at by a single pass";
@@ -185,6 +189,9 @@ pub struct Snapshot {
     pub set_aside: Vec<SetAside>,
     /// The mails that leave.
     pub outbox: OutboxStatus,
+    /// What of them is held, and campaigns.
+    #[serde(flatten)]
+    pub sending: Sending,
 }
 
 impl Snapshot {
@@ -225,6 +232,7 @@ impl Snapshot {
                     digest_failure: r.digest_failure()?,
                     set_aside: r.set_aside(at.minus(SET_ASIDE_FOR), OUTBOX_LINES)?,
                     outbox: r.outbox_status(at, OUTBOX_LINES)?,
+                    sending: Sending::read(r, at)?,
                 })
             })
             .await
@@ -330,6 +338,7 @@ impl fmt::Display for Snapshot {
         if let Some(to) = &self.redirect_to {
             writeln!(f, "REDIRECT: every outgoing mail goes to {to}")?;
         }
+        write!(f, "{}", self.sending)?;
         for a in &self.accounts {
             let verified = a.verified_age_s.map_or_else(
                 || "never verified".to_owned(),

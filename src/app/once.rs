@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -17,6 +18,9 @@ use crate::time::{self, UtcMs};
 
 /// At the end of a pass: for a token refresh that nobody waited for.
 const TOKENS: Duration = Duration::from_secs(30);
+/// How long a pass without a service goes on sending campaign mails at their pace: cron starts
+/// the next one a minute later.
+const PACED_FOR: Duration = Duration::from_secs(50);
 
 /// How one account's look ended.
 #[derive(Debug)]
@@ -170,7 +174,23 @@ impl App {
         // A digest that cannot be made must not hold back the mails that wait.
         let digest = self.actor.send_due_digest(time::now(), true).await;
         let outbox = self.outbox().await?;
-        while outbox.handle_one(time::now()).await?.is_some() {}
+        let until = Instant::now() + PACED_FOR;
+        loop {
+            while outbox.handle_one(time::now()).await?.is_some() {}
+            // Campaign mails leave evenly: what a minute's pass of cron may send it sends in
+            // most of that minute.
+            let now = time::now();
+            let next = self.store.read(move |r| r.next_campaign_mail(now)).await;
+            let next = next.map_err(|e: StoreError| e)?;
+            let Some(wait) = next.map(|at| at.since(now)) else {
+                break;
+            };
+            // A mail that is due and yet was not taken is another process's.
+            if wait.is_zero() || Instant::now() + wait > until {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+        }
         outbox.close().await;
         self.vault.close(TOKENS).await;
         // Also what an earlier pass met: mails of a paused account wait without being tried.

@@ -338,7 +338,7 @@ impl Letter {
                 // would treat it as one machine's word to another (RFC 3834 §5.2).
                 by_person: true,
                 from: Address {
-                    name: self.from_name().to_owned(),
+                    name: self.display_name().to_owned(),
                     addr: self.sender.address.clone(),
                 },
                 to: Address {
@@ -407,7 +407,7 @@ impl Letter {
         values
     }
 
-    fn from_name(&self) -> &str {
+    fn display_name(&self) -> &str {
         let campaign = &self.campaign;
         [
             &self.sender.from_name,

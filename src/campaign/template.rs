@@ -369,11 +369,11 @@ mod tests {
 
     #[test]
     fn a_template_cannot_run_for_ever() {
-        let t = templates(
-            Some("S"),
-            "{% for i in range(99999) %}{{ i }}{% endfor %}",
-            "",
-        );
-        assert!(t.fill(&Values::new()).is_err());
+        let text = "{% for a in name %}{% for b in name %}{% for c in name %}.{% endfor %}\
+                    {% endfor %}{% endfor %}";
+        let t = templates(Some("S"), text, "");
+        let name = "x".repeat(100);
+        let fault = t.fill(&values(&[("name", &name)])).unwrap_err();
+        assert!(fault.to_string().contains("fuel"), "{fault}");
     }
 }

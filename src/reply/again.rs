@@ -88,6 +88,7 @@ impl ReplyActor {
                 equal_text_before: false,
                 equal_reply_before: false,
                 person_wrote: false,
+                automation_off: None,
                 person_answered_it: false,
                 from_spam: m.from_spam,
                 sender_auth: m.sender_auth,

@@ -81,6 +81,8 @@ pub struct Situation {
     pub campaign_active: bool,
     /// Whether the lead's address, or the sender's, gets no mail.
     pub suppressed: bool,
+    /// What a person switched off for this lead, in words; none: automation is on.
+    pub automation_off: Option<String>,
     /// Counts of the brakes.
     pub counts: BrakeCounts,
     /// Whether the same text went out in this thread before.
@@ -297,6 +299,11 @@ const SUPPRESSED: &str = "the address is suppressed";
 /// Everything that stands against an automatic mail, whatever the intent.
 fn reasons_against(s: &Situation, settings: &ReplySettings) -> Vec<String> {
     let mut why = old_mail_reasons(s, settings.answer_max_age);
+    why.extend(
+        s.automation_off
+            .iter()
+            .map(|off| format!("automation is off {off}")),
+    );
     let mut add = |hit: bool, word: &str| {
         if hit {
             why.push(word.to_owned());

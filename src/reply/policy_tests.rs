@@ -38,6 +38,7 @@ fn situation() -> Situation {
         mode: CampaignMode::Auto,
         campaign_active: true,
         suppressed: false,
+        automation_off: None,
         counts: BrakeCounts::default(),
         equal_text_before: false,
         equal_reply_before: false,
@@ -294,6 +295,25 @@ fn an_unverified_sender_gets_nothing_and_sales_are_told() {
             "{intent}: not a ready lead, a person looks"
         );
     }
+}
+
+#[test]
+fn while_automation_is_off_a_person_answers() {
+    let mut s = situation();
+    s.automation_off = Some("for everything since today: wrong prices".into());
+    let d = decide(&verdict(Intent::GoalReached, 0.9), &s, &settings());
+    assert_eq!(d.lead, ToLead::DraftAcknowledgement);
+    assert_eq!(d.sales, ToSales::Notice(NoticeKind::Goal));
+    let why = d.reasons.join("; ");
+    assert!(
+        why.contains("automation is off for everything since today: wrong prices"),
+        "{why}"
+    );
+    // An opt-out counts all the same, without a confirmation.
+    let mut confirms = settings();
+    confirms.optout_confirmation = true;
+    let d = decide(&verdict(Intent::Unsubscribe, 0.9), &s, &confirms);
+    assert_eq!((d.lead, d.suppress), (ToLead::Nothing, Some("unsubscribe")));
 }
 
 #[test]

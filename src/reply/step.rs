@@ -200,6 +200,12 @@ impl Step<'_> {
             mode: t.map_or(settings.mode, |t| t.mode),
             campaign_active: t.is_none_or(|t| t.active),
             suppressed: t.is_some_and(|t| t.suppressed),
+            automation_off: match t {
+                Some(t) => tx
+                    .automation_off_for(t.campaign_lead_id)?
+                    .map(|off| off.to_string()),
+                None => None,
+            },
             counts,
             equal_text_before: self.equal_text_before(tx, c)?,
             equal_reply_before: t.is_some_and(|t| t.equal_reply_before),

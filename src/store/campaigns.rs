@@ -5,7 +5,9 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::{Reader, StoreError, Tx};
-use crate::model::{CampaignId, CampaignLeadId, CampaignMode, LeadRowId, OutboxState};
+use crate::model::{
+    CampaignId, CampaignLeadId, CampaignMode, LeadRowId, OutboxState, SentId, SentRef,
+};
 use crate::time::UtcMs;
 
 /// A campaign with the texts of its mails, if replyd sends them.
@@ -296,50 +298,51 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// Whom an opt-out by a List-Unsubscribe mail concerns.
+    /// Whom opt-outs by List-Unsubscribe mails concern. A conversation without a sent mail is
+    /// left out: nobody got a word for it.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn unsubscribe_target(
+    pub fn unsubscribe_targets(
         &self,
-        id: CampaignLeadId,
-    ) -> Result<Option<UnsubscribeTarget>, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT l.lead_id, l.email_key,
-                        (SELECT max(s.id) FROM sent_messages s WHERE s.campaign_lead_id = cl.id),
-                        coalesce((SELECT o.envelope_to FROM outbox o
-                                  WHERE o.campaign_lead_id = cl.id AND o.kind = 'campaign'
-                                  ORDER BY o.id DESC LIMIT 1), '')
-                 FROM campaign_leads cl JOIN leads l ON l.id = cl.lead_id WHERE cl.id = ?1",
-            )?
-            .query_row([id.0], |row| {
-                Ok(UnsubscribeTarget {
-                    campaign_lead_id: id,
-                    lead_id: row.get(0)?,
-                    email_key: row.get(1)?,
-                    sent_id: row.get::<_, Option<i64>>(2)?.map(crate::model::SentId),
-                    sent_to: row.get(3)?,
+        ids: &[CampaignLeadId],
+    ) -> Result<Vec<UnsubscribeTarget>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT l.lead_id, l.email_key, s.id, s.known_at
+             FROM campaign_leads cl
+             JOIN leads l ON l.id = cl.lead_id
+             JOIN sent_messages s ON s.id =
+                 (SELECT max(x.id) FROM sent_messages x WHERE x.campaign_lead_id = cl.id)
+             WHERE cl.id = ?1",
+        )?;
+        let mut found = Vec::new();
+        for id in ids {
+            let target = statement
+                .query_row([id.0], |row| {
+                    Ok(UnsubscribeTarget {
+                        lead_id: row.get(0)?,
+                        sent: SentRef {
+                            sent_id: SentId(row.get(2)?),
+                            campaign_lead_id: *id,
+                            lead_email_key: row.get(1)?,
+                            known_at: UtcMs(row.get(3)?),
+                        },
+                    })
                 })
-            })
-            .optional()?)
+                .optional()?;
+            found.extend(target);
+        }
+        Ok(found)
     }
 }
 
 /// Whom an opt-out by a List-Unsubscribe mail concerns.
 #[derive(Clone, Debug)]
 pub struct UnsubscribeTarget {
-    /// The conversation.
-    pub campaign_lead_id: CampaignLeadId,
     /// The operator's key of the lead, which the word's signature covers.
     pub lead_id: String,
-    /// The lead's address of today.
-    pub email_key: String,
     /// The newest mail to it in the campaign.
-    pub sent_id: Option<crate::model::SentId>,
-    /// Where its campaign mail went; empty: not by us.
-    pub sent_to: String,
+    pub sent: SentRef,
 }
 
 impl Tx<'_> {

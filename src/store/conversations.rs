@@ -129,6 +129,28 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// As [`Tx::suppress`], for the lead of a conversation.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn suppress_lead_of(
+        &self,
+        thread: CampaignLeadId,
+        reason: &str,
+        message: MessageRowId,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        let key: Option<String> = self
+            .conn
+            .prepare_cached(
+                "SELECT l.email_key FROM campaign_leads cl JOIN leads l ON l.id = cl.lead_id
+                 WHERE cl.id = ?1",
+            )?
+            .query_row([thread.0], |row| row.get(0))
+            .optional()?;
+        self.suppress(&key.unwrap_or_default(), reason, Some(message), now)
+    }
+
     /// A reply whose text opts out is `opt_out`, whatever its headers said.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub struct Lookups {
     /// Mails to leads with this address, own or attached, newest first: each with its subject
     /// and when it was sent.
     pub mails_to: HashMap<String, Vec<(SentRef, String, UtcMs)>>,
+    /// Whom the List-Unsubscribe mails of the batch name, signature not yet checked.
+    pub unsubscribes: Vec<super::UnsubscribeTarget>,
 }
 
 impl Reader<'_> {

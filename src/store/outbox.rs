@@ -7,6 +7,8 @@
 //! `unknown`, and only a person moves it from there.
 
 mod campaign;
+#[cfg(test)]
+mod campaign_tests;
 mod copy;
 mod gate;
 mod lanes;

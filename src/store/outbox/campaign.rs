@@ -2,10 +2,10 @@
 //! leaves, and it is known as sent from the moment at which its body may be out.
 
 use chrono::{DateTime, Utc};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::StoreError;
-use crate::model::OutboxId;
+use crate::model::{IdSource, OutboxId, SentId};
 use crate::store::Tx;
 use crate::time::UtcMs;
 
@@ -40,15 +40,19 @@ impl Tx<'_> {
                  ON CONFLICT DO NOTHING",
             )?
             .execute(params![id.0, now.0])?;
-        self.conn
+        let known: Option<(i64, String)> = self
+            .conn
             .prepare_cached(
-                "INSERT INTO sent_ids (id_key, sent_id, source)
-                 SELECT o.rfc_message_id, s.id, 'own'
+                "SELECT s.id, o.rfc_message_id
                  FROM outbox o JOIN sent_messages s ON s.outbox_ref = o.id
-                 WHERE o.id = ?1 AND o.kind = 'campaign'
-                 ON CONFLICT DO NOTHING",
+                 WHERE o.id = ?1 AND o.kind = 'campaign'",
             )?
-            .execute([id.0])?;
+            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((sent, own_id)) = known {
+            // Nothing refers to it yet: it never left before.
+            self.add_sent_id(SentId(sent), &own_id, IdSource::Own, "", now)?;
+        }
         Ok(())
     }
 

@@ -23,7 +23,7 @@ pub(super) const DUE_SQL: &str =
 
 /// The next mail of each campaign whose mails may leave, whatever the pace: account, id, due at.
 /// Few rows: one a campaign with mails that wait.
-const CAMPAIGNS_SQL: &str = "\
+pub(super) const CAMPAIGNS_SQL: &str = "\
 SELECT o.account_id, o.id, o.next_attempt_at,
        coalesce((SELECT json_extract(p.value, '$.retry_at') FROM meta p
                  WHERE p.key = 'smtp:' || o.account_id), 0)
@@ -77,7 +77,16 @@ impl Reader<'_> {
             .transpose()
     }
 
-    /// When the next campaign mail may leave, if one waits; in the past when one may now.
+    /// When the next campaign mail of any account may leave, if one waits and nothing but the
+    /// pace holds it.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn next_campaign_mail(&self, now: UtcMs) -> Result<Option<UtcMs>, StoreError> {
+        self.next_campaign_due(now, "[]")
+    }
+
+    /// The same, of accounts that are not `busy`; in the past when one may leave now.
     pub(super) fn next_campaign_due(
         &self,
         now: UtcMs,

@@ -4,17 +4,17 @@ use super::*;
 use crate::model::{AccountState, IdSource, OutboxState, SentKind};
 use crate::store::{NewSent, Store};
 
-const T0: UtcMs = UtcMs(1_700_000_000_000);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const T0: UtcMs = UtcMs(1_700_000_000_000);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A database with account 1 and 2, and lead ann in campaign_lead 1 with reply job 1.
-struct World {
-    dir: tempfile::TempDir,
-    store: Store,
+pub(super) struct World {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) store: Store,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_blocking(&dir.path().join("r.db")).unwrap();
         let world = Self { dir, store };
@@ -35,11 +35,14 @@ impl World {
         world
     }
 
-    fn sql(&self, sql: &str) {
+    pub(super) fn sql(&self, sql: &str) {
         self.tx(|tx| Ok(tx.conn.execute_batch(sql)?));
     }
 
-    fn try_tx<T>(&self, f: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn try_tx<T>(
+        &self,
+        f: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut conn = self.store.0.writer.get().unwrap();
         let transaction = conn.transaction().unwrap();
         let done = f(&Tx {
@@ -49,11 +52,11 @@ impl World {
         Ok(done)
     }
 
-    fn tx<T>(&self, f: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>) -> T {
+    pub(super) fn tx<T>(&self, f: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>) -> T {
         self.try_tx(f).unwrap()
     }
 
-    fn text(&self, sql: &str) -> String {
+    pub(super) fn text(&self, sql: &str) -> String {
         self.tx(|tx| {
             let value: rusqlite::types::Value = tx.conn.query_row(sql, [], |r| r.get(0))?;
             Ok(match value {
@@ -64,27 +67,27 @@ impl World {
         })
     }
 
-    fn state(&self, id: OutboxId) -> String {
+    pub(super) fn state(&self, id: OutboxId) -> String {
         self.text(&format!("SELECT state FROM outbox WHERE id = {id}"))
     }
 
-    fn queue(&self, mail: &NewMail) -> OutboxId {
+    pub(super) fn queue(&self, mail: &NewMail) -> OutboxId {
         match self.tx(|tx| tx.enqueue(mail, T0)) {
             Inserted::New(id) => id,
             Inserted::Duplicate(id) => panic!("{id} was there"),
         }
     }
 
-    fn claim(&self, now: UtcMs) -> Option<ClaimedMail> {
+    pub(super) fn claim(&self, now: UtcMs) -> Option<ClaimedMail> {
         self.tx(|tx| tx.claim_outbox(now, CLAIM_LEASE, &[])).mail
     }
 
-    fn record(&self, mail: &ClaimedMail, verdict: &Verdict, now: UtcMs) -> OutboxState {
+    pub(super) fn record(&self, mail: &ClaimedMail, verdict: &Verdict, now: UtcMs) -> OutboxState {
         self.tx(|tx| tx.record_outcome(&mail.attempt, verdict, now))
     }
 
     /// Into `unknown`, as after a crash behind the handover.
-    fn lose_answer(&self, id: OutboxId) -> ClaimedMail {
+    pub(super) fn lose_answer(&self, id: OutboxId) -> ClaimedMail {
         let mail = self.claim(T0).unwrap();
         assert_eq!(mail.attempt.id, id);
         self.tx(|tx| tx.mark_handed_over(&mail.attempt, T0));
@@ -95,7 +98,7 @@ impl World {
     }
 }
 
-fn mail(kind: MailKind, id: &str) -> NewMail {
+pub(super) fn mail(kind: MailKind, id: &str) -> NewMail {
     NewMail {
         job_id: None,
         account_id: AccountId(1),
@@ -114,7 +117,7 @@ fn mail(kind: MailKind, id: &str) -> NewMail {
     }
 }
 
-fn sent() -> Verdict {
+pub(super) fn sent() -> Verdict {
     Verdict::Sent {
         code: 250,
         text: "2.0.0 Ok".into(),
@@ -123,7 +126,7 @@ fn sent() -> Verdict {
     }
 }
 
-fn deferred(trouble: Option<AccountState>) -> Verdict {
+pub(super) fn deferred(trouble: Option<AccountState>) -> Verdict {
     Verdict::Deferred {
         code: Some(451),
         text: "RCPT: greylisted".into(),
