@@ -54,6 +54,10 @@ pub const ALL: &[&str] = &[
     "oauth.before_commit",
     // The new tokens are committed.
     "oauth.committed",
+    // An alert, its mail and its notes are written, not committed.
+    "alerts.before_commit",
+    // A try of webhook or command is booked, nothing was told.
+    "alerts.claimed",
 ];
 
 /// Passes the named point, one of [`ALL`].

@@ -18,6 +18,10 @@ const VANISHED_TRIES: u8 = 5;
 /// At most so many rows for a gap that never came, in one look.
 const VANISHED_ROWS: u32 = 1000;
 
+/// UIDs of one FETCH while catching up: each brings a tagged OK, so that a long catch-up is no
+/// silence, also over a slow line. Doubled while nothing comes, as where a mailbox was emptied.
+const SPAN: u32 = 200;
+
 /// Told how far long work is: done, total.
 #[derive(Clone)]
 pub struct Progress(pub Arc<dyn Fn(u64, u64) + Send + Sync>);
@@ -36,15 +40,27 @@ pub(super) struct Looked {
     pub(super) selected: Option<Epoch>,
     /// Mailboxes that could not be opened; the others were looked at.
     pub(super) closed: Vec<String>,
+    /// Mails of the idling mailbox that a push should have announced before.
+    pub(super) missed: u64,
+}
+
+/// What holds for the look at one mailbox.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    source: CaptureSource,
+    poison: Poison,
+    due_before: Option<UtcMs>,
 }
 
 impl Listener {
-    /// Looks at every mailbox, the idling one last so that it stays selected.
+    /// Looks at every mailbox, the idling one last so that it stays selected. What the idling one
+    /// received before `due_before` should have been announced.
     pub(super) async fn look_at_all(
         &self,
         session: &mut Session,
         lease: &Lease,
         source: CaptureSource,
+        due_before: Option<UtcMs>,
     ) -> Result<Looked, Ended> {
         let mut looked = Looked::default();
         self.shared.board.note_fetching_alone(self.id, None);
@@ -57,10 +73,16 @@ impl Listener {
         looked.report.new_replies = self.refetch(session, lease).await?;
         let last = self.mailboxes.first().map(|(_, id)| *id);
         for (name, id) in self.mailboxes.iter().rev() {
-            match self.look(session, lease, name, *id, source, poison).await {
-                Ok((report, epoch)) => {
+            let how = How {
+                source,
+                poison,
+                due_before: due_before.filter(|_| Some(*id) == last),
+            };
+            match self.look(session, lease, name, *id, how).await {
+                Ok((report, epoch, missed)) => {
                     looked.report.add(&report);
                     looked.selected = Some(epoch);
+                    looked.missed = looked.missed.saturating_add(missed);
                 }
                 // One folder that was renamed or closed to us does not stop the others; the
                 // one that idles must be open.
@@ -88,41 +110,58 @@ impl Listener {
         Ok(looked)
     }
 
-    /// One mailbox from its cursor on.
+    /// One mailbox from its cursor on. Gives the mails that a push should have announced, too.
     async fn look(
         &self,
         session: &mut Session,
         lease: &Lease,
         name: &str,
         mailbox: MailboxId,
-        source: CaptureSource,
-        poison: Poison,
-    ) -> Result<(Report, Epoch), Ended> {
+        how: How,
+    ) -> Result<(Report, Epoch, u64), Ended> {
         let seen = session.examine(name).await?;
+        self.heard(lease).await?;
         let (mut report, mut epoch) = self
-            .epoch_looked_at(session, lease, mailbox, &seen, poison)
+            .epoch_looked_at(session, lease, mailbox, &seen, how.poison)
             .await?;
         // Everything up to here is known to be looked at; without UIDNEXT only a fetch tells.
         if seen.exists == 0 || seen.uid_next.is_some_and(|next| next <= epoch.cursor_uid) {
             self.shared.board.gap(mailbox, None);
-            return Ok((report, epoch));
+            return Ok((report, epoch, 0));
         }
-        let origin = self.origin(lease, epoch, source);
+        let origin = self.origin(lease, epoch, how.source);
         epoch = self
-            .step_carefully(session, &origin, poison, &mut report)
+            .step_carefully(session, &origin, how.poison, &mut report)
             .await?;
-        let mut haul = Haul::default();
-        let fetch = session
-            .fetch(epoch.cursor_uid, None, FetchWhat::Prefix)
-            .await?;
-        self.drain(fetch, &origin, None, &mut haul).await?;
-        self.finish(session, &origin, &mut haul, None).await?;
-        report.add(&haul.report);
-        epoch.cursor_uid = haul.reached().max(epoch.cursor_uid);
+        let mut missed = 0_u64;
+        let mut span = SPAN;
+        let mut from = epoch.cursor_uid;
+        loop {
+            // The last one is open-ended: what came since is taken with it.
+            let to = seen
+                .uid_next
+                .and_then(|next| from.checked_add(span).filter(|to| *to < next));
+            let mut haul = Haul::of_poll(how.due_before);
+            let last = to.map(|to| to.saturating_sub(1));
+            let fetch = session.fetch(from, last, FetchWhat::Prefix).await?;
+            self.drain(fetch, &origin, None, &mut haul).await?;
+            self.finish(session, &origin, &mut haul, None).await?;
+            self.heard(lease).await?;
+            report.add(&haul.report);
+            missed = missed.saturating_add(haul.missed);
+            epoch.cursor_uid = haul.reached().max(epoch.cursor_uid);
+            let Some(to) = to else { break };
+            span = if haul.reached() <= from {
+                span.saturating_mul(2)
+            } else {
+                SPAN
+            };
+            from = to;
+        }
         if let Some(next) = seen.uid_next {
             self.vanish(lease, epoch, next).await?;
         }
-        Ok((report, epoch))
+        Ok((report, epoch, missed))
     }
 
     /// After an announcement: what lies beyond the cursor of the idling mailbox, with IDLE up
@@ -191,7 +230,7 @@ impl Listener {
             lease: Some(lease.clone()),
             source,
             cursor_uid: Some(epoch.cursor_uid),
-            seen_until: self.shared.board.verified_at(self.id),
+            seen_until: self.shared.board.looked_at(self.id),
             authserv_ids: self.account.folders.authserv_ids.clone(),
         }
     }

@@ -8,6 +8,7 @@
 //! when its future is dropped: so each write is idempotent or guarded by the state it expects.
 
 mod accounts;
+mod alerts;
 mod automation;
 mod campaigns;
 mod conversations;
@@ -26,10 +27,12 @@ mod oauth;
 mod outbox;
 mod poison;
 mod presence;
+mod push;
 mod replay;
 mod reply;
 mod reports;
 mod sent;
+mod states;
 mod suppressions;
 mod thread;
 mod trace;
@@ -46,6 +49,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::trace;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
+pub use alerts::{AlertNote, Incident, NewIncident, StrandedAlert, Told, WatchView};
 pub use automation::{AutomationOff, Released};
 pub use campaigns::{
     Campaign, CampaignChange, CampaignCounts, Mailing, Paused, RECIPIENT_FIELDS, Recipient,
@@ -67,10 +71,12 @@ pub use outbox::{
 };
 pub use poison::Poison;
 pub use presence::ReaderPresence;
+pub use push::PushHealth;
 pub use replay::{NewDecision, Recorded, RecordedJob};
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use reports::NoticeBounce;
 pub use sent::{Change, NewSent, SentUpsert};
+pub use states::AccountIs;
 pub use suppressions::Suppression;
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
 pub use trace::Trace;
