@@ -27,6 +27,8 @@ const SHUTDOWN: Duration = Duration::from_secs(9);
 const SHUTDOWN_SAY: Duration = Duration::from_secs(3);
 /// Whether a listener hangs is looked at this often.
 const STUCK_CHECK: Duration = Duration::from_secs(30);
+/// Systemd's line of states is made anew this often.
+const STATES_AGAIN: Duration = Duration::from_secs(3);
 /// Raw mails beyond their retention are dropped this often, in small steps.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// One step of it.
@@ -266,34 +268,39 @@ async fn ended_or_stuck(
     }
 }
 
-/// Renews all leases of this process at once, and tells systemd that the store is alive.
+/// Renews all leases of this process at once, and tells systemd that the store is alive, and how
+/// the accounts are.
 pub(super) async fn keep_leases(
     store: crate::store::Store,
     settings: Arc<Settings>,
     owner: String,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut renew_at = Instant::now();
+    let mut said = String::new();
     while !stop.is_cancelled() {
-        let name = owner.clone();
-        match store
-            .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
-            .await
-        {
-            Ok(()) => {
-                let words = account_states(&store, &settings).await;
-                notify(&[
-                    sd_notify::NotifyState::Watchdog,
-                    sd_notify::NotifyState::Status(&words),
-                ]);
+        if Instant::now() >= renew_at {
+            renew_at = Instant::now() + LEASE / 3;
+            let name = owner.clone();
+            match store
+                .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
+                .await
+            {
+                Ok(()) => notify(&[sd_notify::NotifyState::Watchdog]),
+                Err(e) => {
+                    let e: StoreError = e;
+                    error!("could not renew the leases: {e:#}");
+                }
             }
-            Err(e) => {
-                let e: StoreError = e;
-                error!("could not renew the leases: {e:#}");
-            }
+        }
+        let words = account_states(&store, &settings).await;
+        if words != said {
+            notify(&[sd_notify::NotifyState::Status(&words)]);
+            said = words;
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(LEASE / 3) => {}
+            () = tokio::time::sleep(STATES_AGAIN) => {}
         }
     }
     Ok(())
