@@ -171,6 +171,8 @@ CREATE TABLE accounts (
     state               TEXT NOT NULL DEFAULT 'down' CHECK (state IN ('live', 'degraded', 'down', 'needs_sign_in')),
     state_reason        TEXT NOT NULL DEFAULT 'not started yet',
     state_since         INTEGER NOT NULL,
+    state_fault         TEXT NOT NULL DEFAULT '',             -- code of the fault behind the reason, '' = none
+    looked_at           INTEGER,                              -- last look at all mailboxes that ended well
     verified_at         INTEGER,                              -- last tagged OK from a selected mailbox
     failures            INTEGER NOT NULL DEFAULT 0,           -- connections lost in a row: the n of the backoff
     auth_refusals       INTEGER NOT NULL DEFAULT 0,           -- in a row; three: hourly
@@ -375,7 +377,7 @@ CREATE TABLE outbox (
     job_id           INTEGER REFERENCES reply_jobs (id),
     account_id       INTEGER NOT NULL REFERENCES accounts (id), -- through whose SMTP server it leaves
     kind             TEXT NOT NULL CHECK (kind IN ('acknowledgment', 'answer', 'optout_confirmation',
-                         'sales_notice', 'sales_digest', 'campaign', 'manual')),
+                         'sales_notice', 'sales_digest', 'campaign', 'manual', 'alert')),
     round            INTEGER NOT NULL DEFAULT 0,              -- grows only with `process --force --resend`
     campaign_lead_id INTEGER REFERENCES campaign_leads (id),
     campaign_id      INTEGER REFERENCES campaigns (id),       -- of a campaign mail
@@ -422,6 +424,7 @@ CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automa
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
 CREATE INDEX outbox_unfiled ON outbox (account_id, finished_at) WHERE state = 'sent' AND filed = '';
+CREATE INDEX outbox_alerts ON outbox (id) WHERE kind = 'alert' AND state IN ('queued', 'deferred', 'sending');
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Each attempt of a mail and how it ended, for people.
@@ -435,3 +438,39 @@ CREATE TABLE outbox_attempts (
     smtp_text   TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX outbox_attempts_by_mail ON outbox_attempts (outbox_id);
+
+-- ------------------------------------------------------------------ alerts
+-- What the operator is told: one row an incident, open until its end was told.
+CREATE TABLE alerts (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id    INTEGER NOT NULL REFERENCES accounts (id),
+    topic         TEXT NOT NULL CHECK (topic IN ('hearing', 'sending')),
+    state         TEXT NOT NULL CHECK (state IN ('down', 'needs_sign_in')), -- as it was told last
+    reason        TEXT NOT NULL,
+    began_at      INTEGER NOT NULL,                           -- since when it did not hear or send
+    raised_at     INTEGER NOT NULL,                           -- when the operator was told
+    after_message INTEGER NOT NULL,                           -- newest row of messages then: later ones were caught up
+    well_since    INTEGER,                                    -- well again, not told yet (damping)
+    ended_at      INTEGER                                     -- the end was told
+) STRICT;
+CREATE UNIQUE INDEX alerts_one_open ON alerts (account_id, topic) WHERE ended_at IS NULL;
+CREATE INDEX alerts_by_account ON alerts (account_id, raised_at);
+
+-- Each way by which one event of an alert is told. A try is booked (tries + 1, next_try_at in the
+-- future) before it is made: the booking is the lease.
+CREATE TABLE alert_notes (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    alert_id    INTEGER NOT NULL REFERENCES alerts (id),
+    event       TEXT NOT NULL CHECK (event IN ('raised', 'worse', 'ended')),
+    way         TEXT NOT NULL CHECK (way IN ('mail', 'webhook', 'command')),
+    state       TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'done', 'failed')),
+    told        TEXT NOT NULL,                                -- JSON: what is told
+    recipient   TEXT NOT NULL DEFAULT '',                     -- of a mail
+    outbox_ref  INTEGER REFERENCES outbox (id),               -- the mail, where it goes by mail
+    tries       INTEGER NOT NULL DEFAULT 0,
+    next_try_at INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    error       TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX alert_notes_due ON alert_notes (next_try_at) WHERE state = 'due';
+CREATE INDEX alert_notes_by_alert ON alert_notes (alert_id);

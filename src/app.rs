@@ -7,7 +7,8 @@ mod scan;
 mod tasks;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
 
 use anyhow::Context;
 use tokio::sync::OnceCell;
@@ -16,6 +17,7 @@ use tracing::info;
 pub use once::{CheckReport, Outcome, problem};
 pub use replay::{Change, Difference, ReplayReport};
 
+use crate::alerts::Alerts;
 use crate::campaign::pace::Pace;
 use crate::capture::Capture;
 use crate::config::{AccountSettings, Credential, Settings};
@@ -34,6 +36,7 @@ use crate::store::{ReaderPresence, Store, StoreError};
 use crate::time;
 use crate::tls::TlsRoots;
 use crate::wake::Doorbell;
+use crate::web::{Web, WebError};
 
 /// The parts of a running replyd.
 #[derive(Debug)]
@@ -52,6 +55,9 @@ pub struct App {
     /// One for each account; ringing makes its listener look at once.
     look_bells: Vec<Doorbell>,
     progress: Option<Progress>,
+    alerts: Alerts,
+    /// Bound by [`App::listen_web`], served by `run`.
+    web: std::sync::Mutex<Option<Web>>,
     /// Held from the first listener on.
     readers: OnceCell<ReaderPresence>,
 }
@@ -93,6 +99,14 @@ impl App {
             .iter()
             .map(|_| Doorbell::default())
             .collect();
+        let roots = TlsRoots::default();
+        let alerts = Alerts::new(
+            store.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&keys),
+            roots.clone(),
+            outbox_bell.clone(),
+        );
         Ok(Self {
             settings,
             store,
@@ -107,6 +121,8 @@ impl App {
             outbox_bell,
             look_bells,
             progress: None,
+            alerts,
+            web: std::sync::Mutex::new(None),
             readers: OnceCell::new(),
         })
     }
@@ -116,6 +132,21 @@ impl App {
     pub fn with_progress(mut self, progress: Option<Progress>) -> Self {
         self.progress = progress;
         self
+    }
+
+    /// Takes the port of the settings, if they name one; [`App::run`] then answers there. Gives
+    /// the address.
+    ///
+    /// # Errors
+    /// [`WebError`], with what to do.
+    pub async fn listen_web(&self) -> Result<Option<SocketAddr>, WebError> {
+        let Some(address) = self.settings.web.listen else {
+            return Ok(None);
+        };
+        let web = Web::bind(address).await?;
+        let bound = web.address();
+        *self.web.lock().unwrap_or_else(PoisonError::into_inner) = Some(web);
+        Ok(Some(bound))
     }
 
     /// The store, for commands and reports.

@@ -64,6 +64,10 @@ pub const ALL: &[&str] = &[
     "file.appended",
     // That is committed.
     "file.recorded",
+    // An alert, its mail and its notes are written, not committed.
+    "alerts.before_commit",
+    // A try of webhook or command is booked, nothing was told.
+    "alerts.claimed",
 ];
 
 /// Passes the named point, one of [`ALL`].

@@ -12,6 +12,7 @@
 //! | the database, and all SQL | [`store`] |
 //! | what the lead wants, and what is done | [`reply`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
+//! | what the operator is told, and /health | [`alerts`], [`web`] |
 //! | leads and sent mails from files, campaign mails | [`campaign`] |
 //! | ids and keys | [`msgid`], [`unsubscribe`], [`keys`] |
 //! | what can go wrong, in one catalogue | [`fault`] |
@@ -20,6 +21,7 @@
 //! | the service as installed on this machine | [`service`] |
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`certificate`], [`names`], [`reach`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
+pub mod alerts;
 pub mod app;
 pub mod auth_results;
 pub mod campaign;
@@ -62,3 +64,4 @@ pub mod understand;
 pub mod unsubscribe;
 pub mod visible;
 pub mod wake;
+pub mod web;

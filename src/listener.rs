@@ -10,9 +10,11 @@ mod folders;
 mod haul;
 mod look;
 mod poison;
+mod push;
 mod scan;
 mod sent;
 mod state;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +29,11 @@ pub use scan::ScanError;
 use crate::capture::{Capture, Report};
 use crate::config::{AccountSettings, Settings};
 use crate::credential::{CredentialError, Vault};
-use crate::imap::{ByteBudget, ImapError, Mode, News, Session, Watch};
+use crate::imap::{ByteBudget, ImapError, News, Session, Watch};
 use crate::keys::Keys;
-use crate::model::{AccountId, CaptureSource, Lease, MailboxId};
+use crate::model::{AccountId, AccountState, CaptureSource, Lease, MailboxId};
 use crate::status::{Board, SINGLE_PASS};
-use crate::store::{Store, StoreError};
+use crate::store::{PushHealth, Store, StoreError};
 use crate::time::{self, UtcMs};
 use crate::tls::TlsRoots;
 use crate::wake::Doorbell;
@@ -41,6 +43,9 @@ pub const LEASE: Duration = Duration::from_secs(45);
 /// A session that lived this long starts the backoff anew; a login alone does not, or a server
 /// that accepts and drops would be met in a tight loop (style: backoff that gives up).
 const LONG_LIFE: Duration = Duration::from_secs(300);
+/// The end that a server is known for is expected after so many polls of a session, or after
+/// [`LONG_LIFE`].
+const EXPECTED_AFTER: u32 = 5;
 /// Announcements in a row that bring nothing new (deletions, flags, a server that repeats
 /// itself) and are followed at once…
 const EMPTY_NEWS: u32 = 3;
@@ -110,6 +115,9 @@ pub enum Ended {
     /// Another process reads this account.
     #[error("Another process reads this account")]
     Held,
+    /// The server ended a session that had lived, as it ends every one: nothing is wrong.
+    #[error("The session's time was over: {0}")]
+    Over(String),
 }
 
 impl Ended {
@@ -240,19 +248,19 @@ impl Listener {
         let mut report = Report::default();
         if let Some(lease) = lease {
             let mut looked = self
-                .look_at_all(&mut session, lease, CaptureSource::CatchUp)
+                .look_at_all(&mut session, lease, CaptureSource::CatchUp, None)
                 .await?;
             while looked.more {
                 let mut rest = self
-                    .look_at_all(&mut session, lease, CaptureSource::CatchUp)
+                    .look_at_all(&mut session, lease, CaptureSource::CatchUp, None)
                     .await?;
                 rest.report.add(&looked.report);
                 looked = rest;
             }
-            let seen = state::looked(&looked, SINGLE_PASS);
-            let (state, reason) = self.with_token_trouble(seen).await?;
-            self.verified().await?;
-            self.set_state(lease, state, &reason).await?;
+            let way = (AccountState::Live, SINGLE_PASS.to_owned());
+            let is = self.with_token_trouble(state::looked(&looked, way)).await?;
+            self.looked(lease, is).await?;
+            self.forget_failures().await?;
             report = looked.report;
         }
         if let Some(days) = check_days {
@@ -278,40 +286,41 @@ impl Listener {
             () = stop.cancelled() => return Ok(()),
             connected = self.connect() => connected?,
         };
-        let known = self.begin().await?;
-        let silence = self.shared.settings.listen.silence;
-        let mut watch = Watch::new(session.capabilities(), known, silence);
-        let since = Instant::now();
+        let (mut watch, mut push) = self.watch(session.capabilities()).await?;
+        let mut known = watch.pipelining();
+        let mut age = self.age(token_ends);
         let mut reset = false;
         let mut source = CaptureSource::CatchUp;
         let result = loop {
             if let Err(e) = self
-                .turn(&mut session, &mut watch, lease, source, stop)
+                .turn(&mut session, &mut watch, &mut push, lease, source, stop)
                 .await
             {
-                break Err(Self::token_end(e, token_ends));
+                break Err(e);
             }
             if stop.is_cancelled() {
                 break Ok(());
             }
             source = CaptureSource::Live;
-            if !reset && since.elapsed() >= LONG_LIFE {
+            if !reset && age.since.elapsed() >= LONG_LIFE {
                 reset = true;
-                let id = self.id;
-                self.shared
-                    .store
-                    .write(move |tx| tx.reset_failures(id))
-                    .await?;
+                self.forget_failures().await?;
             }
+            if Instant::now() >= age.renew_at {
+                self.renew(&mut session, &mut watch, &push, &mut age).await;
+            }
+            known = self.keep_pipelining(known, &watch).await?;
         };
-        let learned = watch.pipelining();
-        if learned != known {
-            let id = self.id;
-            self.shared
-                .store
-                .write(move |tx| tx.set_pipelining(id, learned))
-                .await?;
-        }
+        self.keep_pipelining(known, &watch).await?;
+        let result = match result {
+            Err(Ended::Imap(e)) => {
+                self.idle_ended(&e, &watch, &mut push).await?;
+                let lived = LONG_LIFE.min(self.period(&push).saturating_mul(EXPECTED_AFTER));
+                let lived = age.since.elapsed() >= lived;
+                Err(Self::expected(e, lived, age.token_ends))
+            }
+            other => other,
+        };
         if result.is_ok() {
             // The server may be silent; stopping does not wait for it longer than this.
             let close = async {
@@ -331,24 +340,22 @@ impl Listener {
         &self,
         session: &mut Session,
         watch: &mut Watch,
+        push: &mut PushHealth,
         lease: &Lease,
         source: CaptureSource,
         stop: &CancellationToken,
     ) -> Result<(), Ended> {
+        let due_before = self.should_be_announced(watch, push);
         watch.leave(session).await?;
-        let looked = self.look_at_all(session, lease, source).await?;
-        let way = match watch.mode() {
-            Mode::Idle => "hears by push, and polls besides",
-            Mode::Poll => "polls: this server does not push",
-        };
-        let (state, reason) = self.with_token_trouble(state::looked(&looked, way)).await?;
-        self.verified().await?;
-        self.set_state(lease, state, &reason).await?;
+        let looked = self.look_at_all(session, lease, source, due_before).await?;
+        self.judge_pushes(watch, push, looked.missed).await?;
+        let way = self.way(watch, push);
+        let is = self.with_token_trouble(state::looked(&looked, way)).await?;
+        self.looked(lease, is).await?;
         let Some(mut epoch) = looked.selected.filter(|_| !looked.more) else {
             return Ok(());
         };
-        let listen = &self.shared.settings.listen;
-        let period = listen.interval.min(listen.idle_max);
+        let period = self.period(push);
         let until = Instant::now() + period;
         self.shared.board.alive_for(self.id, period);
         let mut empty = 0_u32;
@@ -360,7 +367,10 @@ impl Listener {
                     let new = self
                         .take_news(session, watch, lease, &mut epoch, announced)
                         .await?;
-                    self.shared.board.pushed(self.id, time::now());
+                    self.shared.board.looked(self.id, time::now());
+                    if new > 0 {
+                        self.pushed(push).await?;
+                    }
                     empty = if new == 0 { empty.saturating_add(1) } else { 0 };
                     if empty > EMPTY_NEWS {
                         let pause = EMPTY_PAUSE.saturating_mul(empty);
@@ -369,6 +379,12 @@ impl Listener {
                             () = stop.cancelled() => {}
                             () = tokio::time::sleep_until(wake) => {}
                         }
+                    }
+                }
+                News::Trouble => {
+                    if self.idle_troubled(watch, push).await? {
+                        // The state says so at once.
+                        return Ok(());
                     }
                 }
                 News::Due | News::Rung | News::Stopped => return Ok(()),

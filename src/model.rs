@@ -252,6 +252,8 @@ words! {
         Campaign => "campaign",
         /// Written or approved by a person.
         Manual => "manual",
+        /// Tells the operator that an account does not hear or send, or does again.
+        Alert => "alert",
     }
 }
 
@@ -330,6 +332,40 @@ words! {
         NeedsSignIn => "needs_sign_in",
         /// The token server refused the client of the settings: a person must mend them.
         ClientRefused => "client_refused",
+    }
+}
+
+words! {
+    /// What an alert is about.
+    AlertTopic, "alert topic" {
+        /// The account's mailboxes are not heard.
+        Hearing => "hearing",
+        /// The account's mails do not leave.
+        Sending => "sending",
+    }
+}
+
+words! {
+    /// What the operator is told.
+    AlertEvent, "alert event" {
+        /// It began.
+        Raised => "raised",
+        /// It became graver: a person must sign in.
+        Worse => "worse",
+        /// It is over.
+        Ended => "ended",
+    }
+}
+
+words! {
+    /// By which way the operator is told, besides the log.
+    AlertWay, "alert way" {
+        /// A mail through the outbox.
+        Mail => "mail",
+        /// A POST to the webhook.
+        Webhook => "webhook",
+        /// The command.
+        Command => "command",
     }
 }
 

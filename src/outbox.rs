@@ -33,9 +33,6 @@ use crate::wake::Doorbell;
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// After a failure of the store, and when something due could not be claimed.
 const STORE_REST: Duration = Duration::from_secs(5);
-/// Accounts that send at the same time: a few slow servers do not hold up the rest, and the
-/// bodies in memory stay few.
-const PARALLEL: usize = 8;
 /// How long a stop waits for mails in flight, inside the 10 s of the whole process. What is not
 /// done by then stays booked and is settled by the next start.
 const STOP_WAIT: Duration = Duration::from_secs(7);
@@ -122,12 +119,36 @@ impl OutboxWorker {
     /// # Errors
     /// A failure of the store that no waiting mends.
     pub async fn run(&self, stop: CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
+        // Never: what is due comes again and again.
+        let idle = CancellationToken::new();
+        self.send(stop, &idle, bell).await
+    }
+
+    /// For a single pass: sends until nothing is due any more after `last` fired, which says
+    /// that nothing more will be queued. As in [`OutboxWorker::run`] no account waits for
+    /// another.
+    ///
+    /// # Errors
+    /// As there; a passing failure of the store ends it too, as nobody waits for a better time.
+    pub async fn work_off(&self, last: &CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
+        self.send(CancellationToken::new(), last, bell).await
+    }
+
+    async fn send(
+        &self,
+        stop: CancellationToken,
+        last: &CancellationToken,
+        bell: Doorbell,
+    ) -> anyhow::Result<()> {
         let mut flights = Flights::default();
         let mut housekeeping = JoinSet::new();
         let result = loop {
+            // Read before the look: what is queued before it fired is seen by it.
+            let is_last = last.is_cancelled();
             let pause = match self.0.start_due(&mut flights, &stop).await {
+                Ok(_) if is_last && flights.accounts.is_empty() => break Ok(()),
                 Ok(pause) => pause,
-                Err(e) if is_passing(&e) => {
+                Err(e) if is_passing(&e) && !is_last => {
                     tracing::warn!(error = %format!("{e:#}"), "Outbox waits for the store");
                     STORE_REST
                 }
@@ -139,6 +160,7 @@ impl OutboxWorker {
                 Some(ended) = flights.next() => if let Err(e) = ended && !is_passing(&e) {
                     break Err(e);
                 },
+                () = last.cancelled(), if !is_last => {}
                 () = bell.rung() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -238,7 +260,9 @@ impl Inner {
         stop: &CancellationToken,
     ) -> anyhow::Result<Duration> {
         self.join(time::now()).await?;
-        while flights.accounts.len() < PARALLEL && !stop.is_cancelled() {
+        // One mail an account, however many accounts hang: none waits for another. The accounts
+        // of the settings bound how many bodies are in memory.
+        while !stop.is_cancelled() {
             let now = time::now();
             let Some(mail) = self.claim(now, flights.busy()).await? else {
                 let busy = flights.busy();

@@ -1,6 +1,8 @@
 //! One snapshot for /health, the page and `replyd status`; and the board on which listeners
 //! note what they know of their account right now.
 
+mod account;
+pub mod remedy;
 mod sending;
 
 use std::collections::HashMap;
@@ -11,12 +13,12 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
+pub use self::account::{AccountStatus, SmtpStatus};
+use self::account::{Beside, Fresh};
 use crate::config::Settings;
 use crate::fault::Fault;
-use crate::model::{AccountId, AccountState, FolderRole, MailboxId, OutboxState};
-use crate::store::{
-    AccountRow, DigestFailure, FolderRow, NoticeBounce, OutboxStatus, SetAside, Store, StoreError,
-};
+use crate::model::{AccountId, AccountState, MailboxId, OutboxState};
+use crate::store::{DigestFailure, OutboxStatus, SetAside, Store, StoreError};
 use crate::time::{self, UtcMs};
 
 pub use sending::{CampaignLine, Limited, Sending};
@@ -34,9 +36,10 @@ pub struct Board(Arc<Mutex<Notes>>);
 
 #[derive(Debug, Default)]
 struct Notes {
-    verified: HashMap<AccountId, UtcMs>,
-    pushed: HashMap<AccountId, UtcMs>,
-    states: HashMap<AccountId, (AccountState, String)>,
+    /// When all mailboxes were last known to be looked at whole.
+    looked: HashMap<AccountId, UtcMs>,
+    /// When a tagged OK of a selected mailbox was last kept in the store.
+    heard: HashMap<AccountId, Instant>,
     gaps: HashMap<MailboxId, (u32, u8)>,
     alone: HashMap<AccountId, (MailboxId, u32)>,
     alive_until: HashMap<AccountId, Instant>,
@@ -48,34 +51,28 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A selected mailbox of the account answered OK at `at`.
-    pub fn verified(&self, account: AccountId, at: UtcMs) {
-        self.notes().verified.insert(account, at);
+    /// Everything in the account's mailboxes that the server had received by `at` was looked at.
+    pub fn looked(&self, account: AccountId, at: UtcMs) {
+        self.notes().looked.insert(account, at);
     }
 
-    /// When the account was last verified by this process.
+    /// Up to when the account's mailboxes were looked at whole.
     #[must_use]
-    pub fn verified_at(&self, account: AccountId) -> Option<UtcMs> {
-        self.notes().verified.get(&account).copied()
+    pub fn looked_at(&self, account: AccountId) -> Option<UtcMs> {
+        self.notes().looked.get(&account).copied()
     }
 
-    /// The server pushed news at `at`, which verifies the account as well.
-    pub fn pushed(&self, account: AccountId, at: UtcMs) {
-        let mut notes = self.notes();
-        notes.pushed.insert(account, at);
-        notes.verified.insert(account, at);
+    /// That the account answers was kept just now, or a session begins.
+    pub fn heard(&self, account: AccountId) {
+        self.notes().heard.insert(account, Instant::now());
     }
 
-    /// Notes state and reason; says whether they differ from what was noted before, so that
-    /// the store is written only then.
-    pub fn changes(&self, account: AccountId, state: AccountState, reason: &str) -> bool {
-        let new = (state, reason.to_owned());
-        self.notes().states.insert(account, new.clone()).as_ref() != Some(&new)
-    }
-
-    /// The state is to be written anew, whatever was noted.
-    pub fn forget_state(&self, account: AccountId) {
-        self.notes().states.remove(&account);
+    /// Whether a tagged OK in the middle of a look is to be kept: not more often than `every`.
+    #[must_use]
+    pub fn heard_due(&self, account: AccountId, every: Duration) -> bool {
+        let now = Instant::now();
+        let kept = self.notes().heard.get(&account).copied();
+        kept.is_none_or(|kept| now.saturating_duration_since(kept) >= every)
     }
 
     /// The listener made progress.
@@ -133,35 +130,6 @@ impl Board {
     }
 }
 
-/// How one account is.
-#[derive(Clone, Debug, Serialize)]
-pub struct AccountStatus {
-    /// Its row.
-    pub id: AccountId,
-    /// Its name.
-    pub name: String,
-    /// Whether it stands in the settings: one that was removed needs nobody.
-    pub in_settings: bool,
-    /// What holds now: a recorded `live` that was not verified for three intervals is `down`.
-    pub state: AccountState,
-    /// Why, in words.
-    pub reason: String,
-    /// Since when.
-    pub since: UtcMs,
-    /// Last tagged OK from a selected mailbox.
-    pub verified_at: Option<UtcMs>,
-    /// How long ago, in seconds.
-    pub verified_age_s: Option<u64>,
-    /// No connection before, when it waits.
-    pub next_try_at: Option<UtcMs>,
-    /// Which process reads it now.
-    pub read_by: Option<String>,
-    /// The folders that are read besides the idling one, and what they are for.
-    pub folders: Vec<FolderRow>,
-    /// When a sales notice came back to it last; gone when a later one was taken.
-    pub notice_bounced_at: Option<UtcMs>,
-}
-
 /// Everything that `replyd status` shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
@@ -201,28 +169,36 @@ impl Snapshot {
     /// What the store says.
     pub async fn take(store: &Store, settings: &Settings) -> Result<Self, StoreError> {
         let at = time::now();
-        let fresh = settings.listen.interval.saturating_mul(3);
+        let fresh = Fresh::of(settings);
         let redirect_to = settings.redirect_to.clone();
         let names = settings.account_names.clone();
         store
             .read(move |r| {
                 let replies = r.reply_counts()?;
                 let bounces = r.notice_bounces()?;
+                let pauses = r.smtp_pauses()?;
+                let alerts = r.open_alerts()?;
+                let mut accounts = Vec::new();
+                for row in r.accounts()? {
+                    let id = row.id;
+                    let beside = Beside {
+                        in_settings: names.is_empty() || names.contains(&row.name),
+                        bounce: bounces.iter().find(|b| b.account_id == id),
+                        smtp: pauses.iter().find(|p| p.account_id == id),
+                        push: r.push_health(id)?,
+                        told_at: alerts
+                            .iter()
+                            .filter(|i| i.account_id == id)
+                            .map(|i| i.raised_at)
+                            .min(),
+                    };
+                    let folders = r.folders(id)?.folders;
+                    accounts.push(AccountStatus::of(row, folders, beside, at, fresh));
+                }
                 Ok(Self {
                     at,
                     redirect_to,
-                    accounts: r
-                        .accounts()?
-                        .into_iter()
-                        .map(|a| {
-                            let bounce = bounces.iter().find(|b| b.account_id == a.id);
-                            let in_settings = names.is_empty() || names.contains(&a.name);
-                            let folders = r.folders(a.id)?.folders;
-                            let mut status = account(a, in_settings, bounce, at, fresh);
-                            status.folders = folders;
-                            Ok(status)
-                        })
-                        .collect::<Result<_, StoreError>>()?,
+                    accounts,
                     messages: r.disposition_counts()?,
                     replies_from_spam: r.replies_from_spam()?,
                     replies_pending: replies.pending,
@@ -267,72 +243,6 @@ const SET_ASIDE_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Mails listed by name in a snapshot.
 const OUTBOX_LINES: u32 = 20;
 
-fn account(
-    a: AccountRow,
-    in_settings: bool,
-    bounce: Option<&NoticeBounce>,
-    now: UtcMs,
-    fresh: Duration,
-) -> AccountStatus {
-    let age = a.verified_at.map(|at| now.since(at));
-    let held = a.lease_until > now;
-    let left = !held && a.state_reason != SINGLE_PASS;
-    let stale = a.state == AccountState::Live && (left || age.is_none_or(|age| age > fresh));
-    let (state, reason) = match (stale, held) {
-        _ if !in_settings => (AccountState::Down, NOT_IN_SETTINGS.into()),
-        (true, true) => (
-            AccountState::Down,
-            "not verified for three intervals".into(),
-        ),
-        (true, false) => (
-            AccountState::Down,
-            "no replyd reads it now: start the service".into(),
-        ),
-        // A graver state keeps its own reason.
-        (false, _) if bounce.is_some() && a.state == AccountState::Live => {
-            (AccountState::Degraded, NOTICE_BOUNCED.into())
-        }
-        (false, _) => (a.state, a.state_reason),
-    };
-    AccountStatus {
-        id: a.id,
-        name: a.name,
-        in_settings,
-        state,
-        reason,
-        since: a.state_since,
-        verified_at: a.verified_at,
-        verified_age_s: age.map(|age| age.as_secs()),
-        next_try_at: Some(a.next_attempt_at).filter(|at| in_settings && *at > now),
-        read_by: a.lease_owner.filter(|_| held),
-        folders: Vec::new(),
-        notice_bounced_at: bounce.map(|b| b.at),
-    }
-}
-
-const NOT_IN_SETTINGS: &str = "not in the settings: not read any more";
-const NOTICE_BOUNCED: &str = "a sales notice bounced: check reply.sales_email";
-
-/// What is read besides the idling mailbox, and what cannot be read.
-fn folders(f: &mut fmt::Formatter<'_>, folders: &[FolderRow]) -> fmt::Result {
-    let named: Vec<String> = folders
-        .iter()
-        .filter_map(|folder| match folder.role {
-            FolderRole::Junk => Some(format!("spam folder {:?}", folder.name)),
-            FolderRole::Sent => Some(format!("Sent folder {:?}", folder.name)),
-            FolderRole::Watched | FolderRole::None => None,
-        })
-        .collect();
-    if !named.is_empty() {
-        writeln!(f, "{:<20} reads {}", "", named.join(", "))?;
-    }
-    for folder in folders.iter().filter(|folder| !folder.trouble.is_empty()) {
-        let (name, trouble) = (&folder.name, &folder.trouble);
-        writeln!(f, "{:<20} mailbox {name:?} cannot be read: {trouble}", "")?;
-    }
-    Ok(())
-}
-
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(to) = &self.redirect_to {
@@ -345,13 +255,7 @@ impl fmt::Display for Snapshot {
                 |s| format!("verified {s} s ago"),
             );
             writeln!(f, "{:<20} {:<14} {verified}: {}", a.name, a.state, a.reason)?;
-            folders(f, &a.folders)?;
-            if let Some(at) = a.next_try_at {
-                writeln!(f, "{:<20} next try at {}", "", at.rfc3339())?;
-            }
-            if let Some(at) = a.notice_bounced_at.filter(|_| a.reason != NOTICE_BOUNCED) {
-                writeln!(f, "{:<20} {NOTICE_BOUNCED} (at {})", "", at.rfc3339())?;
-            }
+            a.details(f)?;
         }
         if self.accounts.is_empty() {
             writeln!(f, "No account was ever read.")?;
@@ -397,7 +301,9 @@ impl fmt::Display for Snapshot {
                 depth.join(", ")
             }
         )?;
-        for p in &self.outbox.paused {
+        // Those of the settings are shown with their account.
+        let shown = |id| self.accounts.iter().any(|a| a.id == id && a.smtp.is_some());
+        for p in self.outbox.paused.iter().filter(|p| !shown(p.account_id)) {
             let (account, state) = (&p.account, p.state);
             match p.fault.parse::<Fault>() {
                 Ok(fault) => writeln!(

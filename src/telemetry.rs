@@ -1,10 +1,18 @@
 //! Set-up of the log: text for people, JSON by setting, always on stderr, so that reports on
 //! stdout stay clean. Secrets, bodies and addresses are never fields (invariant I7).
+//!
+//! When stderr is the journal (systemd says so in JOURNAL_STREAM), each line begins with its
+//! priority (sd-daemon(3)), so that `journalctl -p err` shows alerts and nothing else.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use anyhow::Context;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogSettings};
@@ -31,6 +39,81 @@ fn quiet_panics() {
     }));
 }
 
+/// Standard error, with priorities where the journal reads it.
+#[derive(Clone, Copy, Debug)]
+struct Out {
+    journal: bool,
+}
+
+impl<'a> MakeWriter<'a> for Out {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        self.line(Level::INFO)
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Line {
+        self.line(*meta.level())
+    }
+}
+
+impl Out {
+    fn line(self, level: Level) -> Line {
+        Line(self.journal.then(|| priority(level)))
+    }
+}
+
+/// One event on its way to stderr; holds its priority.
+#[derive(Debug)]
+struct Line(Option<&'static str>);
+
+impl Write for Line {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        match self.0 {
+            None => io::stderr().write_all(event),
+            Some(priority) => io::stderr().write_all(&prefixed(event, priority)),
+        }?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// The journal's priorities: 3 error, 4 warning, 6 informational, 7 debug.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
+}
+
+/// Each line with its priority: the journal looks at lines, not at events.
+fn prefixed(event: &[u8], priority: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(event.len().saturating_add(8));
+    for line in event.split_inclusive(|b| *b == b'\n') {
+        out.extend_from_slice(priority.as_bytes());
+        out.extend_from_slice(line);
+    }
+    out
+}
+
+/// Whether stderr is the stream that systemd connected to the journal: `device:inode`.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let Ok(fd) = io::stderr().as_fd().try_clone_to_owned() else {
+        return false;
+    };
+    File::from(fd)
+        .metadata()
+        .is_ok_and(|m| stream == format!("{}:{}", m.dev(), m.ino()))
+}
+
 /// Starts logging. Call once.
 ///
 /// # Errors
@@ -47,7 +130,9 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
     }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(Out {
+            journal: is_journal(),
+        });
     match settings.format {
         LogFormat::Text => {
             let ansi = std::io::stderr().is_terminal();
@@ -62,4 +147,26 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
     .context("Start the log")?;
     quiet_panics();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_of_an_event_carries_its_priority() {
+        let event = b"ALERT: it does\nnot hear\n";
+        assert_eq!(
+            prefixed(event, priority(Level::ERROR)),
+            b"<3>ALERT: it does\n<3>not hear\n"
+        );
+        for (level, number) in [
+            (Level::WARN, "<4>"),
+            (Level::INFO, "<6>"),
+            (Level::DEBUG, "<7>"),
+            (Level::TRACE, "<7>"),
+        ] {
+            assert_eq!(priority(level), number);
+        }
+    }
 }

@@ -8,8 +8,9 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet};
 
 use replyd::model::{
-    AccountState, CampaignMode, CaptureSource, Disposition, Filed, FilesSent, FolderRole, IdSource,
-    MailKind, OAuthState, OutboxState, Pipelining, SenderAuth, SentKind,
+    AccountState, AlertEvent, AlertTopic, AlertWay, CampaignMode, CaptureSource, Disposition,
+    Filed, FilesSent, FolderRole, IdSource, MailKind, OAuthState, OutboxState, Pipelining,
+    SenderAuth, SentKind,
 };
 use replyd::store::Store;
 use rusqlite::Connection;
@@ -144,6 +145,9 @@ fn the_checks_of_the_schema_list_the_words_of_the_model() {
         ("messages", "sender_auth", words(SenderAuth::ALL)),
         ("account_folders", "files_sent", words(FilesSent::ALL)),
         ("oauth_tokens", "state", words(OAuthState::ALL)),
+        ("alerts", "topic", words(AlertTopic::ALL)),
+        ("alert_notes", "event", words(AlertEvent::ALL)),
+        ("alert_notes", "way", words(AlertWay::ALL)),
     ];
     let (_dir, conn) = database();
     for (table, name, model) in want {
@@ -241,6 +245,8 @@ fn scans_long_table(sql: &str, step: &str) -> bool {
         "drafts_one_open",
         "digest_items_open",
         "messages_raw_expiry",
+        "alerts_one_open",
+        "alert_notes_due",
     ];
     !(rest.starts_with("CONSTANT ROW")
         || SMALL.contains(&table.as_str())

@@ -1,8 +1,10 @@
 //! `run --once`, `check` and `process`: one pass with the same parts as `run`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use anyhow::Context;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -21,6 +23,8 @@ const TOKENS: Duration = Duration::from_secs(30);
 /// How long a pass without a service goes on sending campaign mails at their pace: cron starts
 /// the next one a minute later.
 const PACED_FOR: Duration = Duration::from_secs(50);
+/// A mail that is due is being sent, or is another process's: how soon to look again.
+const PACED_STEP: Duration = Duration::from_millis(200);
 
 /// How one account's look ended.
 #[derive(Debug)]
@@ -66,31 +70,58 @@ impl CheckReport {
     }
 }
 
+/// The outbox at work beside a pass.
+struct Sending {
+    last: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Sending {
+    /// Nothing more will be queued: waits until all that is due was tried.
+    async fn end(self) -> anyhow::Result<()> {
+        self.last.cancel();
+        self.task.await.context("Send mails")?
+    }
+}
+
 impl App {
-    /// One pass of every account, then reply and outbox until nothing is due. With
-    /// `check_days` every UID of that window is looked at again, also behind the cursor.
+    /// One pass of every account, with reply and outbox until nothing is due. What one account
+    /// brought is answered while others are still looked at, and its mails leave while others'
+    /// servers hang. With `check_days` every UID of that window is looked at again, also behind
+    /// the cursor.
     ///
     /// # Errors
     /// When the pass cannot begin; what an account met is in the report.
     pub async fn once(&self, check_days: Option<u32>) -> anyhow::Result<CheckReport> {
+        let sending = self.begin_sending().await?;
         // A first look may take longer than a lease.
         let keeping = CancellationToken::new();
         let keeper = tokio::spawn(tasks::keep_leases(
             self.store.clone(),
+            Arc::clone(&self.settings),
             self.owner.clone(),
             keeping.clone(),
         ));
-        let report = self.look_at_accounts(check_days).await;
+        let mut report = CheckReport::default();
+        let looked = self.look_and_answer(check_days, &mut report).await;
         keeping.cancel();
         if let Err(join) = keeper.await {
             warn!("the lease keeper failed: {join}");
         }
-        let mut report = report?;
-        self.work_off(&mut report).await?;
+        let ended = self.finish_pass(&mut report, sending).await;
+        looked?;
+        // What the pass met may be worth an alert, whose mail then leaves as well.
+        self.alerts.after_pass(time::now()).await?;
+        self.begin_sending().await?.end().await?;
+        ended?;
         Ok(report)
     }
 
-    async fn look_at_accounts(&self, check_days: Option<u32>) -> anyhow::Result<CheckReport> {
+    async fn look_and_answer(
+        &self,
+        check_days: Option<u32>,
+        report: &mut CheckReport,
+    ) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
         for listener in self.listeners().await? {
             tasks.spawn(async move {
@@ -98,7 +129,6 @@ impl App {
                 (listener.name().to_owned(), listener.id(), result)
             });
         }
-        let mut report = CheckReport::default();
         while let Some(ended) = tasks.join_next().await {
             match ended {
                 Ok((name, id, result)) => {
@@ -122,20 +152,12 @@ impl App {
                     ));
                 }
             }
+            while let Some(job) = self.actor.handle_one(time::now()).await? {
+                report.note(job);
+            }
         }
         report.accounts.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(report)
-    }
-
-    /// Reply jobs that are due, then the digest and the outbox.
-    ///
-    /// # Errors
-    /// What the store says.
-    async fn work_off(&self, report: &mut CheckReport) -> anyhow::Result<()> {
-        while let Some(job) = self.actor.handle_one(time::now()).await? {
-            report.note(job);
-        }
-        self.finish_pass(report).await
+        Ok(())
     }
 
     /// Reply jobs that wait, and with `force` those that were processed already, at most
@@ -165,33 +187,43 @@ impl App {
                 }
             }
         }
-        self.finish_pass(&mut report).await?;
+        let sending = self.begin_sending().await?;
+        self.finish_pass(&mut report, sending).await?;
         Ok(report)
     }
 
-    /// Digest and outbox, until nothing is due.
-    async fn finish_pass(&self, report: &mut CheckReport) -> anyhow::Result<()> {
-        // A digest that cannot be made must not hold back the mails that wait.
-        let digest = self.actor.send_due_digest(time::now(), true).await;
-        let outbox = self.outbox().await?;
+    async fn begin_sending(&self) -> anyhow::Result<Sending> {
+        let (outbox, bell) = (self.outbox().await?, self.outbox_bell.clone());
+        let last = CancellationToken::new();
+        let ending = last.clone();
+        let task = tokio::spawn(async move { outbox.work_off(&ending, bell).await });
+        Ok(Sending { last, task })
+    }
+
+    /// Campaign mails leave evenly: what a minute's pass of cron may send it sends in most of
+    /// that minute.
+    async fn pace_out(&self) -> anyhow::Result<()> {
         let until = Instant::now() + PACED_FOR;
         loop {
-            while outbox.handle_one(time::now()).await?.is_some() {}
-            // Campaign mails leave evenly: what a minute's pass of cron may send it sends in
-            // most of that minute.
             let now = time::now();
             let next = self.store.read(move |r| r.next_campaign_mail(now)).await;
-            let next = next.map_err(|e: StoreError| e)?;
-            let Some(wait) = next.map(|at| at.since(now)) else {
-                break;
+            let Some(at) = next.map_err(|e: StoreError| e)? else {
+                return Ok(());
             };
-            // A mail that is due and yet was not taken is another process's.
-            if wait.is_zero() || Instant::now() + wait > until {
-                break;
+            let wait = at.since(now).max(PACED_STEP);
+            if Instant::now() + wait > until {
+                return Ok(());
             }
             tokio::time::sleep(wait).await;
         }
-        outbox.close().await;
+    }
+
+    /// The digest, and what is left in the outbox.
+    async fn finish_pass(&self, report: &mut CheckReport, sending: Sending) -> anyhow::Result<()> {
+        // A digest that cannot be made must not hold back the mails that wait.
+        let digest = self.actor.send_due_digest(time::now(), true).await;
+        self.pace_out().await?;
+        sending.end().await?;
         self.vault.close(TOKENS).await;
         // Also what an earlier pass met: mails of a paused account wait without being tried.
         report.smtp = self
@@ -258,6 +290,10 @@ impl App {
             }
             Ended::TokenExpired => Outcome::NotNow {
                 why: ended.to_string(),
+                next_try,
+            },
+            Ended::Over(why) => Outcome::NotNow {
+                why: why.clone(),
                 next_try,
             },
             Ended::Store(e) => Outcome::Failed(fault::of_store(e).sentence("", e)),

@@ -2,6 +2,7 @@
 //! store, the outbox, the reply actor or the supervisor ends, the process ends with an error
 //! and systemd restarts it.
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -11,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::App;
+use crate::alerts::Health;
 use crate::capture;
+use crate::config::Settings;
 use crate::listener::{LEASE, Listener};
 use crate::reply::classify;
 use crate::retry;
@@ -24,6 +27,8 @@ const SHUTDOWN: Duration = Duration::from_secs(9);
 const SHUTDOWN_SAY: Duration = Duration::from_secs(3);
 /// Whether a listener hangs is looked at this often.
 const STUCK_CHECK: Duration = Duration::from_secs(30);
+/// Systemd's line of states is made anew this often.
+const STATES_AGAIN: Duration = Duration::from_secs(3);
 /// Raw mails beyond their retention are dropped this often, in small steps.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// One step of it.
@@ -78,10 +83,26 @@ impl App {
             Box::pin(async move { outbox.run(token, bell).await }),
         );
         let (store, owner, token) = (self.store.clone(), self.owner.clone(), stop.clone());
+        let settings = Arc::clone(&self.settings);
         spawn(
             "lease keeper",
-            Box::pin(async move { keep_leases(store, owner, token).await }),
+            Box::pin(async move { keep_leases(store, settings, owner, token).await }),
         );
+        let (alerts, token) = (self.alerts.clone(), stop.clone());
+        spawn("sentinel", Box::pin(async move { alerts.run(token).await }));
+        let web = self
+            .web
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(web) = web {
+            let (store, settings) = (self.store.clone(), Arc::clone(&self.settings));
+            let token = stop.clone();
+            spawn(
+                "web server",
+                Box::pin(async move { web.serve(store, settings, token).await }),
+            );
+        }
         let (store, retention, token) = (
             self.store.clone(),
             self.settings.store.raw_retention,
@@ -247,50 +268,49 @@ async fn ended_or_stuck(
     }
 }
 
-/// Renews all leases of this process at once, and tells systemd that the store is alive.
+/// Renews all leases of this process at once, and tells systemd that the store is alive, and how
+/// the accounts are.
 pub(super) async fn keep_leases(
     store: crate::store::Store,
+    settings: Arc<Settings>,
     owner: String,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut renew_at = Instant::now();
+    let mut said = String::new();
     while !stop.is_cancelled() {
-        let name = owner.clone();
-        match store
-            .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
-            .await
-        {
-            Ok(()) => {
-                let words = account_states(&store).await;
-                notify(&[
-                    sd_notify::NotifyState::Watchdog,
-                    sd_notify::NotifyState::Status(&words),
-                ]);
+        if Instant::now() >= renew_at {
+            renew_at = Instant::now() + LEASE / 3;
+            let name = owner.clone();
+            match store
+                .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
+                .await
+            {
+                Ok(()) => notify(&[sd_notify::NotifyState::Watchdog]),
+                Err(e) => {
+                    let e: StoreError = e;
+                    error!("could not renew the leases: {e:#}");
+                }
             }
-            Err(e) => {
-                let e: StoreError = e;
-                error!("could not renew the leases: {e:#}");
-            }
+        }
+        let words = account_states(&store, &settings).await;
+        if words != said {
+            notify(&[sd_notify::NotifyState::Status(&words)]);
+            said = words;
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(LEASE / 3) => {}
+            () = tokio::time::sleep(STATES_AGAIN) => {}
         }
     }
     Ok(())
 }
 
-/// One line for `systemctl status`.
-async fn account_states(store: &crate::store::Store) -> String {
-    match store.read(|r| r.accounts()).await {
-        Ok(accounts) => accounts
-            .iter()
-            .map(|a| format!("{}: {}", a.name, a.state))
-            .collect::<Vec<_>>()
-            .join(", "),
-        Err(e) => {
-            let e: StoreError = e;
-            format!("the store cannot be read: {e}")
-        }
+/// One line for `systemctl status`: the states, and why where it is not well.
+async fn account_states(store: &crate::store::Store, settings: &Settings) -> String {
+    match Health::take(store, settings, time::now()).await {
+        Ok(health) => health.line(),
+        Err(e) => format!("the store cannot be read: {e}"),
     }
 }
 

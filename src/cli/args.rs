@@ -70,11 +70,21 @@ pub struct RunArgs {
     /// Look at every account once, work off what is due, and exit
     #[arg(long)]
     pub once: bool,
+    /// Answer HTTP requests (/health) here [default: 127.0.0.1:8025]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "no_web")]
+    pub listen: Option<String>,
+    /// Answer no HTTP requests
+    #[arg(long)]
+    pub no_web: bool,
 }
 
 impl RunArgs {
     pub(super) fn is_empty(&self) -> bool {
-        self.interval.is_none() && self.days.is_none() && !self.once
+        self.interval.is_none()
+            && self.days.is_none()
+            && !self.once
+            && self.listen.is_none()
+            && !self.no_web
     }
 
     /// The flags before the word `run` and those after it; the later ones win.
@@ -83,6 +93,9 @@ impl RunArgs {
             interval: self.interval.or(earlier.interval),
             days: self.days.or(earlier.days),
             once: self.once || earlier.once,
+            // Said later, one of the two takes the other back.
+            no_web: self.no_web || (earlier.no_web && self.listen.is_none()),
+            listen: self.listen.or(earlier.listen),
         }
     }
 }

@@ -55,7 +55,7 @@ impl Cli {
             Some(_) => {
                 return Err(Self::command().error(
                     ErrorKind::ArgumentConflict,
-                    "--interval, --days and --once before a command belong to `run` only; \
+                    "--interval, --days, --once, --listen and --no-web before a command belong to `run` only; \
                      put the command's own flags after its name",
                 ));
             }
@@ -79,6 +79,8 @@ impl Cli {
             interval,
             days,
             once: _,
+            listen,
+            no_web,
         } = self.run.clone();
         Flags {
             config,
@@ -88,6 +90,11 @@ impl Cli {
             redirect_to,
             interval,
             days,
+            listen: if no_web {
+                Some("off".to_owned())
+            } else {
+                listen
+            },
         }
     }
 }

@@ -153,6 +153,11 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
 
 /// Listens until Ctrl+C or SIGTERM; a second signal ends the process at once.
 async fn run(app: App, stop: CancellationToken) -> anyhow::Result<Exit> {
+    // Before anything is read: a port that is taken is an error of the start.
+    if let Err(e) = app.listen_web().await {
+        error!("replyd ends: {e}");
+        return Ok(Exit::Failed);
+    }
     look_on_hangup(app.look_bells())?;
     if io::stderr().is_terminal() {
         info!("Press Ctrl+C to stop");

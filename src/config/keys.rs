@@ -59,6 +59,10 @@ pub enum Kind {
     Folder,
     /// Names by which our own mail server signs its Authentication-Results.
     AuthservIds,
+    /// An IP address with a port, or `off`.
+    Listen,
+    /// A web address that may hold a secret.
+    SecretUrl,
 }
 
 /// What holds when nobody sets the key.
@@ -127,7 +131,8 @@ macro_rules! keys {
 use self::Default::{Is, Required, Rule};
 use self::Kind::{
     Address, Addresses, AuthservIds, Bool, Bytes, Command, CredentialName, Duration, Filter,
-    Folder, Fraction, Host, Integer, Mailboxes, Path, Scopes, Secret, Text, Url, Words,
+    Folder, Fraction, Host, Integer, Listen, Mailboxes, Path, Scopes, Secret, SecretUrl, Text, Url,
+    Words,
 };
 
 const MODES: Kind = Words(&["off", "draft", "auto-ack", "auto"]);
@@ -330,6 +335,8 @@ keys! {
         "Mail in flight over all accounts.";
     LOGIN_EVERY: "listen.login_every", Duration { min_s: 0, max_s: 3600 }, Is("60s"), "REPLYD_LOGIN_EVERY", None, &[],
         "At most one sign-in in this time for each account, two in a row; 0s only for a server of your own.";
+    SESSION_MAX: "listen.session_max", Duration { min_s: 1, max_s: 7 * DAY_S }, Is("23h"), "REPLYD_SESSION_MAX", None, &[],
+        "A session is replaced by a new one after so long, before the server ends it: many do after a day.";
 
     MODE: "reply.mode", MODES, Is("auto"), "REPLYD_MODE", None, &[],
         "How far automatic mails go in campaigns that name no mode: off nothing, draft all answers wait for a person, auto-ack acknowledgements only, auto answers too.";
@@ -363,6 +370,16 @@ keys! {
         "Which raw mails are kept: those that concern a lead, all, or none.";
     RAW_RETENTION: "store.raw_retention", Duration { min_s: 3600, max_s: 3650 * DAY_S }, Is("30d"), "REPLYD_RAW_RETENTION", None, &[],
         "How long raw mails are kept.";
+
+    WEB_LISTEN: "web.listen", Listen, Is("127.0.0.1:8025"), "REPLYD_WEB_LISTEN", Some("--listen"), &[],
+        "Where `replyd run` answers HTTP requests (/health): address and port, or off (`--no-web`).";
+
+    ALERTS_WEBHOOK: "alerts.webhook", SecretUrl, Rule("none"), "REPLYD_ALERTS_WEBHOOK", None, &[],
+        "Address to which each alert is posted as JSON, besides the mail to the operator.";
+    ALERTS_COMMAND: "alerts.command", Command, Rule("none"), "REPLYD_ALERTS_COMMAND", None, &[],
+        "Program that is run for each alert, without a shell (a text is divided at its blanks), with the alert as JSON on its standard input.";
+    ALERTS_OUTBOX_LATE: "alerts.outbox_late", Duration { min_s: 1, max_s: DAY_S }, Is("10m"), "REPLYD_ALERTS_OUTBOX_LATE", None, &[],
+        "A mail that should have left so long ago makes the outbox late: /health fails and the operator is told.";
 
     LOG_FORMAT: "log.format", Words(&["text", "json"]), Is("text"), "REPLYD_LOG_FORMAT", Some("--log-format"), &[],
         "Look of the log: text, or one JSON object a line.";

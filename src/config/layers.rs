@@ -371,6 +371,7 @@ fn flags(sources: &Sources, layers: &mut Layers) {
         (&keys::LOG_FORMAT, flags.log_format.clone()),
         (&keys::INTERVAL, flags.interval.clone()),
         (&keys::DAYS, flags.days.clone()),
+        (&keys::WEB_LISTEN, flags.listen.clone()),
     ] {
         if let (Some(value), Some(flag)) = (value, key.flag) {
             let found = Found {

@@ -12,7 +12,8 @@ use super::resolve::{Effective, Got, Resolver};
 use super::sources::{self, Files, Sources};
 use super::values::{self, Value};
 use super::{
-    KeepRaw, ListenSettings, LogFormat, LogSettings, ReplySettings, Settings, StoreSettings,
+    AlertSettings, KeepRaw, ListenSettings, LogFormat, LogSettings, ReplySettings, Settings,
+    StoreSettings, WebSettings,
 };
 
 /// What a command is going to do.
@@ -115,6 +116,8 @@ impl Resolver<'_> {
         let state_dir = database.parent().map(PathBuf::from).unwrap_or_default();
         let store = self.store();
         let log = self.log();
+        let web = self.web();
+        let alerts = self.alerts();
         let listen = self.listen();
         let account_names = self
             .layers
@@ -150,6 +153,8 @@ impl Resolver<'_> {
             reply,
             store,
             log,
+            web,
+            alerts,
             redirect_to,
         }
     }
@@ -196,6 +201,7 @@ impl Resolver<'_> {
             idle_max: self.idle_max(interval),
             byte_budget: self.integer(&keys::BYTE_BUDGET),
             login_every: self.duration(&keys::LOGIN_EVERY),
+            session_max: self.duration(&keys::SESSION_MAX),
         }
     }
 
@@ -279,6 +285,48 @@ impl Resolver<'_> {
             },
             raw_retention: self.duration(&keys::RAW_RETENTION),
         }
+    }
+
+    fn web(&mut self) -> WebSettings {
+        let listen = match self.global(&keys::WEB_LISTEN).map(|g| g.value) {
+            Some(Value::Text(address)) => address.parse().ok(),
+            _ => None,
+        };
+        WebSettings { listen }
+    }
+
+    fn alerts(&mut self) -> AlertSettings {
+        let webhook = match self.global(&keys::ALERTS_WEBHOOK).map(|g| g.value) {
+            Some(Value::Text(url)) => Some(url.into()),
+            _ => None,
+        };
+        AlertSettings {
+            webhook,
+            command: self.alert_command(),
+            outbox_late: self.duration(&keys::ALERTS_OUTBOX_LATE),
+        }
+    }
+
+    /// Program and arguments: it is run without a shell, so a text is divided at its blanks.
+    fn alert_command(&mut self) -> Vec<String> {
+        let key = &keys::ALERTS_COMMAND;
+        let Some(got) = self.global(key) else {
+            return Vec::new();
+        };
+        let words: Vec<String> = match got.value {
+            Value::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
+            Value::List(words) => words,
+            _ => Vec::new(),
+        };
+        if words
+            .first()
+            .is_some_and(|program| !program.starts_with('/'))
+        {
+            let what = "the program is no absolute path";
+            let remedy = "Write the whole path of the program; it is run without a shell";
+            self.fault(Scope::All, key, &got.origin, what, remedy);
+        }
+        words
     }
 
     fn log(&mut self) -> LogSettings {

@@ -30,6 +30,7 @@ mod sources;
 mod values;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +81,10 @@ pub struct Settings {
     pub store: StoreSettings,
     /// How the log looks.
     pub log: LogSettings,
+    /// Where HTTP requests are answered.
+    pub web: WebSettings,
+    /// How the operator is told.
+    pub alerts: AlertSettings,
     /// `--redirect-to`: every outgoing mail goes here instead. Only by flag.
     pub redirect_to: Option<String>,
 }
@@ -292,6 +297,40 @@ pub struct ListenSettings {
     pub byte_budget: usize,
     /// One sign-in in this time for each account, burst 2 (default 60 s).
     pub login_every: Duration,
+    /// A session is replaced by a new one after this (default 23 h).
+    pub session_max: Duration,
+}
+
+impl ListenSettings {
+    /// How often a running replyd looks, whatever is pushed.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.interval.min(self.idle_max)
+    }
+
+    /// An account that was not verified for this long is down: three intervals.
+    #[must_use]
+    pub fn fresh(&self) -> Duration {
+        self.period().saturating_mul(3)
+    }
+}
+
+/// Where HTTP requests are answered.
+#[derive(Clone, Debug, Default)]
+pub struct WebSettings {
+    /// None: nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+/// How the operator is told, besides by mail.
+#[derive(Clone, Debug)]
+pub struct AlertSettings {
+    /// Posted to; may hold a secret.
+    pub webhook: Option<SecretString>,
+    /// Program and arguments; empty: none.
+    pub command: Vec<String>,
+    /// Age of a due mail beyond which the outbox is late (default 10 min).
+    pub outbox_late: Duration,
 }
 
 /// Who is told, and what is answered.

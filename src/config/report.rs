@@ -107,6 +107,12 @@ const TABLES: &[(&str, &str, &str)] = &[
         "How fast campaign mails leave, for every account that says nothing else.",
     ),
     ("store", "`[store]`", "What is kept, and where."),
+    ("web", "`[web]`", "Where HTTP requests are answered."),
+    (
+        "alerts",
+        "`[alerts]`",
+        "How the operator is told that an account does not hear, besides by mail to `reply.operator_addresses` (else `reply.sales_email`).",
+    ),
     ("log", "`[log]`", "How the log looks."),
 ];
 
@@ -187,5 +193,7 @@ fn describe(kind: Kind) -> String {
         Kind::Filter => "log filter".to_owned(),
         Kind::Folder => "auto \\| off \\| name of a mailbox".to_owned(),
         Kind::AuthservIds => "list of server names".to_owned(),
+        Kind::Listen => "address:port, or off".to_owned(),
+        Kind::SecretUrl => "https address".to_owned(),
     }
 }

@@ -256,7 +256,7 @@ impl Resolver<'_> {
 /// A value as `config check` shows it.
 pub(super) fn show(kind: Kind, value: &Value) -> String {
     match (kind, value) {
-        (Kind::Secret | Kind::Command, _) => "set".to_owned(),
+        (Kind::Secret | Kind::SecretUrl | Kind::Command, _) => "set".to_owned(),
         (Kind::Bytes { .. }, Value::Integer(n)) => values::show_bytes(*n),
         (_, Value::Integer(n)) => n.to_string(),
         (_, Value::Fraction(x)) => x.to_string(),

@@ -130,6 +130,8 @@ pub struct Flags {
     pub interval: Option<String>,
     /// `--days`
     pub days: Option<String>,
+    /// `--listen`, or `off` for `--no-web`.
+    pub listen: Option<String>,
 }
 
 /// All that settings are made from.

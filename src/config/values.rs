@@ -100,6 +100,25 @@ pub(super) fn check(kind: Kind, raw: &Raw) -> Result<Value, Fault> {
         Kind::Filter => filter(raw),
         Kind::Folder => folder(raw),
         Kind::AuthservIds => authserv_ids(raw),
+        Kind::Listen => listen(raw).map(Value::Text),
+        Kind::SecretUrl => url(raw),
+    }
+}
+
+/// Address and port, or `off`.
+fn listen(raw: &Raw) -> Result<String, Fault> {
+    const REMEDY: &str = "Write an address and a port such as 127.0.0.1:8025, or off";
+    let written = nonempty(raw, REMEDY)?;
+    if written.eq_ignore_ascii_case("off") {
+        return Ok("off".to_owned());
+    }
+    let address = match written.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => written.clone(),
+    };
+    match address.parse::<std::net::SocketAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => fault(format!("{written:?} is no address with a port"), REMEDY),
     }
 }
 

@@ -45,9 +45,10 @@ pub fn of_imap(e: &ImapError) -> Fault {
             _ => Fault::NotImap,
         },
         ImapError::Bye { text, .. } => provider::later(text).unwrap_or(Fault::ConnectionLost),
-        ImapError::Closed { .. } | ImapError::Broken | ImapError::PipelineRefused => {
-            Fault::ConnectionLost
-        }
+        ImapError::Closed { .. }
+        | ImapError::SessionOver { .. }
+        | ImapError::Broken
+        | ImapError::PipelineRefused => Fault::ConnectionLost,
         ImapError::Guard { .. }
         | ImapError::Parse { .. }
         | ImapError::Protocol { .. }

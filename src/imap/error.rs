@@ -233,6 +233,14 @@ pub enum ImapError {
         /// Its text.
         text: String,
     },
+    /// The server ended the session as it ends every one: after a day, or with the token's life.
+    #[error("Server ended the session as it does from time to time: {text}")]
+    SessionOver {
+        /// When.
+        step: Step,
+        /// Its text.
+        text: String,
+    },
     /// The connection ended without a word.
     #[error("Connection closed by the server during {step}")]
     Closed {
@@ -327,31 +335,15 @@ impl ImapError {
         }
     }
 
-    /// Whether the server ended the session because its access token has ended: Microsoft's
-    /// `Session invalidated - AccessTokenExpired`, Gmail's `Session expired`. There is no
-    /// response code for it.
-    #[must_use]
-    pub fn says_token_expired(&self) -> bool {
-        let Self::Bye { text, .. } = self else {
-            return false;
-        };
-        let text = text.to_ascii_lowercase();
-        [
-            "accesstokenexpired",
-            "token expired",
-            "token has expired",
-            "session expired",
-        ]
-        .iter()
-        .any(|words| text.contains(words))
-    }
-
     /// Whether the connection simply ended, whatever the server said.
     #[must_use]
     pub fn is_end_of_connection(&self) -> bool {
         matches!(
             self,
-            Self::Bye { .. } | Self::Closed { .. } | Self::Network { .. }
+            Self::Bye { .. }
+                | Self::SessionOver { .. }
+                | Self::Closed { .. }
+                | Self::Network { .. }
         )
     }
 
@@ -381,6 +373,7 @@ impl ImapError {
             | Self::No { step, .. }
             | Self::Bad { step, .. }
             | Self::Bye { step, .. }
+            | Self::SessionOver { step, .. }
             | Self::Closed { step }
             | Self::Timeout { step }
             | Self::Network { step, .. }
@@ -389,6 +382,24 @@ impl ImapError {
             | Self::Parse { step }
             | Self::Protocol { step, .. } => Some(*step),
         }
+    }
+
+    /// Whether the server, or the network, ended the connection while nothing but IDLE was under
+    /// way. A silent peer is none of these.
+    #[must_use]
+    pub fn ended_idle(&self) -> bool {
+        matches!(
+            self,
+            Self::Bye {
+                step: Step::Wait | Step::Idle,
+                ..
+            } | Self::Closed {
+                step: Step::Wait | Step::Idle
+            } | Self::Network {
+                step: Step::Wait | Step::Idle,
+                ..
+            }
+        )
     }
 
     /// Whether the session may still be used: the server merely refused one command.

@@ -29,10 +29,6 @@ pub const RESPONSE: Duration = Duration::from_secs(600);
 pub const CLOCK_CHECK: Duration = Duration::from_secs(10);
 /// A wall clock that ran ahead by more than this means that the machine slept.
 pub const CLOCK_JUMP: Duration = Duration::from_secs(10);
-/// Three IDLEs that the server ended within this time: it does not mean it; poll.
-pub const IDLE_ENDS_WINDOW: Duration = Duration::from_secs(60);
-/// How many.
-pub const IDLE_ENDS_MAX: usize = 3;
 /// A server's wish to wait is believed up to this.
 pub const THROTTLE_MAX: Duration = Duration::from_secs(15 * 60);
 /// First keepalive probe of an idle connection, below the usual NAT time-out of minutes.

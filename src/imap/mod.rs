@@ -46,5 +46,5 @@ pub use glance::{Glance, GlanceError};
 pub use guard::{Guard, GuardError};
 pub use list::{Folders, Listed, Special};
 pub use session::{Examined, Session, Status};
-pub use watch::{Mode, News, Watch};
+pub use watch::{Mode, News, Trouble, Watch};
 pub use wire::Transport;

@@ -26,6 +26,28 @@ const THROTTLE_TEXTS: &[&str] = &[
     "server is busy",
 ];
 
+/// Texts of a server that asks for less, whatever response code stands before them: Microsoft 365
+/// puts them behind codes that would mean a wrong password elsewhere.
+const SURELY_THROTTLED: &[&str] = &[
+    "user is authenticated but not connected",
+    "suggested backoff time",
+    "request is throttled",
+];
+
+/// Texts by which a server says in its BYE that the session's time is up, in lower case.
+const OVER_TEXTS: &[&str] = &[
+    // Gmail, after a day or with the token's life.
+    "session expired",
+    // Microsoft 365: "Session invalidated - AccessTokenExpired".
+    "accesstokenexpired",
+    "access token expired",
+    "token has expired",
+    "token is expired",
+    "session invalidated",
+    "session lifetime",
+    "maximum session",
+];
+
 /// A status line's code and text, safe to keep and to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
@@ -34,6 +56,8 @@ pub(super) struct Said {
     /// Bounded, without control characters and addresses.
     pub(super) text: String,
     throttled: bool,
+    surely_throttled: bool,
+    over: bool,
     wait: Option<Duration>,
 }
 
@@ -57,10 +81,13 @@ impl Said {
             None => split_code(raw),
         };
         let lower: String = raw.chars().take(2000).collect::<String>().to_lowercase();
+        let says = |texts: &[&str]| texts.iter().any(|t| lower.contains(t));
         Self {
             code,
             text: clean(raw),
-            throttled: THROTTLE_TEXTS.iter().any(|t| lower.contains(t)),
+            throttled: says(THROTTLE_TEXTS),
+            surely_throttled: says(SURELY_THROTTLED),
+            over: says(OVER_TEXTS),
             wait: backoff_time(&lower),
         }
     }
@@ -71,6 +98,8 @@ impl Said {
             code,
             text,
             throttled,
+            surely_throttled,
+            over,
             wait,
         } = self;
         let refused = |code, text| ImapError::AuthRefused {
@@ -78,7 +107,14 @@ impl Said {
             text,
             token: false,
         };
+        // Before somebody is signed in, "expired" is about the credentials.
+        let signed_in = !matches!(
+            step,
+            Step::Greeting | Step::StartTls | Step::Capability | Step::SignIn
+        );
         match (code.as_deref(), kind) {
+            _ if surely_throttled => ImapError::Throttled { step, wait, text },
+            (_, Refusal::Bye) if over && signed_in => ImapError::SessionOver { step, text },
             (
                 Some("AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED" | "EXPIRED"),
                 Refusal::No | Refusal::Bad,
@@ -203,6 +239,50 @@ mod tests {
         let e =
             said("User is authenticated but not connected.").refusal(Step::Examine, Refusal::Bad);
         assert!(matches!(e, ImapError::Throttled { wait: None, .. }));
+    }
+
+    #[test]
+    fn microsofts_throttling_is_no_refusal_whatever_code_stands_before_it() {
+        for text in [
+            "User is authenticated but not connected.",
+            "[AUTHENTICATIONFAILED] User is authenticated but not connected.",
+            "[ALERT] Request is throttled. Suggested Backoff Time: 92415 milliseconds",
+            "[AUTHENTICATIONFAILED] Request is throttled. Suggested Backoff Time: 92415 milliseconds",
+        ] {
+            for step in [Step::SignIn, Step::Examine, Step::Fetch, Step::Wait] {
+                for kind in [Refusal::No, Refusal::Bad, Refusal::Bye] {
+                    let e = said(text).refusal(step, kind);
+                    assert!(matches!(e, ImapError::Throttled { .. }), "{text}: {e:?}");
+                    assert!(!e.is_auth(), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_expected_end_of_a_session_is_told_from_other_ends_and_from_expired_passwords() {
+        let bye = |text: &str, step| said(text).refusal(step, Refusal::Bye);
+        for text in [
+            "Session expired, please login again.",
+            "Session invalidated - AccessTokenExpired",
+            "Access token expired",
+        ] {
+            let e = bye(text, Step::Wait);
+            assert!(matches!(e, ImapError::SessionOver { .. }), "{text}: {e:?}");
+            let e = bye(text, Step::SignIn);
+            assert!(!matches!(e, ImapError::SessionOver { .. }), "{text}: {e:?}");
+        }
+        for text in ["Server shutting down.", "Disconnected for inactivity.", ""] {
+            assert!(
+                matches!(bye(text, Step::Wait), ImapError::Bye { .. }),
+                "{text}"
+            );
+        }
+        assert!(
+            said("[EXPIRED] Password expired")
+                .refusal(Step::SignIn, Refusal::No)
+                .is_auth()
+        );
     }
 
     #[test]

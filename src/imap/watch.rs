@@ -1,10 +1,10 @@
 //! Waiting for news: IDLE or plain polling, never losing an announcement nor hiding a dead peer.
 //!
 //! One interface for all ways, so that NOTIFY (RFC 5465) can join without touching the listener.
-//! The state of the protocol lies in the [`Session`]; here is the policy. Only reads stand in
-//! `select!`, as async-imap keeps partial input and a write that is dropped may have sent half.
+//! The state of the protocol lies in the [`Session`]; here is the policy of one session. Only
+//! reads stand in `select!`, as async-imap keeps partial input and a write that is dropped may
+//! have sent half. What an IDLE that died means for later sessions is the caller's to decide.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -14,7 +14,7 @@ use super::capabilities::Capabilities;
 use super::error::ImapError;
 use super::fetch::{Fetch, FetchWhat};
 use super::idle::IdleHeard;
-use super::limits::{CLOCK_CHECK, CLOCK_JUMP, IDLE_ENDS_MAX, IDLE_ENDS_WINDOW};
+use super::limits::{CLOCK_CHECK, CLOCK_JUMP};
 use super::refusal::Refusal;
 use super::session::Session;
 use crate::model::Pipelining;
@@ -33,8 +33,22 @@ pub enum News {
     Due,
     /// The bell rang.
     Rung,
+    /// The server ended or refused IDLE: see [`Watch::take_trouble`], and wait again.
+    Trouble,
     /// The process stops.
     Stopped,
+}
+
+/// What a server did with IDLE instead of letting it run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It ended it by itself.
+    Ended {
+        /// After so long.
+        life: Duration,
+    },
+    /// It refused it although it offers it.
+    Refused,
 }
 
 /// How news are learned of in this session.
@@ -52,8 +66,11 @@ pub struct Watch {
     mode: Mode,
     pipelining: Pipelining,
     silence: Duration,
-    /// When the server ended IDLE by itself, lately.
-    ends: VecDeque<Instant>,
+    /// Whether the server offers IDLE at all.
+    offered: bool,
+    /// Since when IDLE runs; none: it does not.
+    idle_since: Option<Instant>,
+    trouble: Option<Trouble>,
     wall: fn() -> UtcMs,
 }
 
@@ -66,9 +83,41 @@ impl Watch {
             mode: if caps.idle { Mode::Idle } else { Mode::Poll },
             pipelining,
             silence,
-            ends: VecDeque::new(),
+            offered: caps.idle,
+            idle_since: None,
+            trouble: None,
             wall: time::now,
         }
+    }
+
+    /// Polls from now on. An IDLE that runs is left by the next [`Watch::leave`].
+    pub fn poll(&mut self) {
+        self.mode = Mode::Poll;
+    }
+
+    /// Uses IDLE again, where the server offers it.
+    pub fn idle_again(&mut self) {
+        if self.offered {
+            self.mode = Mode::Idle;
+        }
+    }
+
+    /// Whether the server offers IDLE.
+    #[must_use]
+    pub fn is_idle_offered(&self) -> bool {
+        self.offered
+    }
+
+    /// How long the IDLE has lived that runs, or that the end of the connection ended; none:
+    /// there is none.
+    #[must_use]
+    pub fn idle_life(&self) -> Option<Duration> {
+        self.idle_since.map(|since| since.elapsed())
+    }
+
+    /// What the server did with IDLE since this was last asked.
+    pub fn take_trouble(&mut self) -> Option<Trouble> {
+        self.trouble.take()
     }
 
     /// Whether the server takes DONE, UID FETCH and IDLE in one write, as far as known: to be
@@ -109,12 +158,16 @@ impl Watch {
             if let Some(at) = s.take_hint() {
                 return Ok(News::Announced { at });
             }
+            if self.trouble.is_some() {
+                return Ok(News::Trouble);
+            }
             if Instant::now() >= until || clock.jumped(self.wall) {
                 return Ok(News::Due);
             }
             if self.mode == Mode::Idle && !s.is_idling() {
                 s.enter_idle().await?;
                 quiet_since = Instant::now();
+                self.idle_since = Some(quiet_since);
             }
             let unanswered = s.idle_deadline();
             let quiet = quiet_since.max(s.last_byte_at());
@@ -136,6 +189,7 @@ impl Watch {
                     if silent.is_some_and(|at| now >= at) {
                         // It must answer DONE within 15 s; then the loop enters IDLE anew.
                         s.leave_idle().await?;
+                        self.idle_since = None;
                     }
                 }
             }
@@ -163,8 +217,10 @@ impl Watch {
             }
         }
         if s.is_idling() && self.mode == Mode::Idle && self.pipelining != Pipelining::No {
+            self.idle_since = Some(Instant::now());
             return s.fetch_in_idle(from_uid, &mut self.pipelining).await;
         }
+        self.idle_since = None;
         s.fetch(from_uid, None, FetchWhat::Prefix).await
     }
 
@@ -174,35 +230,31 @@ impl Watch {
     /// What ended the connection.
     pub async fn leave(&mut self, s: &mut Session) -> Result<(), ImapError> {
         let left = s.leave_idle().await;
-        left.map_err(|e| self.learn(e))
+        left.map_err(|e| self.learn(e))?;
+        self.idle_since = None;
+        Ok(())
     }
 
     fn heard(&mut self, heard: IdleHeard) -> Result<(), ImapError> {
         match heard {
             IdleHeard::Going => {}
-            IdleHeard::Ended => self.ended_by_server(),
+            IdleHeard::Ended => {
+                let life = self.idle_life().unwrap_or_default();
+                self.trouble = Some(Trouble::Ended { life });
+                self.idle_since = None;
+            }
             IdleHeard::Refused {
                 kind: Refusal::Bad,
                 pipelined: true,
             } => return Err(self.learn(ImapError::PipelineRefused)),
             IdleHeard::Refused { kind, .. } => {
-                tracing::info!(?kind, "Server refuses IDLE: polling in this session");
+                tracing::info!(?kind, "Server refuses IDLE: polling");
+                self.trouble = Some(Trouble::Refused);
+                self.idle_since = None;
                 self.mode = Mode::Poll;
             }
         }
         Ok(())
-    }
-
-    /// A server that ends IDLE by itself is taken at its word, but not in a circle.
-    fn ended_by_server(&mut self) {
-        let now = Instant::now();
-        self.ends.push_back(now);
-        let recent = |at: &Instant| now.saturating_duration_since(*at) < IDLE_ENDS_WINDOW;
-        self.ends.retain(recent);
-        if self.ends.len() >= IDLE_ENDS_MAX {
-            tracing::info!("Server keeps ending IDLE: polling in this session");
-            self.mode = Mode::Poll;
-        }
     }
 
     fn unanswered(&mut self, s: &mut Session) -> ImapError {

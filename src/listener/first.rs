@@ -196,6 +196,9 @@ impl Listener {
             self.commit(origin, &mut haul, true).await?;
             self.finish(session, origin, &mut haul, None).await?;
             self.shared.board.note_fetching_alone(self.id, None);
+            if let Some(lease) = &origin.lease {
+                self.heard(lease).await?;
+            }
             report.add(&haul.report);
             done = done.saturating_add(u64::try_from(chunk.len()).unwrap_or(0));
             if let Some(Progress(tell)) = &self.shared.progress {

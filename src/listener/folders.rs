@@ -245,6 +245,7 @@ impl Listener {
             poison,
             folder,
             until: Some(Instant::now() + slice),
+            due_before: None,
         };
         match self.open_and_read(session, lease, how).await {
             Ok(visited) => {
@@ -272,7 +273,9 @@ impl Listener {
         how: How<'_>,
     ) -> Result<Visited, Ended> {
         let seen = session.examine(&how.folder.name).await?;
-        let (report, _, more) = self.look(session, lease, &seen, how).await?;
+        // What lies in other folders is never announced.
+        let mut missed = 0;
+        let (report, _, more) = self.look(session, lease, &seen, how, &mut missed).await?;
         Ok(Visited { report, more })
     }
 

@@ -36,6 +36,10 @@ pub(super) struct Haul {
     disordered: bool,
     /// The cursor has yet to move although no message is ready: one turned out to be gone.
     behind: bool,
+    /// What the server received before this moment should have been announced by a push…
+    due_before: Option<UtcMs>,
+    /// …and so much was not.
+    pub(super) missed: u64,
     pub(super) report: Report,
 }
 
@@ -44,6 +48,14 @@ impl Haul {
     pub(super) fn up_to(last_uid: u32) -> Self {
         Self {
             last_uid,
+            ..Self::default()
+        }
+    }
+
+    /// For a look at a mailbox whose IDLE was up: mail from before `due_before` is a missed push.
+    pub(super) fn of_poll(due_before: Option<UtcMs>) -> Self {
+        Self {
+            due_before,
             ..Self::default()
         }
     }
@@ -72,6 +84,11 @@ impl Haul {
         }
         // Its body came after all.
         self.waiting.remove(&fetched.uid);
+        if let (Some(due), Some(received)) = (self.due_before, fetched.internal_date)
+            && received < due
+        {
+            self.missed = self.missed.saturating_add(1);
+        }
         self.disordered |= fetched.uid < self.last_uid;
         self.last_uid = self.last_uid.max(fetched.uid);
         if is_cut(&fetched) {
@@ -297,6 +314,23 @@ mod tests {
         assert_eq!(haul.cursor(true), Some(6));
         haul.take(fetched(6, b"Subject: a\r\n\r\nb", 15), None);
         assert_eq!(haul.cursor(true), Some(8));
+    }
+
+    #[test]
+    fn only_mail_that_had_time_to_be_announced_counts_as_a_missed_push() {
+        let at = |uid, date| Fetched {
+            internal_date: Some(UtcMs(date)),
+            ..fetched(uid, b"Subject: a\r\n\r\nb", 15)
+        };
+        let mut haul = Haul::of_poll(Some(UtcMs(10_000)));
+        haul.take(at(1, 9_000), None);
+        haul.take(at(2, 10_000), None);
+        haul.take(at(3, 12_000), None);
+        assert_eq!(haul.missed, 1);
+        // No IDLE was up: nobody promised anything.
+        let mut haul = Haul::of_poll(None);
+        haul.take(at(1, 9_000), None);
+        assert_eq!(haul.missed, 0);
     }
 
     #[test]

@@ -19,6 +19,10 @@ const VANISHED_TRIES: u8 = 5;
 /// At most so many rows for a gap that never came, in one look.
 const VANISHED_ROWS: u32 = 1000;
 
+/// UIDs of one FETCH while catching up: each brings a tagged OK, so that a long catch-up is no
+/// silence, also over a slow line. Doubled while nothing comes, as where a mailbox was emptied.
+const SPAN: u32 = 200;
+
 /// Told how far long work is: done, total.
 #[derive(Clone)]
 pub struct Progress(pub Arc<dyn Fn(u64, u64) + Send + Sync>);
@@ -28,9 +32,6 @@ impl fmt::Debug for Progress {
         f.write_str("Progress")
     }
 }
-
-/// UIDs of one FETCH in a folder beside the idling mailbox; doubled while nothing comes.
-const SPAN: u32 = 100;
 
 /// What a look at all mailboxes found.
 #[derive(Debug, Default)]
@@ -42,6 +43,8 @@ pub(super) struct Looked {
     pub(super) closed: Vec<String>,
     /// A folder was not read to its end: look again soon.
     pub(super) more: bool,
+    /// Mails of the idling mailbox that a push should have announced before.
+    pub(super) missed: u64,
 }
 
 /// What holds for the look at one mailbox.
@@ -52,6 +55,8 @@ pub(super) struct How<'f> {
     pub(super) folder: &'f FolderRow,
     /// When to go on to the others; none for the mailbox that idles.
     pub(super) until: Option<Instant>,
+    /// What the idling mailbox received before that should have been announced.
+    pub(super) due_before: Option<UtcMs>,
 }
 
 impl How<'_> {
@@ -68,6 +73,7 @@ impl Listener {
         session: &mut Session,
         lease: &Lease,
         source: CaptureSource,
+        due_before: Option<UtcMs>,
     ) -> Result<Looked, Ended> {
         let mut looked = Looked::default();
         self.shared.board.note_fetching_alone(self.id, None);
@@ -94,12 +100,15 @@ impl Listener {
             poison,
             folder: &folders.idle,
             until: None,
+            due_before,
         };
         let seen = match open {
             Some(seen) => seen,
             None => session.examine(&folders.idle.name).await?,
         };
-        let (report, mut epoch, _) = self.look(session, lease, &seen, idle).await?;
+        let (report, mut epoch, _) = self
+            .look(session, lease, &seen, idle, &mut looked.missed)
+            .await?;
         looked.report.add(&report);
         let mut away = !others.is_empty();
         for folder in others {
@@ -112,7 +121,12 @@ impl Listener {
         if away {
             // What came meanwhile was not announced.
             let seen = session.examine(&folders.idle.name).await?;
-            let (report, now_at, _) = self.look(session, lease, &seen, idle).await?;
+            let idle = How {
+                due_before: None,
+                ..idle
+            };
+            let mut none = 0;
+            let (report, now_at, _) = self.look(session, lease, &seen, idle, &mut none).await?;
             looked.report.add(&report);
             epoch = now_at;
         }
@@ -142,7 +156,9 @@ impl Listener {
         lease: &Lease,
         seen: &Examined,
         how: How<'_>,
+        missed: &mut u64,
     ) -> Result<(Report, Epoch, bool), Ended> {
+        self.heard(lease).await?;
         let (mut report, mut epoch) = self.epoch_looked_at(session, lease, seen, how).await?;
         if epoch.cursor_uid < epoch.first_until {
             return Ok((report, epoch, true));
@@ -160,16 +176,17 @@ impl Listener {
         let (mut from, mut span) = (epoch.cursor_uid, SPAN);
         loop {
             // The last one is open-ended: what came since is taken with it.
-            let to = how.until.and(seen.uid_next).and_then(|next| {
-                let to = from.checked_add(span)?;
-                (to < next).then_some(to)
-            });
-            let mut haul = Haul::default();
+            let to = seen
+                .uid_next
+                .and_then(|next| from.checked_add(span).filter(|to| *to < next));
+            let mut haul = Haul::of_poll(how.due_before);
             let last = to.map(|to| to.saturating_sub(1));
             let fetch = session.fetch(from, last, what).await?;
             self.drain(fetch, &origin, None, &mut haul).await?;
             self.finish(session, &origin, &mut haul, None).await?;
+            self.heard(lease).await?;
             report.add(&haul.report);
+            *missed = missed.saturating_add(haul.missed);
             epoch.cursor_uid = haul.reached().max(epoch.cursor_uid);
             let Some(to) = to else { break };
             if how.is_over() {
@@ -265,7 +282,7 @@ impl Listener {
             lease: Some(lease.clone()),
             source,
             cursor_uid: Some(epoch.cursor_uid),
-            seen_until: self.shared.board.verified_at(self.id),
+            seen_until: self.shared.board.looked_at(self.id),
             authserv_ids: self.account.folders.authserv_ids.clone(),
             role,
             smtp_host: self.smtp_host.clone(),

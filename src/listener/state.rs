@@ -11,9 +11,9 @@ use crate::credential::SignIn;
 use crate::fault;
 use crate::faultpoint;
 use crate::imap::{self, ImapError, Session};
-use crate::model::{AccountState, Lease, Pipelining};
+use crate::model::{AccountState, Lease};
 use crate::retry;
-use crate::store::{LoginPermit, StoreError};
+use crate::store::{AccountIs, LoginPermit, StoreError};
 use crate::time::{self, UtcMs};
 
 /// After three refused sign-ins in a row: hourly, so that the account is not locked.
@@ -31,16 +31,27 @@ const TOKEN_END: Duration = Duration::from_secs(120);
 /// Which step of the backoff is used when the store itself is in trouble.
 const STORE_TROUBLE: u32 = 3;
 
-/// The state after a look: degraded when a mailbox could not be opened.
-pub(super) fn looked(looked: &Looked, way: &str) -> (AccountState, String) {
-    if looked.closed.is_empty() {
-        return (AccountState::Live, way.to_owned());
+/// A tagged OK in the middle of a look is kept this often: well inside three intervals of a
+/// second, and seldom beside the commits of a catch-up.
+const HEARD_EVERY: Duration = Duration::from_secs(5);
+
+/// The state after a look: degraded when a mailbox could not be opened, else as `way` says.
+pub(super) fn looked(looked: &Looked, way: (AccountState, String)) -> AccountIs {
+    let (state, reason) = if looked.closed.is_empty() {
+        way
+    } else {
+        let names = looked.closed.join(", ");
+        let why = "these mailboxes cannot be opened";
+        (
+            AccountState::Degraded,
+            format!("{why}: {names}; check `mailboxes` in the settings"),
+        )
+    };
+    AccountIs {
+        state,
+        reason,
+        fault: "",
     }
-    let names = looked.closed.join(", ");
-    (
-        AccountState::Degraded,
-        format!("these mailboxes cannot be opened: {names}; check `mailboxes` in the settings"),
-    )
 }
 
 impl Listener {
@@ -94,29 +105,32 @@ impl Listener {
     /// token still opens the mailbox: that is told at once, not when the mailbox falls silent.
     pub(super) async fn with_token_trouble(
         &self,
-        looked: (AccountState, String),
-    ) -> Result<(AccountState, String), StoreError> {
+        looked: AccountIs,
+    ) -> Result<AccountIs, StoreError> {
         let (vault, account) = (&self.shared.vault, &self.account);
         let trouble = vault.trouble(&account.name, &account.imap.credential);
         Ok(match trouble.await? {
-            Some(e) => (
-                AccountState::NeedsSignIn,
-                fault::of_credential(&e)
-                    .sentence("mail is heard until the last access token ends, but", &e),
-            ),
+            Some(e) => {
+                let fault = fault::of_credential(&e);
+                AccountIs {
+                    state: AccountState::NeedsSignIn,
+                    reason: fault
+                        .sentence("mail is heard until the last access token ends, but", &e),
+                    fault: fault.code(),
+                }
+            }
             None => looked,
         })
     }
 
-    /// A session that ends with its access token, or by the server's word for that, has not
-    /// failed: the next one opens with the token that was renewed meanwhile.
-    pub(super) fn token_end(ended: Ended, expires_at: Option<UtcMs>) -> Ended {
-        let over = expires_at.is_some_and(|at| at <= time::now().plus(TOKEN_END));
-        match ended {
-            Ended::Imap(e) if e.says_token_expired() || (over && e.is_end_of_connection()) => {
-                Ended::TokenExpired
-            }
-            other => other,
+    /// Whether the end of a session is the one that was to come: with its access token, or by the
+    /// server's rule after it had lived. The next one opens without a pause.
+    pub(super) fn expected(e: ImapError, lived: bool, token_ends: Option<UtcMs>) -> Ended {
+        let token_over = token_ends.is_some_and(|at| at <= time::now().plus(TOKEN_END));
+        match e {
+            e if token_over && e.is_end_of_connection() => Ended::TokenExpired,
+            ImapError::SessionOver { text, .. } if lived => Ended::Over(text),
+            other => Ended::Imap(other),
         }
     }
 
@@ -124,21 +138,12 @@ impl Listener {
     async fn remember(&self) -> Result<(), StoreError> {
         let id = self.id;
         let row = self.shared.store.read(move |r| r.account(id)).await?;
-        if let Some(at) = row.verified_at {
-            self.shared.board.verified(self.id, at);
+        // Before looks were kept by themselves, the two were one.
+        if let Some(at) = row.looked_at.or(row.verified_at) {
+            self.shared.board.looked(self.id, at);
         }
-        // Another process may have written the state meanwhile.
-        self.shared.board.forget_state(self.id);
+        self.shared.board.heard(self.id);
         Ok(())
-    }
-
-    /// What is known of the server's pipelining.
-    pub(super) async fn begin(&self) -> Result<Pipelining, StoreError> {
-        let id = self.id;
-        self.shared
-            .store
-            .read(move |r| r.account(id).map(|a| a.pipelining))
-            .await
     }
 
     pub(super) async fn take_lease(&self) -> Result<Option<Lease>, StoreError> {
@@ -149,8 +154,6 @@ impl Listener {
             .write(move |tx| tx.take_lease(id, &owner, time::now(), LEASE))
             .await?;
         if lease.is_some() {
-            // Another process may have written the state while we did not hold the account.
-            self.shared.board.forget_state(self.id);
             faultpoint::hit("listener.leased");
         }
         Ok(lease)
@@ -175,44 +178,63 @@ impl Listener {
         }
     }
 
-    /// Every mailbox answered OK.
-    pub(super) async fn verified(&self) -> Result<(), StoreError> {
-        let (id, at) = (self.id, time::now());
-        self.shared.board.verified(id, at);
+    /// Every mailbox was looked at, and each selected one answered OK.
+    pub(super) async fn looked(&self, lease: &Lease, is: AccountIs) -> Result<(), StoreError> {
+        let (at, lease, now) = (time::now(), lease.clone(), is.clone());
+        self.shared.board.looked(self.id, at);
+        self.shared.board.heard(self.id);
+        let changed = self
+            .shared
+            .store
+            .write(move |tx| tx.note_look(&lease, &now, at))
+            .await?;
+        self.tell_state(changed, &is);
+        Ok(())
+    }
+
+    /// A selected mailbox answered OK, in the middle of a look that may take long.
+    pub(super) async fn heard(&self, lease: &Lease) -> Result<(), StoreError> {
+        let fresh = self.shared.settings.listen.fresh();
+        if !self
+            .shared
+            .board
+            .heard_due(self.id, HEARD_EVERY.min(fresh / 3))
+        {
+            return Ok(());
+        }
+        self.shared.board.heard(self.id);
+        let (at, lease) = (time::now(), lease.clone());
         self.shared
             .store
-            .write(move |tx| tx.note_verified(id, at))
+            .write(move |tx| tx.note_heard(&lease, at))
             .await
     }
 
-    pub(super) async fn set_state(
-        &self,
-        lease: &Lease,
-        state: AccountState,
-        reason: &str,
-    ) -> Result<(), StoreError> {
-        if !self.shared.board.changes(self.id, state, reason) {
-            return Ok(());
-        }
-        let (lease, text) = (lease.clone(), reason.to_owned());
-        let written: Result<bool, StoreError> = self
+    async fn set_state(&self, lease: &Lease, is: AccountIs) -> Result<(), StoreError> {
+        let (lease, new) = (lease.clone(), is.clone());
+        let changed = self
             .shared
             .store
-            .write(move |tx| tx.set_account_state(&lease, state, &text, time::now()))
-            .await;
-        if written.is_err() {
-            self.shared.board.forget_state(self.id);
-        }
-        let changed = written?;
-        if changed {
-            let account = self.account.name.as_str();
-            if state == AccountState::Live {
-                info!(account, state = state.as_str(), reason, "account state");
-            } else {
-                error!(account, state = state.as_str(), reason, "account state");
-            }
-        }
+            .write(move |tx| tx.set_account_state(&lease, &new, time::now()))
+            .await?;
+        self.tell_state(changed, &is);
         Ok(())
+    }
+
+    fn tell_state(&self, changed: bool, is: &AccountIs) {
+        if !changed {
+            return;
+        }
+        let (account, state) = (self.account.name.as_str(), is.state.as_str());
+        let reason = is.reason.as_str();
+        match is.state {
+            AccountState::Live => info!(account, state, reason, "account state"),
+            // What lasts becomes an alert, at error level.
+            AccountState::Degraded | AccountState::Down => {
+                warn!(account, state, reason, "account state");
+            }
+            AccountState::NeedsSignIn => error!(account, state, reason, "account state"),
+        }
     }
 
     /// Records why a session ended and says how long to wait. The one place that logs it.
@@ -232,6 +254,13 @@ impl Listener {
                 return Duration::ZERO;
             }
             Ended::Held => return HELD_WAIT,
+            Ended::Over(text) => {
+                info!(
+                    account,
+                    text, "the server ended the session as expected: signing in anew"
+                );
+                return Duration::ZERO;
+            }
             Ended::Store(StoreError::LeaseLost(_)) => {
                 info!(account, "another process took this account over");
                 return HELD_WAIT;
@@ -259,8 +288,8 @@ impl Listener {
                     .await
             }
         };
-        let (state, reason) = self.state_of(ended);
-        if let Err(e) = self.set_state(lease, state, &reason).await {
+        let is = self.state_of(ended, now.plus(wait));
+        if let Err(e) = self.set_state(lease, is).await {
             error!(account, "could not record the account's state: {e:#}");
         }
         wait
@@ -308,29 +337,46 @@ impl Listener {
         Ok(wait)
     }
 
-    fn state_of(&self, ended: &Ended) -> (AccountState, String) {
+    fn state_of(&self, ended: &Ended, next: UtcMs) -> AccountIs {
         let server = format!("{}:{}", self.account.imap.host, self.account.imap.port);
-        match ended {
+        let (state, reason, fault) = match ended {
             Ended::Imap(e) if e.is_auth() => (
                 AccountState::NeedsSignIn,
-                format!(
-                    "{server} refuses the sign-in; mend user and password in the settings ({e})"
-                ),
+                format!("{server} refuses the sign-in: {e}"),
+                fault::of_imap(e).code(),
             ),
             Ended::Imap(e @ ImapError::Throttled { .. }) => (
                 AccountState::Degraded,
-                format!("{server}: the server asks us to wait: {e}"),
+                format!(
+                    "{server}: the server asks us to wait, until {}: {e}",
+                    next.rfc3339()
+                ),
+                fault::of_imap(e).code(),
             ),
-            Ended::Imap(e) => (AccountState::Down, format!("{server}: {e}")),
+            Ended::Imap(e) => (
+                AccountState::Down,
+                format!("{server}: {e}"),
+                fault::of_imap(e).code(),
+            ),
             Ended::Credential(e) => {
                 let state = if e.is_auth() {
                     AccountState::NeedsSignIn
                 } else {
                     AccountState::Down
                 };
-                (state, fault::of_credential(e).sentence("", e))
+                let fault = fault::of_credential(e);
+                (state, fault.sentence("", e), fault.code())
             }
-            other => (AccountState::Down, other.to_string()),
+            Ended::Store(e) => {
+                let fault = fault::of_store(e);
+                (AccountState::Down, e.to_string(), fault.code())
+            }
+            other => (AccountState::Down, other.to_string(), ""),
+        };
+        AccountIs {
+            state,
+            reason,
+            fault,
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::{
-    AccountSettings, AuthMechanism, Credential, ImapSettings, KeepRaw, ListenSettings, LogFormat,
-    LogSettings, Security, SmtpSettings, StoreSettings,
+    AccountSettings, AlertSettings, AuthMechanism, Credential, ImapSettings, KeepRaw,
+    ListenSettings, LogFormat, LogSettings, Security, SmtpSettings, StoreSettings, WebSettings,
 };
 use crate::store::fixture::{Captured, Fixture, NOW};
 use mail_parser::MessageParser;
@@ -54,6 +54,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
             idle_max: Duration::from_secs(540),
             byte_budget: 1 << 20,
             login_every: Duration::from_secs(60),
+            session_max: Duration::from_secs(23 * 3600),
         },
         reply: policy::tests::settings(),
         store: StoreSettings {
@@ -63,6 +64,12 @@ pub(super) fn settings(f: &Fixture) -> Settings {
         log: LogSettings {
             format: LogFormat::Text,
             filter: String::new(),
+        },
+        web: WebSettings::default(),
+        alerts: AlertSettings {
+            webhook: None,
+            command: Vec::new(),
+            outbox_late: Duration::from_secs(600),
         },
         redirect_to: None,
     }

@@ -120,7 +120,8 @@ async fn a_bounced_notice_degrades_the_account_and_needs_a_person() {
     let status = taken(&f, &["main"]).await;
     assert!(status.needs_person());
     assert_eq!(status.accounts[0].state, AccountState::Degraded);
-    let wanted = "a sales notice bounced: check reply.sales_email";
+    let wanted =
+        "a sales notice or an alert bounced: check reply.sales_email and reply.operator_addresses";
     assert_eq!(status.accounts[0].reason, wanted);
     assert!(status.to_string().contains(wanted), "{status}");
     let json = serde_json::to_value(&status).unwrap();

@@ -33,6 +33,10 @@ pub struct AccountRow {
     pub state_reason: String,
     /// Since when.
     pub state_since: UtcMs,
+    /// The code of the fault behind the reason; empty: none.
+    pub state_fault: String,
+    /// Last look at all mailboxes that ended well.
+    pub looked_at: Option<UtcMs>,
     /// Last tagged OK from a selected mailbox.
     pub verified_at: Option<UtcMs>,
     /// Connections lost in a row.
@@ -392,47 +396,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Sets an account's state; `state_since` moves only when the state changes. Says whether
-    /// it did. Only who holds the account may say so (invariant I5).
-    ///
-    /// # Errors
-    /// [`StoreError::LeaseLost`], or what SQLite says.
-    pub fn set_account_state(
-        &self,
-        lease: &Lease,
-        state: AccountState,
-        reason: &str,
-        now: UtcMs,
-    ) -> Result<bool, StoreError> {
-        self.check_lease(lease)?;
-        let account = lease.account_id;
-        let before: String = self
-            .conn
-            .prepare_cached("SELECT state FROM accounts WHERE id = ?1")?
-            .query_row([account.0], |row| row.get(0))?;
-        let changed = before != state.as_str();
-        self.conn
-            .prepare_cached(
-                "UPDATE accounts SET state_since = CASE WHEN state = ?2 THEN state_since ELSE ?4 END, \
-                        state = ?2, state_reason = ?3 WHERE id = ?1",
-            )?
-            .execute(params![account.0, state.as_str(), reason, now.0])?;
-        Ok(changed)
-    }
-
-    /// A selected mailbox of this account answered OK at `at`.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn note_verified(&self, account: AccountId, at: UtcMs) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "UPDATE accounts SET verified_at = max(coalesce(verified_at, 0), ?2) WHERE id = ?1",
-            )?
-            .execute(params![account.0, at.0])?;
-        Ok(())
-    }
-
     /// Remembers whether the server takes DONE, FETCH and IDLE in one write.
     ///
     /// # Errors
@@ -499,8 +462,8 @@ impl Tx<'_> {
 }
 
 const ACCOUNT_COLUMNS: &str = "SELECT id, name, first_started_at, state, state_reason, state_since, \
-     verified_at, failures, auth_refusals, next_attempt_at, pipelines, lease_owner, lease_until \
-     FROM accounts";
+     verified_at, failures, auth_refusals, next_attempt_at, pipelines, lease_owner, lease_until, \
+     state_fault, looked_at FROM accounts";
 
 fn account_row(row: &rusqlite::Row<'_>) -> Result<AccountRow, StoreError> {
     Ok(AccountRow {
@@ -517,6 +480,8 @@ fn account_row(row: &rusqlite::Row<'_>) -> Result<AccountRow, StoreError> {
         pipelining: row.get::<_, String>(10)?.parse()?,
         lease_owner: row.get(11)?,
         lease_until: UtcMs(row.get(12)?),
+        state_fault: row.get(13)?,
+        looked_at: row.get::<_, Option<i64>>(14)?.map(UtcMs),
     })
 }
 

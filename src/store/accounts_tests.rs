@@ -1,7 +1,7 @@
 //! Tests of `accounts`.
 
 use super::*;
-use crate::store::Store;
+use crate::store::{AccountIs, Store};
 
 const TTL: Duration = Duration::from_secs(45);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -139,10 +139,15 @@ async fn state_since_moves_only_with_the_state() {
     store
         .write(move |tx| {
             let lease = tx.take_lease(id, "a", UtcMs(4), TTL)?.unwrap();
-            assert!(tx.set_account_state(&lease, AccountState::Live, "", UtcMs(5))?);
-            assert!(!tx.set_account_state(&lease, AccountState::Live, "still", UtcMs(9))?);
+            let is = |state, reason: &str| AccountIs {
+                state,
+                reason: reason.to_owned(),
+                fault: "",
+            };
+            assert!(tx.set_account_state(&lease, &is(AccountState::Live, ""), UtcMs(5))?);
+            assert!(!tx.set_account_state(&lease, &is(AccountState::Live, "still"), UtcMs(9))?);
             tx.take_lease(id, "b", UtcMs(9).plus(TTL), TTL)?.unwrap();
-            let lost = tx.set_account_state(&lease, AccountState::Down, "", UtcMs(99));
+            let lost = tx.set_account_state(&lease, &is(AccountState::Down, ""), UtcMs(99));
             assert!(
                 matches!(lost, Err(StoreError::LeaseLost(_))),
                 "only the holder says so"

@@ -72,7 +72,7 @@ impl Reader<'_> {
         )?;
         let mut notice = self.conn.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM outbox WHERE rfc_message_id = ?1 \
-             AND kind IN ('sales_notice', 'sales_digest'))",
+             AND kind IN ('sales_notice', 'sales_digest', 'alert'))",
         )?;
         for id in &asked.ids {
             if let Some(hit) = sent.query_row([id], sent_ref).optional()? {

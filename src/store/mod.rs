@@ -8,6 +8,7 @@
 //! when its future is dropped: so each write is idempotent or guarded by the state it expects.
 
 mod accounts;
+mod alerts;
 mod automation;
 mod campaigns;
 mod conversations;
@@ -28,10 +29,12 @@ mod outbox;
 mod person;
 mod poison;
 mod presence;
+mod push;
 mod replay;
 mod reply;
 mod reports;
 mod sent;
+mod states;
 mod suppressions;
 mod thread;
 mod trace;
@@ -48,6 +51,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::trace;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
+pub use alerts::{AlertNote, Incident, NewIncident, StrandedAlert, Told, WatchView};
 pub use automation::{AutomationOff, Released};
 pub use campaigns::{
     Campaign, CampaignChange, CampaignCounts, Mailing, Paused, RECIPIENT_FIELDS, Recipient,
@@ -72,10 +76,12 @@ pub use outbox::{CopyTold, OwnCopy};
 pub use person::{Continues, PersonMail, TakenOver, ThreadWith};
 pub use poison::Poison;
 pub use presence::ReaderPresence;
+pub use push::PushHealth;
 pub use replay::{NewDecision, Recorded, RecordedJob};
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use reports::NoticeBounce;
 pub use sent::{Change, NewSent, SentUpsert};
+pub use states::AccountIs;
 pub use suppressions::Suppression;
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
 pub use trace::Trace;

@@ -89,7 +89,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT 1 FROM outbox
-                 WHERE rfc_message_id = ?1 AND kind IN ('sales_notice', 'sales_digest')",
+                 WHERE rfc_message_id = ?1 AND kind IN ('sales_notice', 'sales_digest', 'alert')",
             )?
             .exists([id_key])?)
     }

@@ -78,6 +78,8 @@ impl Replyd {
             )
             .env("RUST_BACKTRACE", "1")
             .env("HOME", self.dir.path())
+            // Tests run side by side; one that asks /health names a port of its own.
+            .env("REPLYD_WEB_LISTEN", "off")
             .env("REPLYD_CONFIG", self.dir.path().join("replyd.toml"))
             .env("STATE_DIRECTORY", self.dir.path().join("state"))
             .envs(vars.iter().copied())

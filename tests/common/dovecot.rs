@@ -42,6 +42,8 @@ pub(crate) struct Options<'a> {
 #[derive(Debug)]
 pub(crate) struct Dovecot {
     child: Child,
+    /// Stopped by the test: `child` was waited for.
+    stopped: bool,
     // Dropped before the folder: it must not see a stop of ours as a killed test.
     janitor: Option<Janitor>,
     /// Certificates, shared with a Postfix beside it.
@@ -97,22 +99,10 @@ impl Dovecot {
         }
         write(&dir.path().join("users"), users);
 
-        let output = File::create(dir.path().join("dovecot.out")).expect("Output file");
-        let child = Command::new(dovecot)
-            .arg("-F")
-            .arg("-c")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("Output file"))
-            .stderr(output)
-            .spawn()
-            .expect("Start dovecot");
-        let janitor = Janitor::watch(
-            &format!("kill \"$1\"; rm -rf '{}'", dir.path().display()),
-            &child.id().to_string(),
-        );
+        let (child, janitor) = spawn(&dovecot, dir.path());
         let mut server = Self {
             child,
+            stopped: false,
             janitor: Some(janitor),
             certs,
             users: options.users.iter().map(|u| (*u).to_owned()).collect(),
@@ -126,6 +116,66 @@ impl Dovecot {
         }
         server.wait_until_it_greets();
         server
+    }
+
+    /// Stops it: sessions end, and the port is closed until [`Dovecot::start_again`].
+    pub(crate) fn stop(&mut self) {
+        drop(self.janitor.take());
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("Stop Dovecot");
+        self.child.wait().expect("Wait for Dovecot");
+        self.stopped = true;
+    }
+
+    /// Starts it again with the same configuration, port and mailboxes.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.stopped, "Dovecot runs");
+        let (child, janitor) = spawn(&program("dovecot", "dovecot-imapd"), self.dir.path());
+        (self.child, self.janitor, self.stopped) = (child, Some(janitor), false);
+        self.wait_until_it_greets();
+    }
+
+    /// Changes a user's password; sessions go on until [`Dovecot::kick`].
+    #[track_caller]
+    pub(crate) fn set_password(&self, user: &str, password: &str) {
+        let file = self.dir.path().join("users");
+        let users: String = text_of(&file)
+            .lines()
+            .map(|line| match line.strip_prefix(&format!("{user}:")) {
+                Some(_) => format!("{user}:{{PLAIN}}{password}\n"),
+                None => format!("{line}\n"),
+            })
+            .collect();
+        // In one step: Dovecot reads the file whenever it has changed.
+        let beside = self.dir.path().join("users.new");
+        write(&beside, users);
+        std::fs::rename(&beside, &file).expect("Replace the users");
+    }
+
+    /// Ends a user's sessions, as an administrator does after a change of the password.
+    #[track_caller]
+    pub(crate) fn kick(&self, user: &str) {
+        let kicked = Command::new(program("doveadm", "dovecot-core"))
+            .arg("-c")
+            .arg(self.dir.path().join("dovecot.conf"))
+            .args(["kick", user])
+            .stdin(Stdio::null())
+            .output()
+            .expect("Run doveadm");
+        assert!(
+            kicked.status.success(),
+            "doveadm kick: {}",
+            String::from_utf8_lossy(&kicked.stderr)
+        );
+    }
+
+    /// Sign-ins that it let in, of a user.
+    pub(crate) fn logins(&self, user: &str) -> usize {
+        let word = format!("user=<{user}>");
+        self.log()
+            .lines()
+            .filter(|line| line.contains("imap-login: Info: Login:") && line.contains(&word))
+            .count()
     }
 
     /// Port with TLS from the first byte.
@@ -306,6 +356,9 @@ impl Dovecot {
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
+        if self.stopped {
+            return;
+        }
         // SIGTERM to the master ends its services; only this process, by its own id.
         if let Err(e) = kill_process(Pid::from_child(&self.child), Signal::TERM) {
             eprintln!("Dovecot was gone before its end: {e}\n{}", self.log());
@@ -318,6 +371,30 @@ impl Drop for Dovecot {
             eprintln!("Dovecot's log:\n{}", self.log());
         }
     }
+}
+
+/// Starts the program on the configuration in `dir`.
+#[track_caller]
+fn spawn(dovecot: &Path, dir: &Path) -> (Child, Janitor) {
+    let output = File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join("dovecot.out"))
+        .expect("Output file");
+    let child = Command::new(dovecot)
+        .arg("-F")
+        .arg("-c")
+        .arg(dir.join("dovecot.conf"))
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().expect("Output file"))
+        .stderr(output)
+        .spawn()
+        .expect("Start dovecot");
+    let janitor = Janitor::watch(
+        &format!("kill \"$1\"; rm -rf '{}'", dir.display()),
+        &child.id().to_string(),
+    );
+    (child, janitor)
 }
 
 impl Owner {

@@ -163,7 +163,7 @@ impl Scenario {
         let database = Connection::open(self.replyd.database()).expect("Open the database");
         for change in [
             "UPDATE accounts SET first_started_at = first_started_at - ?1, \
-             verified_at = verified_at - ?1",
+             verified_at = verified_at - ?1, looked_at = looked_at - ?1",
             "UPDATE sent_messages SET known_at = known_at - ?1, sent_at = sent_at - ?1",
         ] {
             database

@@ -230,10 +230,10 @@ fn each_error_names_place_key_and_remedy() {
             ],
         ),
         (
-            format!("{ACCOUNT}listen = 5\n"),
+            format!("{ACCOUNT}volume = 5\n"),
             [
                 "replyd.toml:8",
-                "accounts.listen",
+                "accounts.volume",
                 "unknown key",
                 "Remove it",
             ],

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::imap::testing::{Server, session};
-use crate::imap::{ImapError, Mode, News, Session, Step, Watch};
+use crate::imap::{ImapError, Mode, News, Session, Step, Trouble, Watch};
 use crate::model::Pipelining;
 use crate::time::UtcMs;
 use crate::wake::Doorbell;
@@ -203,12 +203,18 @@ async fn no_or_bad_to_idle_falls_to_polling_and_says_so() {
         let (mut s, mut server) = session();
         let mut w = watch(&s, Pipelining::Untried);
         let began = Instant::now();
-        let news = run(wait(&mut w, &mut s, MINUTE), async {
-            server.answer("IDLE", refusal).await;
-            server.hang().await;
-        })
+        run(
+            async {
+                assert_eq!(wait(&mut w, &mut s, MINUTE).await, Ok(News::Trouble));
+                assert_eq!(w.take_trouble(), Some(Trouble::Refused));
+                assert_eq!(wait(&mut w, &mut s, MINUTE).await, Ok(News::Due));
+            },
+            async {
+                server.answer("IDLE", refusal).await;
+                server.hang().await;
+            },
+        )
         .await;
-        assert_eq!(news, Ok(News::Due));
         assert_eq!(began.elapsed(), MINUTE);
         assert_eq!(w.mode(), Mode::Poll);
         assert_eq!(w.pipelining(), Pipelining::Untried);
@@ -217,38 +223,88 @@ async fn no_or_bad_to_idle_falls_to_polling_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_that_the_server_ends_is_entered_again_but_not_in_a_circle() {
+async fn an_idle_that_the_server_ends_is_told_with_its_life_and_entered_again() {
     let (mut s, mut server) = session();
     let mut w = watch(&s, Pipelining::Untried);
-    let news = run(wait(&mut w, &mut s, secs(30)), async {
-        for _ in 0..3 {
-            let tag = idling(&mut server).await;
-            server.say(format!("{tag} OK IDLE terminated\r\n")).await;
-        }
-        assert_eq!(server.line().await, "no fourth one");
-    })
+    run(
+        async {
+            for life in [secs(31), secs(2)] {
+                assert_eq!(wait(&mut w, &mut s, secs(200)).await, Ok(News::Trouble));
+                assert_eq!(w.take_trouble(), Some(Trouble::Ended { life }));
+                assert_eq!(w.idle_life(), None);
+            }
+            assert!(announced(&wait(&mut w, &mut s, secs(200)).await));
+            assert_eq!(w.mode(), Mode::Idle);
+        },
+        async {
+            for life in [31, 2] {
+                let tag = idling(&mut server).await;
+                tokio::time::sleep(secs(life)).await;
+                server.say(format!("{tag} OK IDLE terminated\r\n")).await;
+            }
+            idling(&mut server).await;
+            server.say("* 9 EXISTS\r\n").await;
+            server.hang().await;
+        },
+    )
     .await;
-    assert_eq!(news, Ok(News::Due));
-    assert_eq!(w.mode(), Mode::Poll);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_that_ends_now_and_then_stays_an_idle() {
+async fn news_before_a_server_ends_idle_come_first() {
     let (mut s, mut server) = session();
     let mut w = watch(&s, Pipelining::Untried);
-    let news = run(wait(&mut w, &mut s, secs(200)), async {
-        for _ in 0..4 {
+    run(
+        async {
+            assert!(announced(&wait(&mut w, &mut s, MINUTE).await));
+            assert_eq!(wait(&mut w, &mut s, MINUTE).await, Ok(News::Trouble));
+        },
+        async {
             let tag = idling(&mut server).await;
-            tokio::time::sleep(secs(31)).await;
-            server.say(format!("{tag} OK IDLE terminated\r\n")).await;
-        }
-        idling(&mut server).await;
-        server.say("* 9 EXISTS\r\n").await;
-        server.hang().await;
-    })
+            server
+                .say(format!("* 9 EXISTS\r\n{tag} OK IDLE terminated\r\n"))
+                .await;
+            server.hang().await;
+        },
+    )
     .await;
-    assert!(announced(&news));
-    assert_eq!(w.mode(), Mode::Idle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_shall_poll_sends_no_idle_until_it_is_told_to_again() {
+    let (mut s, mut server) = session();
+    let mut w = watch(&s, Pipelining::Untried);
+    w.poll();
+    run(
+        async {
+            assert_eq!(wait(&mut w, &mut s, MINUTE).await, Ok(News::Due));
+            assert_eq!(w.idle_life(), None);
+            w.idle_again();
+            assert!(announced(&wait(&mut w, &mut s, MINUTE).await));
+        },
+        async {
+            // The first line that comes is this one, a minute later.
+            idling(&mut server).await;
+            server.say("* 2 EXISTS\r\n").await;
+            server.hang().await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_life_of_an_idle_is_known_when_the_connection_ends_in_it() {
+    let (mut s, mut server) = session();
+    let mut w = watch(&s, Pipelining::Untried);
+    let e = run(wait(&mut w, &mut s, secs(500)), async {
+        idling(&mut server).await;
+        tokio::time::sleep(secs(40)).await;
+        drop(server);
+    })
+    .await
+    .unwrap_err();
+    assert!(e.ended_idle(), "{e}");
+    assert_eq!(w.idle_life(), Some(secs(40)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,10 +312,11 @@ async fn end_of_stream_in_idle_is_an_error_and_not_an_interrupt() {
     for poll in [false, true] {
         let (mut s, mut server) = session();
         let mut w = watch(&s, Pipelining::Untried);
+        if poll {
+            w.poll();
+        }
         let news = run(wait(&mut w, &mut s, MINUTE), async {
-            if poll {
-                server.answer("IDLE", "{} NO\r\n").await;
-            } else {
+            if !poll {
                 idling(&mut server).await;
             }
             drop(server);
@@ -281,11 +338,16 @@ async fn bye_in_idle_is_told_with_its_text_or_as_throttling() {
         })
         .await
     };
-    let text = "Session expired".to_owned();
+    let text = "Shutting down".to_owned();
     let step = Step::Wait;
     assert_eq!(
-        bye("* BYE Session expired\r\n").await,
+        bye("* BYE Shutting down\r\n").await,
         Err(ImapError::Bye { step, text })
+    );
+    let text = "Session expired".to_owned();
+    assert_eq!(
+        bye("* BYE Session expired\r\n").await,
+        Err(ImapError::SessionOver { step, text })
     );
     let e = bye("* BYE Suggested Backoff Time: 5000 milliseconds\r\n").await;
     assert_eq!(e.unwrap_err().wait(), Some(secs(5)));

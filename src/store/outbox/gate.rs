@@ -128,7 +128,7 @@ pub(super) fn goes_to_lead(kind: MailKind) -> bool {
         | MailKind::OptoutConfirmation
         | MailKind::Campaign
         | MailKind::Manual => true,
-        MailKind::SalesNotice | MailKind::SalesDigest => false,
+        MailKind::SalesNotice | MailKind::SalesDigest | MailKind::Alert => false,
     }
 }
 

@@ -369,6 +369,8 @@ impl Tx<'_> {
             | MailKind::Answer
             | MailKind::OptoutConfirmation
             | MailKind::Manual => {}
+            // Its note says by itself that it was told.
+            MailKind::Alert => self.alert_mail_sent(id)?,
         }
         Ok(())
     }

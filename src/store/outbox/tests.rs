@@ -299,7 +299,10 @@ fn mail_to_a_suppressed_lead_is_withdrawn_or_refused_at_the_last_moment() {
     for (id, kind, automatic) in kinds {
         let want = match kind {
             MailKind::Campaign => "cancelled",
-            MailKind::OptoutConfirmation | MailKind::SalesNotice | MailKind::SalesDigest => "sent",
+            MailKind::OptoutConfirmation
+            | MailKind::SalesNotice
+            | MailKind::SalesDigest
+            | MailKind::Alert => "sent",
             MailKind::Acknowledgment | MailKind::Answer | MailKind::Manual if automatic => {
                 "cancelled"
             }
