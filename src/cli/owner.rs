@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, Metadata};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -163,6 +163,9 @@ impl RootShell {
             }
             None => vec![owner.gid],
         };
+        if let Some((unit, _)) = service {
+            tell_other_settings(loaded, unit);
+        }
         let mut over = HandOver::new(owner).context("Make a folder below /run")?;
         let argv = arguments(loaded, owner, &groups, &mut over)?;
         // The open file itself: the program may lie where only root may look.
@@ -211,7 +214,7 @@ impl RootShell {
         let wanted = |id: &str| credentials == Credentials::All || id == KEYS_CREDENTIAL;
         let found = service::read_credentials(Path::new(ROOT), &unit.credentials, &wanted);
         for problem in &found.problems {
-            crate::commands::complain(&format!("replyd: {problem}"));
+            complain(problem);
         }
         for credential in &found.credentials {
             over.credential(&credential.id, credential.value.expose_secret())
@@ -221,6 +224,28 @@ impl RootShell {
         successor.env("CREDENTIALS_DIRECTORY", over.credentials());
         Ok(())
     }
+}
+
+/// A replyd.toml in the current folder wins over the service's: on the service's database that is
+/// rarely meant.
+fn tell_other_settings(loaded: &Loaded, unit: &Unit) {
+    let (Some(found), Some(folder)) = (&loaded.config_file, &unit.working_directory) else {
+        return;
+    };
+    let services = folder.join("replyd.toml");
+    let is_same = |a: &Path, b: &Path| a.canonicalize().ok() == b.canonicalize().ok();
+    if services.exists() && !is_same(found, &services) {
+        complain(&format!(
+            "the settings are those of {}, the database is the service's, whose settings lie in {}",
+            found.display(),
+            services.display()
+        ));
+    }
+}
+
+fn complain(text: &str) {
+    // There is nothing left to do when that fails.
+    writeln!(std::io::stderr(), "replyd: {text}").unwrap_or_default();
 }
 
 /// Whom root becomes to work in this folder: its owner, or nobody when it is root's own.
