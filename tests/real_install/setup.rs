@@ -219,3 +219,65 @@ fn the_state_folder_is_made_for_the_service_and_never_taken_over_by_root() {
     root.shell(&["bash", "-c", line]).code(0);
     scene.assert_state_is_the_services();
 }
+
+#[test]
+fn an_ordinary_user_gets_a_settings_file_alone_and_replyd_runs_with_it() {
+    let scene = with_the_program();
+    let root = &scene.root;
+    root.put("/opt/replyd", "", 0o755);
+    std::fs::copy(env!("CARGO_BIN_EXE_replyd"), root.at("/opt/replyd")).expect("Copy the program");
+    root.shell(&["install", "-d", "-o", "games", "-g", "games", "/home/ann"])
+        .code(0);
+    let as_ann = |line: &[&str], input: &str| {
+        let mut whole = vec![
+            "setpriv",
+            "--reuid=games",
+            "--regid=games",
+            "--clear-groups",
+            "env",
+            "--chdir=/home/ann",
+            "HOME=/home/ann",
+        ];
+        whole.extend(line);
+        root.shell_with(&whole, input)
+    };
+    let flags = scene.flags();
+    let mut line = vec!["/opt/replyd", "setup", "--password-file", "-"];
+    line.extend(flags.iter().map(String::as_str));
+    let said = as_ann(&line, &Scene::password()).code(0);
+    assert!(said.ends_with("  replyd run\n"), "{said}");
+    let files: Vec<(String, u32)> = root
+        .listing("/home/ann")
+        .into_iter()
+        .map(|(path, mode, ..)| (path, mode))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            ("/home/ann/desk.password".to_owned(), 0o600),
+            ("/home/ann/replyd.toml".to_owned(), 0o600),
+        ]
+    );
+    assert!(!root.at("/etc/replyd").exists());
+    as_ann(&["/opt/replyd", "check"], "").code(0);
+    assert!(root.at("/home/ann/.local/state/replyd/replyd.db").exists());
+
+    // Another server's name: named as a fault, with what to do, and the file stays as it was.
+    let before = std::fs::read_to_string(root.at("/home/ann/replyd.toml")).unwrap();
+    let ended = as_ann(
+        &[
+            "/opt/replyd",
+            "setup",
+            "--address",
+            DESK,
+            "--imap-host",
+            "127.0.0.2",
+        ],
+        "",
+    );
+    assert!(ended.err.contains("IMAP 127.0.0.2:993"), "{ended:?}");
+    assert!(ended.err.contains("nothing was written"), "{ended:?}");
+    assert_ne!(ended.status.code(), Some(0), "{ended:?}");
+    let after = std::fs::read_to_string(root.at("/home/ann/replyd.toml")).unwrap();
+    assert_eq!(after, before);
+}
