@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::{complain, say};
 use crate::cli::{Exit, RootShell, SetupArgs};
-use crate::config::{ConfigError, Environment};
+use crate::config::{ConfigError, Credential, Environment};
 use crate::http::HttpClient;
 use crate::setup::{
     self, Answers, Before, Desk, Dns, Draft, Means, Place, SignIn, Stop, Trouble, try_both,
@@ -164,9 +164,10 @@ async fn trial(
         _ => Environment::of_process(),
     };
     let account = setup::as_the_service(place, draft, &answers.account, env)?;
-    if matches!(answers.sign_in, SignIn::OAuth { .. }) {
+    if matches!(account.imap.credential, Credential::OAuth(_)) {
+        // Its tokens lie in the service's database: `doctor` tries them.
         return Ok(Ok(
-            "Not tested: nobody has signed in by OAuth2 yet.\n".to_owned()
+            "Not tested: sign in by `replyd auth login` first.\n".to_owned()
         ));
     }
     if args.no_test {

@@ -255,24 +255,66 @@ async fn another_mailbox_becomes_an_account_of_its_own() {
     assert!(matches!(asked, Err(Stop::Bad(_))), "{asked:?}");
 }
 
-#[test]
-fn a_draft_is_read_as_the_service_will_read_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let place = place(dir.path());
-    let answers = Answers {
+fn answers(sign_in: SignIn) -> Answers {
+    Answers {
         account: "ann".into(),
         is_known: false,
         address: "ann@example.com".into(),
         from_name: None,
         user: None,
-        sign_in: SignIn::Password("s3cret".into()),
+        sign_in,
         imap: Server::new("imap.example.com", 993, Security::Tls),
         smtp: Server::new("smtp.example.com", 587, Security::StartTls),
         ca_file: None,
         sales_email: None,
         operators: Vec::new(),
         preset: None,
+    }
+}
+
+#[test]
+fn every_way_of_signing_in_is_written_so_that_the_service_reads_it() {
+    use crate::config::Credential;
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "t").unwrap();
+    let load = |sign_in| {
+        let place = place(dir.path());
+        let file = SettingsFile::read("").unwrap();
+        let args = SetupArgs::default();
+        let draft = draft(&args, &place, &answers(sign_in), ("", file)).unwrap();
+        let env = Environment {
+            home: Some(dir.path().to_owned()),
+            ..Environment::default()
+        };
+        as_the_service(&place, &draft, "ann", env)
+            .unwrap()
+            .smtp
+            .credential
     };
+    let oauth = SignIn::OAuth {
+        provider: "google",
+        client_id: "id".into(),
+        client_secret: Some("s3cret".into()),
+        tenant: None,
+    };
+    assert!(matches!(load(oauth), Some(Credential::OAuth(_))));
+    let command = SignIn::PasswordCommand("pass show mail".into());
+    assert!(matches!(
+        load(command),
+        Some(Credential::PasswordCommand(_))
+    ));
+    let command = SignIn::TokenCommand("oama access ann".into());
+    assert!(matches!(load(command), Some(Credential::TokenCommand(_))));
+    let file = SignIn::TokenFile(token.clone());
+    assert!(matches!(load(file), Some(Credential::TokenFile(path)) if path == token));
+}
+
+#[test]
+fn a_draft_is_read_as_the_service_will_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = place(dir.path());
+    let answers = answers(SignIn::Password("s3cret".into()));
     for secret_in in [SecretPlace::File, SecretPlace::Credential] {
         let args = SetupArgs {
             secret_in,
