@@ -173,7 +173,8 @@ async fn trial(
     if args.no_test {
         return Ok(Ok("Not tested (--no-test).\n".to_owned()));
     }
-    Ok(try_both(&account, answers.preset)
+    // Both dialogues' states are large.
+    Ok(Box::pin(try_both(&account, answers.preset))
         .await
         .map(|lines| lines.iter().fold(String::new(), |out, l| out + l + "\n")))
 }
