@@ -155,6 +155,61 @@ fn a_secret_that_only_root_can_read_reaches_the_service_and_every_command() {
 }
 
 #[test]
+fn started_from_a_root_shell_replyd_is_what_the_unit_makes_of_it() {
+    let scene = with_the_program();
+    let root = &scene.root;
+    let more = ["--secret-in", "credential"];
+    scene.setup(BUILT, &more, &Scene::password()).code(0);
+    // An operator's own group and variables.
+    root.shell(&["usermod", "-aG", "games", "replyd"]).code(0);
+    root.put(
+        "/etc/systemd/system/replyd.service.d/own.conf",
+        "[Service]\nEnvironment=REPLYD_DAYS=3 \"REPLYD_LOG_FILTER=replyd=debug,warn\"\n",
+        0o644,
+    );
+    let mut replyd = root.start_shell(&["env", "REPLYD_INTERVAL=2m", "replyd", "run"]);
+    scene.wait_until_live(&mut replyd);
+
+    let (uid, gid) = root.service_ids();
+    let status = replyd.proc("status");
+    let field = |name: &str| -> Vec<&str> {
+        let line = status.lines().find_map(|l| l.strip_prefix(name));
+        line.expect(name).split_whitespace().collect()
+    };
+    let (uid, gid) = (uid.to_string(), gid.to_string());
+    assert_eq!(field("Uid:"), [uid.as_str(); 4]);
+    assert_eq!(field("Gid:"), [gid.as_str(); 4]);
+    assert_eq!(field("Umask:"), ["0077"]);
+    let mut groups = field("Groups:");
+    groups.sort_unstable();
+    let mut expected = ["60", gid.as_str()];
+    expected.sort_unstable();
+    assert_eq!(groups, expected, "games is group 60");
+    assert_eq!(field("CapEff:"), ["0000000000000000"]);
+    assert!(
+        replyd.proc("cwd").ends_with("/etc/replyd"),
+        "{}",
+        replyd.proc("cwd")
+    );
+    // The shell's variables win over the unit's, and the secret is in none.
+    let environ = replyd.proc("environ");
+    for line in [
+        "REPLYD_DAYS=3",
+        "REPLYD_LOG_FILTER=replyd=debug,warn",
+        "REPLYD_INTERVAL=2m",
+        "HOME=/var/lib/replyd",
+        "STATE_DIRECTORY=/var/lib/replyd",
+    ] {
+        assert!(environ.lines().any(|l| l == line), "{line}\n{environ}");
+    }
+    assert!(!environ.contains(PASSWORD), "{environ}");
+    assert!(!replyd.proc("cmdline").contains(PASSWORD));
+    assert!(replyd.proc("cmdline").contains("/etc/replyd/replyd.toml"));
+    replyd.stop();
+    scene.assert_state_is_the_services();
+}
+
+#[test]
 fn commands_on_the_store_need_no_secret_that_can_be_read() {
     let scene = with_the_program();
     let root = &scene.root;
