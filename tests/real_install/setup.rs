@@ -263,6 +263,27 @@ fn the_state_folder_is_made_for_the_service_and_never_taken_over_by_root() {
     assert_eq!(root.listing("/var/lib/replyd"), before);
     root.shell(&["chown", "replyd:", "/var/lib/replyd"]).code(0);
 
+    // Another folder, named by the service's settings: the same, but nobody makes it.
+    let settings = root.at("/etc/replyd/replyd.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let moved = format!("{text}\n[store]\ndatabase = \"/srv/replyd/replyd.db\"\n");
+    std::fs::write(&settings, moved).unwrap();
+    let ended = root.replyd(&["status"]);
+    assert!(
+        ended.err.contains("install -d -m 0700 -o replyd"),
+        "{ended:?}"
+    );
+    ended.code(1);
+    assert!(!root.at("/srv/replyd").exists());
+    root.shell(&["install", "-d", "/srv/replyd"]).code(0);
+    let ended = root.replyd(&["status"]);
+    assert!(
+        ended.err.contains("chown -R replyd: /srv/replyd"),
+        "{ended:?}"
+    );
+    ended.code(1);
+    std::fs::write(&settings, text).unwrap();
+
     // A file that is not there is told as such, though the service may not look.
     let ended = root.replyd(&["leads", "import", "nothing.csv"]);
     assert!(ended.err.contains("/root/nothing.csv"), "{ended:?}");
