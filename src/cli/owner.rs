@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, Metadata};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -21,7 +21,7 @@ use secrecy::ExposeSecret;
 
 use super::hand_over::HandOver;
 use super::paths;
-use crate::config::{Environment, Loaded};
+use crate::config::{Environment, Loaded, Origin};
 use crate::service::{self, Unit, User};
 
 /// The folder of the running system.
@@ -106,9 +106,9 @@ impl RootShell {
         let Some(folder) = database.parent() else {
             return Ok(());
         };
-        match self.service_user(folder)? {
+        match self.service_user(folder, loaded)? {
             Some((unit, user)) => {
-                let owner = own_state(folder, unit, &user)?;
+                let owner = own_folder(folder, unit, &user)?;
                 self.start_anew(loaded, Some((unit, credentials)), owner, Some(&user))
             }
             None => {
@@ -123,8 +123,13 @@ impl RootShell {
     }
 
     /// The installed service and its user, if the database in `folder` is the service's: it lies
-    /// in the state folder of the unit, or in a folder of its user.
-    fn service_user(&self, folder: &Path) -> anyhow::Result<Option<(&Unit, User)>> {
+    /// in the state folder of the unit, in a folder of its user, or where the service's own
+    /// settings say.
+    fn service_user(
+        &self,
+        folder: &Path,
+        loaded: &Loaded,
+    ) -> anyhow::Result<Option<(&Unit, User)>> {
         let Some(unit) = &self.unit else {
             return Ok(None);
         };
@@ -133,7 +138,8 @@ impl RootShell {
             Some(name) => name,
         };
         let user = service::user_named(Path::new(ROOT), name).context("Look for the user")?;
-        let is_state = unit.state_directory.as_deref() == Some(folder);
+        let is_state =
+            unit.state_directory.as_deref() == Some(folder) || names_database(loaded, unit);
         let Some(user) = user else {
             if is_state {
                 bail!(
@@ -163,6 +169,9 @@ impl RootShell {
             }
             None => vec![owner.gid],
         };
+        if let Some((unit, _)) = service {
+            tell_other_settings(loaded, unit);
+        }
         let mut over = HandOver::new(owner).context("Make a folder below /run")?;
         let argv = arguments(loaded, owner, &groups, &mut over)?;
         // The open file itself: the program may lie where only root may look.
@@ -211,7 +220,7 @@ impl RootShell {
         let wanted = |id: &str| credentials == Credentials::All || id == KEYS_CREDENTIAL;
         let found = service::read_credentials(Path::new(ROOT), &unit.credentials, &wanted);
         for problem in &found.problems {
-            crate::commands::complain(&format!("replyd: {problem}"));
+            complain(problem);
         }
         for credential in &found.credentials {
             over.credential(&credential.id, credential.value.expose_secret())
@@ -223,6 +232,27 @@ impl RootShell {
     }
 }
 
+/// A replyd.toml in the current folder wins over the service's: on the service's database that is
+/// rarely meant.
+fn tell_other_settings(loaded: &Loaded, unit: &Unit) {
+    let (Some(found), Some(folder)) = (&loaded.config_file, &unit.working_directory) else {
+        return;
+    };
+    let services = folder.join("replyd.toml");
+    if services.exists() && !is_same(found, &services) {
+        complain(&format!(
+            "the settings are those of {}, the database is the service's, whose settings lie in {}",
+            found.display(),
+            services.display()
+        ));
+    }
+}
+
+fn complain(text: &str) {
+    // There is nothing left to do when that fails.
+    writeln!(std::io::stderr(), "replyd: {text}").unwrap_or_default();
+}
+
 /// Whom root becomes to work in this folder: its owner, or nobody when it is root's own.
 fn owner_to_become(folder: &Metadata) -> Option<Owner> {
     (folder.uid() != 0).then(|| Owner {
@@ -231,9 +261,26 @@ fn owner_to_become(folder: &Metadata) -> Option<Owner> {
     })
 }
 
-/// The state folder as the service's user needs it; made where it is not there yet, as systemd
-/// does before the first start.
-fn own_state(folder: &Path, unit: &Unit, user: &User) -> anyhow::Result<Owner> {
+/// Whether the service's own settings file names the database.
+fn names_database(loaded: &Loaded, unit: &Unit) -> bool {
+    let Some(folder) = &unit.working_directory else {
+        return false;
+    };
+    loaded.effective.iter().any(|e| {
+        e.key == "store.database"
+            && matches!(&e.origin, Origin::File { path, .. }
+                if is_same(path, &folder.join("replyd.toml")))
+    })
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    a.canonicalize()
+        .is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
+/// The database's folder as the service's user needs it. The state folder of the unit is made
+/// where it is not there yet, as systemd does before the first start.
+fn own_folder(folder: &Path, unit: &Unit, user: &User) -> anyhow::Result<Owner> {
     let gid = match &unit.group {
         Some(group) => service::group_named(Path::new(ROOT), group)?
             .with_context(|| format!("The service's group {group} is not there"))?,
@@ -241,20 +288,25 @@ fn own_state(folder: &Path, unit: &Unit, user: &User) -> anyhow::Result<Owner> {
     };
     let owner = Owner { uid: user.uid, gid };
     let shown = folder.display();
+    let name = &user.name;
+    let is_state = unit.state_directory.as_deref() == Some(folder);
     match std::fs::metadata(folder) {
         Ok(found) if found.uid() == user.uid => {}
-        Ok(_) => bail!(
-            "{shown} does not belong to {name}, the service's user: chown -R {name}: {shown}",
-            name = user.name
-        ),
-        Err(e) if e.kind() == ErrorKind::NotFound => {
+        Ok(_) => {
+            bail!("{shown} does not belong to {name}, the service's user: chown -R {name}: {shown}")
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound && is_state => {
             DirBuilder::new()
                 .mode(0o700)
                 .create(folder)
                 .and_then(|()| chown(folder, Some(owner.uid), Some(owner.gid)))
                 .with_context(|| format!("Make the state folder {shown}"))?;
         }
-        Err(e) => return Err(e).with_context(|| format!("Look at the state folder {shown}")),
+        Err(e) if e.kind() == ErrorKind::NotFound => bail!(
+            "The folder of the database is not there: install -d -m 0700 -o {name} -g {name} \
+             {shown}, and let the service write there (ReadWritePaths={shown} in its unit)"
+        ),
+        Err(e) => return Err(e).with_context(|| format!("Look at the folder {shown}")),
     }
     Ok(owner)
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::{complain, say};
 use crate::cli::{Exit, RootShell, SetupArgs};
-use crate::config::{ConfigError, Environment};
+use crate::config::{ConfigError, Credential, Environment};
 use crate::http::HttpClient;
 use crate::setup::{
     self, Answers, Before, Desk, Dns, Draft, Means, Place, SignIn, Stop, Trouble, try_both,
@@ -65,6 +65,9 @@ async fn talk(args: &SetupArgs, config: Option<&Path>, desk: &mut Desk) -> anyho
             say(&draft.plan.show(true)?)?;
             return Ok(Exit::Done);
         }
+        if desk.answers() && !args.no_test {
+            say("Signing in to both servers …\n")?;
+        }
         match trial(&args, &place, &draft, &answers).await? {
             Ok(lines) => {
                 say(&lines)?;
@@ -74,7 +77,7 @@ async fn talk(args: &SetupArgs, config: Option<&Path>, desk: &mut Desk) -> anyho
                 tell(&troubles);
                 if !may_retype(&args, desk, &answers, &troubles, try_number)? {
                     complain("replyd: nothing was written (--no-test writes without this test)");
-                    let worst = troubles.iter().map(|t| t.exit);
+                    let worst = troubles.iter().map(Trouble::exit);
                     return Ok(worst.fold(Exit::Done, Exit::worse));
                 }
                 remember(&mut args, &answers);
@@ -98,7 +101,14 @@ fn means() -> Means {
 
 fn tell(troubles: &[Trouble]) {
     for trouble in troubles {
-        complain(&format!("replyd: {}\n  {}", trouble.what, trouble.remedy));
+        let Trouble {
+            at,
+            fault,
+            detail,
+            remedy,
+        } = trouble;
+        let title = fault.title();
+        complain(&format!("{fault}: {at}: {title} ({detail}).\n  {remedy}"));
     }
 }
 
@@ -111,7 +121,7 @@ fn may_retype(
     try_number: usize,
 ) -> anyhow::Result<bool> {
     let typed = matches!(answers.sign_in, SignIn::Password(_)) && args.password_file.is_none();
-    let refused = troubles.iter().all(|t| t.is_auth);
+    let refused = troubles.iter().all(Trouble::is_auth);
     Ok(typed
         && refused
         && try_number < TRIES
@@ -154,15 +164,17 @@ async fn trial(
         _ => Environment::of_process(),
     };
     let account = setup::as_the_service(place, draft, &answers.account, env)?;
-    if matches!(answers.sign_in, SignIn::OAuth { .. }) {
+    if matches!(account.imap.credential, Credential::OAuth(_)) {
+        // Its tokens lie in the service's database: `doctor` tries them.
         return Ok(Ok(
-            "Not tested: nobody has signed in by OAuth2 yet.\n".to_owned()
+            "Not tested: sign in by `replyd auth login` first.\n".to_owned()
         ));
     }
     if args.no_test {
         return Ok(Ok("Not tested (--no-test).\n".to_owned()));
     }
-    Ok(try_both(&account, answers.preset)
+    // Both dialogues' states are large.
+    Ok(Box::pin(try_both(&account, answers.preset))
         .await
         .map(|lines| lines.iter().fold(String::new(), |out, l| out + l + "\n")))
 }

@@ -214,12 +214,17 @@ fn if_there(env: &Environment, path: &Path, problems: &mut Vec<Problem>) -> Opti
             None
         }
         Err(error) => {
+            let remedy = if path.starts_with(&env.etc) && env.euid != 0 {
+                "Run this as root, which becomes the service's user, or name another file by \
+                 --config or --env-file"
+            } else {
+                "Let this user read it, or name another file by --config or --env-file"
+            };
             problems.push(Problem {
                 place: path.display().to_string(),
                 key: String::new(),
                 what: format!("it is there, but cannot be read: {error}"),
-                remedy: "Let this user read it, or name another file by --config or --env-file"
-                    .to_owned(),
+                remedy: remedy.to_owned(),
             });
             None
         }

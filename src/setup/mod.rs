@@ -382,3 +382,6 @@ pub fn unreadable(place: &Place, answers: &Answers) -> Option<PathBuf> {
         .find(|path| !service::may_read(path, uid, &groups))
         .cloned()
 }
+
+#[cfg(test)]
+mod tests;

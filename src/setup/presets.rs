@@ -63,7 +63,13 @@ impl Preset {
     /// The page that explains it.
     #[must_use]
     pub fn page(&self) -> String {
-        format!("docs/PROVIDERS.md#{}", self.id)
+        let installed = "/usr/share/doc/replyd/PROVIDERS.md";
+        let page = if std::path::Path::new(installed).exists() {
+            installed
+        } else {
+            "docs/PROVIDERS.md"
+        };
+        format!("{page}#{}", self.id)
     }
 }
 

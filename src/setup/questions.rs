@@ -30,8 +30,9 @@ pub enum Stop {
 fn missing_text(missing: &[Missing]) -> String {
     let mut text = "There is no terminal to ask at, and these are missing:".to_owned();
     for Missing { flag, what } in missing {
-        text.push_str(&format!("\n  {flag:<44} {what}"));
+        text.push_str(&format!("\n  {flag}\n      {what}"));
     }
+    text.push_str("\nFurther flags, and all of them: replyd setup --help");
     text
 }
 

@@ -73,7 +73,7 @@ pub(super) fn sign_in(
             oauth(args, desk, preset, client_id.unwrap_or_default())?
         }
         SignInWay::Password => match password(args, desk, preset)? {
-            Some(secret) => SignIn::Password(secret),
+            Some(secret) => SignIn::Password(without_blanks(secret, preset)),
             None if args.print => SignIn::Unknown,
             None => {
                 missing.push(Missing::new(
@@ -216,6 +216,16 @@ fn password(
             other => return Ok(other),
         }
     }
+}
+
+/// Google shows an app password as four groups of four letters; the blanks are not part of it.
+fn without_blanks(secret: SecretString, preset: Option<&'static Preset>) -> SecretString {
+    let groups: Vec<&str> = secret.expose_secret().split(' ').collect();
+    let letters = |g: &&str| g.len() == 4 && g.bytes().all(|b| b.is_ascii_lowercase());
+    if preset.is_some_and(|p| p.id == "gmail") && groups.len() == 4 && groups.iter().all(letters) {
+        return SecretString::from(groups.concat());
+    }
+    secret
 }
 
 /// A secret from a file, or from the standard input for `-`, without its line end.

@@ -1,11 +1,14 @@
 //! Signing in to both servers, by the very functions of the service, before anything is written.
 
+use std::time::Duration;
+
 use crate::cli::Exit;
 use crate::config::{AccountSettings, Credential};
-use crate::credential::{CredentialError, SignIn, Vault};
-use crate::imap::{self, ByteBudget, ImapError};
-use crate::model::AccountState;
-use crate::smtp;
+use crate::credential::{SignIn, Vault};
+use crate::fault::{self, Class, Fault};
+use crate::imap::{self, ByteBudget};
+use crate::reach::Reach;
+use crate::smtp::{Explorer, SmtpFailure};
 use crate::tls::TlsRoots;
 
 use super::presets::Preset;
@@ -13,17 +16,58 @@ use super::presets::Preset;
 /// Enough for a greeting and some lists.
 const BUDGET: usize = 2 << 20;
 
+/// The whole dialogue with the sending server.
+const SMTP_LIMIT: Duration = Duration::from_secs(120);
+
 /// A sign-in that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// Which server, and what it or the connection said.
-    pub what: String,
+    /// Which server.
+    pub at: String,
+    /// What is wrong.
+    pub fault: Fault,
+    /// What the server or the connection said.
+    pub detail: String,
     /// What to do.
     pub remedy: String,
+}
+
+impl Trouble {
+    fn new(at: &str, fault: Fault, detail: String, preset: Option<&'static Preset>) -> Self {
+        Self {
+            at: at.to_owned(),
+            fault,
+            detail,
+            remedy: remedy(fault, preset),
+        }
+    }
+
     /// The secret is refused: another one may do.
-    pub is_auth: bool,
+    #[must_use]
+    pub fn is_auth(&self) -> bool {
+        self.fault.class() == Class::SignIn
+    }
+
     /// How the command ends.
-    pub exit: Exit,
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.fault.doctor_exit()
+    }
+}
+
+/// The fault's own remedy is for an account in service: here a flag or another answer mends it.
+fn remedy(fault: Fault, preset: Option<&'static Preset>) -> String {
+    match (fault, preset) {
+        (_, Some(preset)) if fault.class() == Class::SignIn => {
+            format!("{}: {}", preset.advice, preset.page())
+        }
+        (Fault::WrongPassword, None) => {
+            "Check the user name (--user) and the password; many providers want an app password: \
+             docs/PROVIDERS.md"
+                .to_owned()
+        }
+        _ => fault.remedy().to_owned(),
+    }
 }
 
 /// Signs in to the account's servers and leaves again. What worked, a line each.
@@ -50,68 +94,39 @@ pub async fn try_both(
     if bad.is_empty() { Ok(good) } else { Err(bad) }
 }
 
+/// What the account signs in with, without a database.
+async fn sign_in(
+    account: &AccountSettings,
+    (user, credential): (&str, &Credential),
+) -> Result<SignIn, (Fault, String)> {
+    let vault = Vault::detached();
+    let sign_in = vault.sign_in(&account.name, user, credential).await;
+    sign_in.map_err(|e| (fault::of_credential(&e), e.to_string()))
+}
+
 async fn try_imap(
     account: &AccountSettings,
     roots: &TlsRoots,
     preset: Option<&'static Preset>,
 ) -> Result<String, Trouble> {
-    let at = format!("IMAP {}:{}", account.imap.host, account.imap.port);
-    let sign_in = sign_in(account, &account.imap.user, &account.imap.credential);
-    let sign_in = sign_in.await.map_err(|e| of_credential(&at, &e))?;
+    let settings = &account.imap;
+    let at = format!("IMAP {}:{}", settings.host, settings.port);
+    let trouble = |(fault, detail)| Trouble::new(&at, fault, detail, preset);
+    let of_imap = |e: &imap::ImapError| trouble((fault::of_imap(e), e.to_string()));
+    let who = (settings.user.as_str(), &settings.credential);
+    let sign_in = sign_in(account, who).await.map_err(trouble)?;
     let budget = ByteBudget::new(BUDGET);
-    let connected = imap::connect(&account.imap, &sign_in, roots, &budget).await;
-    let mut session = connected.map_err(|e| of_imap(&at, &e, preset))?;
+    let connected = imap::connect(settings, &sign_in, roots, &budget).await;
+    let mut session = connected.map_err(|e| of_imap(&e))?;
     // The mailbox that will be watched must be there, too.
     let mailbox = account.mailboxes.first().map_or("INBOX", String::as_str);
     let examined = session.examine(mailbox).await;
-    let mails = examined.map_err(|e| of_imap(&at, &e, preset))?.exists;
+    let mails = examined.map_err(|e| of_imap(&e))?.exists;
     session.logout().await;
     Ok(format!(
         "{at}: signed in as {}; {mailbox} holds {mails} mails",
-        account.imap.user
+        settings.user
     ))
-}
-
-/// What the account signs in with, without a database.
-async fn sign_in(
-    account: &AccountSettings,
-    user: &str,
-    credential: &Credential,
-) -> Result<SignIn, CredentialError> {
-    let vault = Vault::detached();
-    vault.sign_in(&account.name, user, credential).await
-}
-
-fn of_credential(at: &str, e: &CredentialError) -> Trouble {
-    Trouble {
-        what: format!("{at}: {e}"),
-        remedy: "Check the file or the command that gives the secret".to_owned(),
-        is_auth: e.is_auth(),
-        exit: if e.is_auth() {
-            Exit::NeedsPerson
-        } else {
-            Exit::TryLater
-        },
-    }
-}
-
-fn of_imap(at: &str, e: &ImapError, preset: Option<&'static Preset>) -> Trouble {
-    let exit = match e {
-        e if e.is_auth() => Exit::NeedsPerson,
-        ImapError::Network { .. }
-        | ImapError::Timeout { .. }
-        | ImapError::Closed { .. }
-        | ImapError::Bye { .. }
-        | ImapError::Throttled { .. }
-        | ImapError::Unavailable { .. } => Exit::TryLater,
-        _ => Exit::Failed,
-    };
-    Trouble {
-        what: format!("{at}: {e}"),
-        remedy: remedy(e.is_auth(), exit, preset),
-        is_auth: e.is_auth(),
-        exit,
-    }
 }
 
 async fn try_smtp(
@@ -124,48 +139,30 @@ async fn try_smtp(
         return Ok("SMTP: mails are printed, not sent (console)".to_owned());
     }
     let at = format!("SMTP {}:{}", settings.host, settings.port);
-    let sign_in = match (&settings.user, &settings.credential) {
-        (Some(user), Some(credential)) => Some(
-            sign_in(account, user, credential)
-                .await
-                .map_err(|e| of_credential(&at, &e))?,
-        ),
+    let trouble = |(fault, detail)| Trouble::new(&at, fault, detail, preset);
+    let of_smtp = |e: SmtpFailure| {
+        let fault = fault::of_smtp(e.why, e.code, &e.text);
+        trouble((fault, e.text))
+    };
+    let who = match (&settings.user, &settings.credential) {
+        (Some(user), Some(credential)) => {
+            let who = (user.as_str(), credential);
+            Some(sign_in(account, who).await.map_err(trouble)?)
+        }
         _ => None,
     };
-    match smtp::try_sign_in(settings, sign_in.as_ref(), roots).await {
-        Ok(()) => Ok(match &settings.user {
-            Some(user) => format!("{at}: signed in as {user}"),
-            None => format!("{at}: connected, without signing in"),
-        }),
-        Err(trouble) => {
-            let is_auth = trouble.state == AccountState::NeedsSignIn;
-            let exit = if is_auth {
-                Exit::NeedsPerson
-            } else {
-                Exit::TryLater
-            };
-            Err(Trouble {
-                what: format!("{at}: {}", trouble.text),
-                remedy: remedy(is_auth, exit, preset),
-                is_auth,
-                exit,
-            })
-        }
+    let mut reach = Reach::default();
+    let connected = Explorer::connect(settings, roots, SMTP_LIMIT, &mut reach).await;
+    let mut server = connected.map_err(of_smtp)?;
+    if let Some(who) = &who {
+        server.sign_in(who).await.map_err(of_smtp)?;
     }
-}
-
-fn remedy(is_auth: bool, exit: Exit, preset: Option<&'static Preset>) -> String {
-    match (is_auth, preset) {
-        (true, Some(preset)) => format!("{}: {}", preset.advice, preset.page()),
-        (true, None) => "Check the user name (--user) and the password; many providers want an \
-                         app password: docs/PROVIDERS.md"
-            .to_owned(),
-        (false, _) if exit == Exit::TryLater => {
-            "Check host, port and protection, and that the firewall lets this machine out"
-                .to_owned()
-        }
-        (false, _) => {
-            "Check host, port and protection; a certificate of your own needs --ca-file".to_owned()
-        }
-    }
+    // Begun and taken back: whether it lets us send as this address.
+    let (from, to) = (&settings.envelope_from, &account.address);
+    server.try_envelope(from, to).await.map_err(of_smtp)?;
+    server.quit().await;
+    Ok(match &settings.user {
+        Some(user) => format!("{at}: signed in as {user}, takes mail from {from}"),
+        None => format!("{at}: takes mail from {from}, without signing in"),
+    })
 }

@@ -29,7 +29,7 @@ pub use explore::{Explorer, Offers};
 use self::connect::{Failure, Link, within};
 use self::session::{After, NotBegun, Prepared};
 use crate::config::SmtpSettings;
-use crate::credential::{SignIn, Vault};
+use crate::credential::Vault;
 use crate::model::AccountState;
 use crate::tls::TlsRoots;
 
@@ -102,34 +102,6 @@ impl From<Failure> for Outcome {
             text: f.text,
         }
     }
-}
-
-/// Why mails could not go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// `NeedsSignIn` or `Down`.
-    pub state: AccountState,
-    /// In words, with the server's reply.
-    pub text: String,
-}
-
-/// Connects, protects and signs in as for a mail, and leaves: whether mails could go.
-///
-/// # Errors
-/// Why they could not.
-pub async fn try_sign_in(
-    settings: &SmtpSettings,
-    sign_in: Option<&SignIn>,
-    roots: &TlsRoots,
-) -> Result<(), Trouble> {
-    let until = within(limits::BEFORE_HANDOVER, far_future());
-    let link = Box::pin(connect::open(settings, sign_in, roots, until)).await;
-    let link = link.map_err(|failure| Trouble {
-        state: failure.trouble(),
-        text: failure.text,
-    })?;
-    session::quit(link).await;
-    Ok(())
 }
 
 /// How an account's mails leave.

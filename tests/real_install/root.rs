@@ -187,6 +187,30 @@ impl DebianRoot {
         self.shell(&line)
     }
 
+    /// Starts a line in a root shell that goes on.
+    #[track_caller]
+    pub(crate) fn start_shell(&self, line: &[&str]) -> Service {
+        let root = self.dir.path().to_str().expect("A path in UTF-8");
+        let mut whole = vec![root, "/usr/bin/env", "--chdir=/root"];
+        whole.extend(line);
+        let mut command = self.command(&whole, "");
+        command.env("HOME", "/root").env("USER", "root");
+        self.start(command)
+    }
+
+    #[track_caller]
+    fn start(&self, mut command: Command) -> Service {
+        let log = self.dir.path().join("service.log");
+        let file = File::create(&log).expect("Log file");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("Log file"))
+            .stderr(file)
+            .spawn()
+            .expect("Start unshare");
+        Service { child, log }
+    }
+
     /// User and group of the service.
     #[track_caller]
     pub(crate) fn service_ids(&self) -> (u32, u32) {
@@ -223,20 +247,13 @@ impl DebianRoot {
             "replyd",
             "run",
         ];
-        let log = self.dir.path().join("service.log");
-        let file = File::create(&log).expect("Log file");
-        let child = self
-            .command(&line, "umask 0077;")
+        let mut command = self.command(&line, "umask 0077;");
+        command
             .env("HOME", "/var/lib/replyd")
             .env("USER", "replyd")
             .env("STATE_DIRECTORY", "/var/lib/replyd")
-            .env("CREDENTIALS_DIRECTORY", "/run/credentials/replyd.service")
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().expect("Log file"))
-            .stderr(file)
-            .spawn()
-            .expect("Start unshare");
-        Service { child, log }
+            .env("CREDENTIALS_DIRECTORY", "/run/credentials/replyd.service");
+        self.start(command)
     }
 
     /// Every file below a folder with its mode, user and group, sorted; links as they are.
@@ -276,6 +293,19 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// A file of its folder in /proc. Every program before replyd was replaced by the next one, so
+    /// the number is replyd's.
+    #[track_caller]
+    pub(crate) fn proc(&self, name: &str) -> String {
+        let path = format!("/proc/{}/{name}", self.child.id());
+        if name == "cwd" {
+            let folder = std::fs::read_link(&path).expect("Its folder");
+            return folder.display().to_string();
+        }
+        let bytes = std::fs::read(path).expect("Look into /proc");
+        String::from_utf8_lossy(&bytes).replace('\0', "\n")
+    }
+
     /// Its log.
     pub(crate) fn log(&self) -> String {
         text_of(&self.log)

@@ -155,6 +155,61 @@ fn a_secret_that_only_root_can_read_reaches_the_service_and_every_command() {
 }
 
 #[test]
+fn started_from_a_root_shell_replyd_is_what_the_unit_makes_of_it() {
+    let scene = with_the_program();
+    let root = &scene.root;
+    let more = ["--secret-in", "credential"];
+    scene.setup(BUILT, &more, &Scene::password()).code(0);
+    // An operator's own group and variables.
+    root.shell(&["usermod", "-aG", "games", "replyd"]).code(0);
+    root.put(
+        "/etc/systemd/system/replyd.service.d/own.conf",
+        "[Service]\nEnvironment=REPLYD_DAYS=3 \"REPLYD_LOG_FILTER=replyd=debug,warn\"\n",
+        0o644,
+    );
+    let mut replyd = root.start_shell(&["env", "REPLYD_INTERVAL=2m", "replyd", "run"]);
+    scene.wait_until_live(&mut replyd);
+
+    let (uid, gid) = root.service_ids();
+    let status = replyd.proc("status");
+    let field = |name: &str| -> Vec<&str> {
+        let line = status.lines().find_map(|l| l.strip_prefix(name));
+        line.expect(name).split_whitespace().collect()
+    };
+    let (uid, gid) = (uid.to_string(), gid.to_string());
+    assert_eq!(field("Uid:"), [uid.as_str(); 4]);
+    assert_eq!(field("Gid:"), [gid.as_str(); 4]);
+    assert_eq!(field("Umask:"), ["0077"]);
+    let mut groups = field("Groups:");
+    groups.sort_unstable();
+    let mut expected = ["60", gid.as_str()];
+    expected.sort_unstable();
+    assert_eq!(groups, expected, "games is group 60");
+    assert_eq!(field("CapEff:"), ["0000000000000000"]);
+    assert!(
+        replyd.proc("cwd").ends_with("/etc/replyd"),
+        "{}",
+        replyd.proc("cwd")
+    );
+    // The shell's variables win over the unit's, and the secret is in none.
+    let environ = replyd.proc("environ");
+    for line in [
+        "REPLYD_DAYS=3",
+        "REPLYD_LOG_FILTER=replyd=debug,warn",
+        "REPLYD_INTERVAL=2m",
+        "HOME=/var/lib/replyd",
+        "STATE_DIRECTORY=/var/lib/replyd",
+    ] {
+        assert!(environ.lines().any(|l| l == line), "{line}\n{environ}");
+    }
+    assert!(!environ.contains(PASSWORD), "{environ}");
+    assert!(!replyd.proc("cmdline").contains(PASSWORD));
+    assert!(replyd.proc("cmdline").contains("/etc/replyd/replyd.toml"));
+    replyd.stop();
+    scene.assert_state_is_the_services();
+}
+
+#[test]
 fn commands_on_the_store_need_no_secret_that_can_be_read() {
     let scene = with_the_program();
     let root = &scene.root;
@@ -208,6 +263,27 @@ fn the_state_folder_is_made_for_the_service_and_never_taken_over_by_root() {
     assert_eq!(root.listing("/var/lib/replyd"), before);
     root.shell(&["chown", "replyd:", "/var/lib/replyd"]).code(0);
 
+    // Another folder, named by the service's settings: the same, but nobody makes it.
+    let settings = root.at("/etc/replyd/replyd.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let moved = format!("{text}\n[store]\ndatabase = \"/srv/replyd/replyd.db\"\n");
+    std::fs::write(&settings, moved).unwrap();
+    let ended = root.replyd(&["status"]);
+    assert!(
+        ended.err.contains("install -d -m 0700 -o replyd"),
+        "{ended:?}"
+    );
+    ended.code(1);
+    assert!(!root.at("/srv/replyd").exists());
+    root.shell(&["install", "-d", "/srv/replyd"]).code(0);
+    let ended = root.replyd(&["status"]);
+    assert!(
+        ended.err.contains("chown -R replyd: /srv/replyd"),
+        "{ended:?}"
+    );
+    ended.code(1);
+    std::fs::write(&settings, text).unwrap();
+
     // A file that is not there is told as such, though the service may not look.
     let ended = root.replyd(&["leads", "import", "nothing.csv"]);
     assert!(ended.err.contains("/root/nothing.csv"), "{ended:?}");
@@ -218,4 +294,66 @@ fn the_state_folder_is_made_for_the_service_and_never_taken_over_by_root() {
         "replyd leads import <(cat leads.csv) && cat leads.csv | replyd leads import /dev/stdin";
     root.shell(&["bash", "-c", line]).code(0);
     scene.assert_state_is_the_services();
+}
+
+#[test]
+fn an_ordinary_user_gets_a_settings_file_alone_and_replyd_runs_with_it() {
+    let scene = with_the_program();
+    let root = &scene.root;
+    root.put("/opt/replyd", "", 0o755);
+    std::fs::copy(env!("CARGO_BIN_EXE_replyd"), root.at("/opt/replyd")).expect("Copy the program");
+    root.shell(&["install", "-d", "-o", "games", "-g", "games", "/home/ann"])
+        .code(0);
+    let as_ann = |line: &[&str], input: &str| {
+        let mut whole = vec![
+            "setpriv",
+            "--reuid=games",
+            "--regid=games",
+            "--clear-groups",
+            "env",
+            "--chdir=/home/ann",
+            "HOME=/home/ann",
+        ];
+        whole.extend(line);
+        root.shell_with(&whole, input)
+    };
+    let flags = scene.flags();
+    let mut line = vec!["/opt/replyd", "setup", "--password-file", "-"];
+    line.extend(flags.iter().map(String::as_str));
+    let said = as_ann(&line, &Scene::password()).code(0);
+    assert!(said.ends_with("  replyd run\n"), "{said}");
+    let files: Vec<(String, u32)> = root
+        .listing("/home/ann")
+        .into_iter()
+        .map(|(path, mode, ..)| (path, mode))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            ("/home/ann/desk.password".to_owned(), 0o600),
+            ("/home/ann/replyd.toml".to_owned(), 0o600),
+        ]
+    );
+    assert!(!root.at("/etc/replyd").exists());
+    as_ann(&["/opt/replyd", "check"], "").code(0);
+    assert!(root.at("/home/ann/.local/state/replyd/replyd.db").exists());
+
+    // Another server's name: named as a fault, with what to do, and the file stays as it was.
+    let before = std::fs::read_to_string(root.at("/home/ann/replyd.toml")).unwrap();
+    let ended = as_ann(
+        &[
+            "/opt/replyd",
+            "setup",
+            "--address",
+            DESK,
+            "--imap-host",
+            "127.0.0.2",
+        ],
+        "",
+    );
+    assert!(ended.err.contains("IMAP 127.0.0.2:993"), "{ended:?}");
+    assert!(ended.err.contains("nothing was written"), "{ended:?}");
+    assert_ne!(ended.status.code(), Some(0), "{ended:?}");
+    let after = std::fs::read_to_string(root.at("/home/ann/replyd.toml")).unwrap();
+    assert_eq!(after, before);
 }
