@@ -13,7 +13,7 @@ use crate::time::{UtcMs, millis};
 
 /// A mail that leaves within this time of being queued was decided just now.
 const JUST_NOW: Duration = Duration::from_secs(2);
-/// What was read longer ago than this has to be read again.
+/// What was read before the mail was queued, or longer ago than this, has to be read again.
 const LATELY: Duration = Duration::from_secs(20);
 /// The folder is asked for at once; this is when the mail asks again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -41,7 +41,8 @@ impl Reader<'_> {
             return Ok(None);
         };
         let waited = now.since(UtcMs(created_at));
-        let read_lately = looked_at.is_some_and(|at| now.since(UtcMs(at)) <= LATELY);
+        let read_lately =
+            looked_at.is_some_and(|at| at >= created_at && now.since(UtcMs(at)) <= LATELY);
         Ok(if waited <= JUST_NOW || read_lately {
             None
         } else if waited > LONGEST {
