@@ -214,6 +214,7 @@ CREATE TABLE mailboxes (
     account_id INTEGER NOT NULL REFERENCES accounts (id),
     name       TEXT NOT NULL,                                 -- UTF-8, as configured or as the server lists it
     role       TEXT NOT NULL DEFAULT 'watched' CHECK (role IN ('watched', 'junk', 'sent', 'none')),
+    looked_at  INTEGER,                                       -- of the Sent folder: when it was last read to its end
     trouble    TEXT NOT NULL DEFAULT '',                      -- why it cannot be read now; '' = it can
     failures   INTEGER NOT NULL DEFAULT 0,                    -- sessions in a row that ended because of it
     rest_until INTEGER NOT NULL DEFAULT 0,                    -- not looked at before, so that it holds up no other

@@ -312,7 +312,9 @@ impl App {
         let mut mailers = HashMap::new();
         let accounts = self.accounts().await?;
         self.set_paces(&accounts).await?;
-        for (id, account) in accounts {
+        let mut bells = HashMap::new();
+        for ((id, account), bell) in accounts.into_iter().zip(&self.look_bells) {
+            bells.insert(id, bell.clone());
             let mailer = Mailer::new(
                 &account.name,
                 &account.smtp,
@@ -327,7 +329,8 @@ impl App {
             mailers,
             Arc::clone(&self.keys),
             self.settings.redirect_to.clone(),
-        ))
+        )
+        .with_look_bells(bells))
     }
 }
 

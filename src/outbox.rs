@@ -73,6 +73,7 @@ struct Inner {
     mailers: HashMap<AccountId, Mailer>,
     keys: Arc<Keys>,
     redirect_to: Option<String>,
+    look_bells: HashMap<AccountId, Doorbell>,
     presence: OnceCell<OutboxPresence>,
 }
 
@@ -91,8 +92,19 @@ impl OutboxWorker {
             mailers,
             keys,
             redirect_to,
+            look_bells: HashMap::new(),
             presence: OnceCell::new(),
         }))
+    }
+
+    /// Rings these when an account's Sent folder has to be read before a mail leaves.
+    #[must_use]
+    pub fn with_look_bells(mut self, look_bells: HashMap<AccountId, Doorbell>) -> Self {
+        // Not shared yet: it was made just now.
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.look_bells = look_bells;
+        }
+        self
     }
 
     /// Sends the mail that is due longest, if one is due at `now`. For `--once`: call it until
@@ -299,6 +311,11 @@ impl Inner {
                 .context("Claim a mail")?;
             for (mail, passage) in &claim.stopped {
                 log_stopped(*mail, passage);
+            }
+            for account in &claim.unread {
+                if let Some(bell) = self.look_bells.get(account) {
+                    bell.ring();
+                }
             }
             warn_unknown(&claim.unknown);
             if claim.mail.is_some() || claim.stopped.is_empty() {
@@ -519,6 +536,9 @@ fn log_stopped(mail: OutboxId, passage: &Passage) {
         Passage::Hold => tracing::info!(%mail, "Mail held: automation is off"),
         Passage::Later(until) => {
             tracing::info!(%mail, until = until.rfc3339(), "Mail put off: the lead is away");
+        }
+        Passage::SentUnread(_) => {
+            tracing::debug!(%mail, "Mail waits until the Sent folder was read");
         }
         Passage::Withdraw(why) => tracing::info!(%mail, why, "Mail withdrawn"),
         Passage::Draft(why) => tracing::info!(%mail, why, "Mail withdrawn: it is a draft now"),

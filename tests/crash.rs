@@ -44,6 +44,10 @@ enum Phase {
     Late,
     /// As the first run, by `run --once`, which sends a digest at its end.
     Digest,
+    /// While `run` reads the Sent folder, in which a person wrote to nobody that we know.
+    Sent,
+    /// While `run` puts the copy of an answer into the Sent folder.
+    File,
 }
 
 /// All that is killed, each a test of its own below.
@@ -82,6 +86,11 @@ cases! {
     first_run_window_taken: FirstRun, "capture.window_taken";
     late_match_before_commit: Late, "adopt.before_commit";
     late_match_committed: Late, "adopt.committed";
+    sent_before_commit: Sent, "sent.before_commit";
+    sent_committed: Sent, "sent.committed";
+    file_booked: File, "file.booked";
+    file_appended: File, "file.appended";
+    file_recorded: File, "file.recorded";
     digest_before_commit: Digest, "digest.before_commit";
     digest_committed: Digest, "digest.committed";
 }
@@ -128,6 +137,9 @@ fn every_named_point_is_listed_passed_by_the_sources_and_killed_at() {
 #[track_caller]
 fn killed_at(phase: Phase, point: &str) {
     let desk = Desk::known_unless(phase == Phase::Late, REPLIES + 1);
+    if matches!(phase, Phase::Sent | Phase::File) {
+        desk.with_a_sent_folder();
+    }
     let dead = die(&desk, phase, point);
     assert_killed(&dead);
     died(&desk);
@@ -146,7 +158,10 @@ fn killed_at(phase: Phase, point: &str) {
         stop(running);
     }
     let took = restarted.elapsed();
-    let answered = matches!(phase, Phase::Live | Phase::CatchUp);
+    let answered = matches!(
+        phase,
+        Phase::Live | Phase::CatchUp | Phase::Sent | Phase::File
+    );
     let found = count(&desk, REPLIES, answered);
     println!("{phase:?} {point}: {found:?}, settled after {took:?}");
     let unknown = usize::from(AFTER_HANDOVER.contains(&point));
@@ -158,6 +173,11 @@ fn killed_at(phase: Phase, point: &str) {
     assert_dispositions(&desk);
     assert_mails_of_the_rows(&desk, answered);
     assert_shown(&desk, unknown);
+    if phase == Phase::File {
+        // What was under way at the end is filed by the next look.
+        desk.replyd.ok(&["run", "--once"]);
+        desk.assert_filed_once();
+    }
 
     // Nothing more goes out by itself: a later reply is answered, and that is all.
     let before = desk.sandbox.submissions().len();
@@ -196,6 +216,19 @@ fn die(desk: &Desk, phase: Phase, point: &str) -> Finished {
     let crash = [("REPLYD_CRASH_AT", point)];
     match phase {
         Phase::Live => {
+            let mut running = desk.replyd.start_with(&["run"], &crash);
+            desk.listen(&mut running);
+            desk.deliver_all(0..REPLIES);
+            running.finish()
+        }
+        Phase::Sent => {
+            desk.replyd.ok(&["run", "--once"]);
+            desk.file_a_lunch(2);
+            let running = desk.replyd.start_with(&["run"], &crash);
+            desk.deliver_all(0..REPLIES);
+            running.finish()
+        }
+        Phase::File => {
             let mut running = desk.replyd.start_with(&["run"], &crash);
             desk.listen(&mut running);
             desk.deliver_all(0..REPLIES);

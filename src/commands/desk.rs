@@ -1,6 +1,7 @@
 //! `outbox list|settle` and `drafts list|show`: what waits for a person.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::bail;
 
@@ -13,6 +14,23 @@ use crate::time;
 
 /// Lines of one list.
 const LIMIT: u32 = 200;
+
+/// For how long a mail that was withdrawn is listed with its reason.
+const WITHDRAWN_FOR: Duration = Duration::from_secs(24 * 3600);
+
+fn line(text: &mut String, mail: &OutboxItem) -> std::fmt::Result {
+    writeln!(
+        text,
+        "{:>6}  {:<9} {:<20} to {}  queued {}  attempts {}  {}",
+        mail.id.0,
+        mail.state,
+        mail.kind,
+        mail.envelope_to,
+        mail.created_at.rfc3339(),
+        mail.attempts,
+        mail.smtp_text
+    )
+}
 
 pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result<Exit> {
     match command {
@@ -30,22 +48,24 @@ pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result
                     .read(move |r| r.outbox_in(state, LIMIT))
                     .await
                     .map_err(|e: StoreError| e)?;
-                for mail in items {
-                    writeln!(
-                        text,
-                        "{:>6}  {:<9} {:<20} to {}  queued {}  attempts {}  {}",
-                        mail.id.0,
-                        mail.state,
-                        mail.kind,
-                        mail.envelope_to,
-                        mail.created_at.rfc3339(),
-                        mail.attempts,
-                        mail.smtp_text
-                    )?;
+                for mail in &items {
+                    line(&mut text, mail)?;
                 }
             }
             if text.is_empty() {
                 text.push_str("Nothing waits, and nothing needs a person.\n");
+            }
+            let since = time::now().minus(WITHDRAWN_FOR);
+            let withdrawn: Vec<OutboxItem> = app
+                .store()
+                .read(move |r| r.withdrawn_since(since, LIMIT))
+                .await
+                .map_err(|e: StoreError| e)?;
+            if !withdrawn.is_empty() {
+                text.push_str("Withdrawn in the last day, never sent:\n");
+            }
+            for mail in &withdrawn {
+                line(&mut text, mail)?;
             }
             say(&text)?;
             Ok(Exit::Done)

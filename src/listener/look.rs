@@ -86,6 +86,7 @@ impl Listener {
         } else {
             Poison::default()
         };
+        let asked_at = time::now();
         let (seen, moved) = self.glance(session, &folders, &mut looked).await?;
         let mut open = Some(seen);
         let (sent, others): (Vec<_>, Vec<_>) =
@@ -95,6 +96,7 @@ impl Listener {
             self.visit(session, lease, folder, (source, poison), &mut looked)
                 .await?;
         }
+        self.sent_read(&folders, &looked, source, asked_at).await?;
         let idle = How {
             source,
             poison,

@@ -16,7 +16,7 @@ use crate::imap::Session;
 use crate::model::{CaptureSource, Filed, FilesSent, Lease};
 use crate::msgid::OWN_ID_FIELD;
 use crate::store::{FolderRow, Poison, StoreError, Unfiled};
-use crate::time;
+use crate::time::{self, UtcMs};
 
 /// A provider that files what is sent has done so by then.
 const FILED_WITHIN: Duration = Duration::from_secs(300);
@@ -80,6 +80,35 @@ impl Listener {
             }
         }
         Ok(true)
+    }
+
+    /// Notes that the Sent folder was read to its end as of `asked_at`, where somebody waits for
+    /// that: an automatic mail does not leave before a person's answer would have been seen.
+    pub(super) async fn sent_read(
+        &self,
+        folders: &Folders,
+        looked: &Looked,
+        source: CaptureSource,
+        asked_at: UtcMs,
+    ) -> Result<(), StoreError> {
+        let Some(sent) = folders.sent() else {
+            return Ok(());
+        };
+        let rests = sent.rest_until > asked_at;
+        if rests || looked.more || looked.closed.contains(&sent.name) {
+            return Ok(());
+        }
+        let id = self.id;
+        let store = &self.shared.store;
+        // What this session decides next needs it at once; later, only what waits.
+        let wanted = source == CaptureSource::CatchUp
+            || store.read(move |r| r.automatic_mail_waits(id)).await?;
+        if wanted {
+            store
+                .write(move |tx| tx.note_sent_read(id, asked_at))
+                .await?;
+        }
+        Ok(())
     }
 
     /// The mails whose copies we have to append now.

@@ -19,6 +19,7 @@ mod presence;
 mod status;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub struct Claim {
     pub mail: Option<ClaimedMail>,
     /// Mails that the gate did not let pass, and what became of each.
     pub stopped: Vec<(OutboxId, Passage)>,
+    /// Accounts whose Sent folder has to be read before their mails leave.
+    pub unread: Vec<AccountId>,
     /// Mails whose lease passed after the handover: a person decides.
     pub unknown: Vec<OutboxId>,
 }
@@ -207,7 +210,14 @@ impl Tx<'_> {
                 break;
             };
             let id = due.mail.attempt.id;
-            let passage = self.passage(&due.asked(), now)?;
+            let mut passage = self.passage(&due.asked(), now)?;
+            if passage == Passage::Leave
+                && due.automatic
+                && let Some(unread) = self.sent_unread(id, now)?
+            {
+                claim.unread.push(due.mail.account_id);
+                passage = unread;
+            }
             if passage != Passage::Leave {
                 self.stop(id, &passage, now)?;
                 claim.stopped.push((id, passage));
@@ -338,7 +348,7 @@ impl Tx<'_> {
         match passage {
             Passage::Leave => Ok(()),
             Passage::Hold => self.hold(id),
-            Passage::Later(until) => self.put_off(id, *until),
+            Passage::Later(until) | Passage::SentUnread(until) => self.put_off(id, *until),
             Passage::Withdraw(why) => self.end(id, "cancelled", why, now),
             Passage::Refuse(why) => self.end(id, "rejected", why, now),
             Passage::Draft(why) => {

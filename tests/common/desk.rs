@@ -191,6 +191,47 @@ impl Desk {
         }
         count
     }
+
+    /// A Sent folder with a mail of a person in it, in which replyd files what it sends.
+    #[track_caller]
+    pub(crate) fn with_a_sent_folder(&self) {
+        self.file_a_lunch(1);
+        let path = self.replyd.dir().join("replyd.toml");
+        let settings = std::fs::read_to_string(path).expect("The settings");
+        let account = "name = \"desk\"\nsave_sent = \"always\"\n";
+        self.replyd.file(
+            "replyd.toml",
+            &settings.replacen("name = \"desk\"\n", account, 1),
+        );
+    }
+
+    /// A person's mail to nobody that replyd knows.
+    #[track_caller]
+    pub(crate) fn file_a_lunch(&self, n: u32) {
+        let lunch = format!(
+            "From: {DESK}\r\nTo: else@where.example\r\nMessage-ID: <lunch-{n}@homes.example>\r\n\
+             Subject: Lunch\r\n\r\nAt one?\r\n"
+        );
+        self.sandbox
+            .deliver(DESK, "Sent", lunch.as_bytes(), None)
+            .expect("File a mail");
+    }
+
+    /// Each answer has one copy in the Sent folder.
+    #[track_caller]
+    pub(crate) fn assert_filed_once(&self) {
+        let filed = self.sandbox.messages(DESK, "Sent");
+        let filed: Vec<String> = filed
+            .iter()
+            .map(|m| String::from_utf8_lossy(&m.raw).into_owned())
+            .collect();
+        for mail in self.replyd.rows().outbox() {
+            let id = format!("Message-ID: <{}>", mail.message_id);
+            let copies = filed.iter().filter(|m| m.contains(&id)).count();
+            let due = usize::from(mail.kind == "acknowledgment" && mail.state == "sent");
+            assert_eq!(copies, due, "{mail:?}");
+        }
+    }
 }
 
 fn text(mail: &Submission) -> String {

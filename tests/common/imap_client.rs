@@ -1,10 +1,11 @@
 //! A blocking IMAP client that shows the bare lines of a server: independent of the library and
 //! of the code under test.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 
+use replyd::time::UtcMs;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
@@ -111,5 +112,60 @@ impl ImapClient {
     #[track_caller]
     pub(crate) fn login(&mut self, user: &str, password: &str) -> Vec<String> {
         self.ok(&format!("LOGIN \"{user}\" \"{password}\""))
+    }
+
+    /// Appends a mail with this time as its INTERNALDATE.
+    #[track_caller]
+    pub(crate) fn append(&mut self, folder: &str, raw: &[u8], at: UtcMs) {
+        let date = chrono::DateTime::from_timestamp_millis(at.0).expect("A date");
+        self.next_tag += 1;
+        let tag = format!("t{}", self.next_tag);
+        self.send(&format!(
+            "{tag} APPEND \"{folder}\" (\\Seen) \"{}\" {{{}}}\r\n",
+            date.format("%d-%b-%Y %H:%M:%S +0000"),
+            raw.len()
+        ));
+        let go_on = self.line();
+        assert!(go_on.starts_with('+'), "The server answered {go_on:?}");
+        let mut bytes = raw.to_vec();
+        bytes.extend_from_slice(b"\r\n");
+        let stream = self.stream.get_mut();
+        stream
+            .write_all(&bytes)
+            .and_then(|()| stream.flush())
+            .expect("Write to the IMAP server");
+        let last = self.lines_until(&format!("{tag} "));
+        let last = last.last().map(String::as_str).unwrap_or_default();
+        assert!(last.contains("OK"), "The server answered {last:?}");
+    }
+
+    /// Flags and whole text of every mail of a folder.
+    #[track_caller]
+    pub(crate) fn all_of(&mut self, folder: &str) -> Vec<(String, String)> {
+        self.ok(&format!("EXAMINE \"{folder}\""));
+        self.next_tag += 1;
+        let tag = format!("t{}", self.next_tag);
+        self.send(&format!("{tag} UID FETCH 1:* (FLAGS BODY.PEEK[])\r\n"));
+        let mut mails = Vec::new();
+        loop {
+            let line = self.line();
+            if line.starts_with(&format!("{tag} ")) {
+                return mails;
+            }
+            let Some(size) = line
+                .rsplit_once('{')
+                .and_then(|(_, n)| n.strip_suffix('}')?.parse::<usize>().ok())
+            else {
+                continue;
+            };
+            let flags = line
+                .split_once("FLAGS (")
+                .and_then(|(_, rest)| rest.split_once(')'))
+                .map(|(flags, _)| flags.to_owned())
+                .unwrap_or_default();
+            let mut raw = vec![0; size];
+            self.stream.read_exact(&mut raw).expect("A whole mail");
+            mails.push((flags, String::from_utf8_lossy(&raw).into_owned()));
+        }
     }
 }

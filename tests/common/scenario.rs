@@ -86,6 +86,8 @@ pub(crate) struct Setting {
     pub(crate) interval: &'static str,
     /// The log filter.
     pub(crate) log: &'static str,
+    /// Further lines of the `[[accounts]]` table.
+    pub(crate) account: &'static str,
 }
 
 impl Default for Setting {
@@ -96,6 +98,7 @@ impl Default for Setting {
             // Longer than a test waits: what comes in time was announced.
             interval: "9m",
             log: "info,replyd=debug",
+            account: "",
         }
     }
 }
@@ -278,6 +281,7 @@ name = \"desk\"
 address = \"{DESK}\"
 user = \"{DESK}\"
 password = \"{PASSWORD}\"
+{account}
 
 [accounts.imap]
 host = \"localhost\"
@@ -304,5 +308,6 @@ filter = \"{log}\"
         smtp = host.postfix.submission_port(),
         interval = setting.interval,
         log = setting.log,
+        account = setting.account,
     )
 }

@@ -20,6 +20,8 @@ pub enum Passage {
     Hold,
     /// It waits until then.
     Later(UtcMs),
+    /// It waits until then, because the Sent folder is to be read first.
+    SentUnread(UtcMs),
     /// It is withdrawn; nobody has to look.
     Withdraw(String),
     /// It is withdrawn, and a person finds its text as a draft.
@@ -245,7 +247,7 @@ mod tests {
         match decide(&asked, facts, NOW) {
             Passage::Leave => "leave",
             Passage::Hold => "hold",
-            Passage::Later(_) => "later",
+            Passage::Later(_) | Passage::SentUnread(_) => "later",
             Passage::Withdraw(_) => "withdraw",
             Passage::Draft(_) => "draft",
             Passage::Refuse(_) => "refuse",

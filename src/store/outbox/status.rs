@@ -179,6 +179,25 @@ impl Reader<'_> {
         Ok(items)
     }
 
+    /// Mails that were withdrawn after `since`, with the reason in their text; newest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn withdrawn_since(&self, since: UtcMs, limit: u32) -> Result<Vec<OutboxItem>, StoreError> {
+        let mut items = Vec::new();
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
+                    smtp_code, smtp_text, created_at, handed_over_at
+             FROM outbox WHERE finished_at > ?1 AND state = 'cancelled'
+             ORDER BY finished_at DESC LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![since.0, limit])?;
+        while let Some(row) = rows.next()? {
+            items.push(item(row)?);
+        }
+        Ok(items)
+    }
+
     /// Accounts whose mails wait because their server cannot be used.
     ///
     /// # Errors
