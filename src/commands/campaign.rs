@@ -328,8 +328,9 @@ async fn resume(app: &App, name: &str) -> anyhow::Result<Exit> {
     let (was_paused, queued) = app
         .store()
         .write(move |tx| -> Result<_, StoreError> {
-            let was_paused = tx.resume_campaign(id)?;
-            let account = tx.ensure_account(&account, time::now())?.id;
+            let now = time::now();
+            let was_paused = tx.resume_campaign(id, now)?;
+            let account = tx.ensure_account(&account, now)?.id;
             tx.end_pace_stop(account)?;
             Ok((was_paused, tx.campaign_queued(id)?))
         })

@@ -252,8 +252,9 @@ impl Reader<'_> {
                      WHERE o.campaign_lead_id = cl.id AND o.kind = 'campaign'
                      ORDER BY o.id DESC LIMIT 1),
                     (SELECT l3.lead_id FROM leads l3
-                     JOIN campaign_leads c3 ON c3.lead_id = l3.id AND c3.campaign_id = cl.campaign_id
-                     WHERE l3.email_key = l.email_key AND l3.email_key <> '' AND c3.id <> cl.id
+                     CROSS JOIN campaign_leads c3
+                     WHERE l3.email_key = l.email_key AND l3.email_key <> ''
+                       AND c3.campaign_id = cl.campaign_id AND c3.lead_id = l3.id AND c3.id <> cl.id
                        AND (c3.message_sent = 1 OR EXISTS (
                             SELECT 1 FROM outbox o3
                             WHERE o3.campaign_lead_id = c3.id AND o3.kind = 'campaign'
@@ -436,11 +437,12 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// The campaign's own mails leave again, in their turn. Whether it was paused.
+    /// The campaign's own mails leave again, in their turn; those that a server deferred are due
+    /// at once. Whether it was paused.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn resume_campaign(&self, campaign: CampaignId) -> Result<bool, StoreError> {
+    pub fn resume_campaign(&self, campaign: CampaignId, now: UtcMs) -> Result<bool, StoreError> {
         let changed = self
             .conn
             .prepare_cached(
@@ -448,6 +450,13 @@ impl Tx<'_> {
                  WHERE campaign_id = ?1 AND paused_at IS NOT NULL",
             )?
             .execute([campaign.0])?;
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET next_attempt_at = ?2
+                 WHERE kind = 'campaign' AND campaign_id = ?1 AND state = 'deferred'
+                   AND next_attempt_at > ?2",
+            )?
+            .execute(params![campaign.0, now.0])?;
         Ok(changed == 1)
     }
 }

@@ -5,6 +5,9 @@ use crate::model::AutomationScope;
 use crate::store::{Campaign, StoreError};
 use crate::time;
 
+const NOBODY_SENDS: &str =
+    "no service runs: start it, or let `replyd process` send what the pace allows";
+
 pub(super) async fn of(app: &App, campaign: &Campaign) -> anyhow::Result<Vec<String>> {
     let mut held = Vec::new();
     if !campaign.active {
@@ -38,10 +41,9 @@ pub(super) async fn of(app: &App, campaign: &Campaign) -> anyhow::Result<Vec<Str
                 }
             }
             let accounts = r.accounts()?;
+            // An account without a row was never started; it is made with the first mail.
             let Some(row) = accounts.into_iter().find(|a| a.name == account) else {
-                if in_settings {
-                    held.push("no replyd has run for its account yet: start the service".into());
-                }
+                held.extend(in_settings.then(|| NOBODY_SENDS.to_owned()));
                 return Ok(held);
             };
             if let Some(pause) = r
@@ -72,10 +74,7 @@ pub(super) async fn of(app: &App, campaign: &Campaign) -> anyhow::Result<Vec<Str
                 }
             }
             if row.lease_until <= now {
-                held.push(
-                    "no service runs: start it, or let `replyd process` send what the pace allows"
-                        .into(),
-                );
+                held.push(NOBODY_SENDS.to_owned());
             }
             Ok(held)
         })

@@ -373,7 +373,7 @@ fn a_servers_limit_stops_the_accounts_campaign_mails_and_fails_none() {
     );
     // A person says: try.
     w.tx(|tx| tx.end_pace_stop(AccountId(1)));
-    w.sql(&format!("UPDATE outbox SET next_attempt_at = {}", now.0));
+    w.tx(|tx| tx.resume_campaign(CampaignId(1), now));
     assert!(send_next(&w, now.plus(MINUTE), &sent()).is_some());
 }
 
@@ -425,7 +425,7 @@ fn a_paused_or_ended_campaign_is_passed_over_as_a_whole() {
         (paused.by.as_str(), paused.reason.as_str()),
         ("ann", "typing error")
     );
-    assert!(w.tx(|tx| tx.resume_campaign(CampaignId(1))));
+    assert!(w.tx(|tx| tx.resume_campaign(CampaignId(1), T0)));
     assert_eq!(send_next(&w, T0, &sent()), Some(mails[0]));
     w.sql("UPDATE campaigns SET is_active = 0");
     assert!(w.claim(T0.plus(MINUTE)).is_none());
