@@ -1,7 +1,5 @@
 //! `run --once`, `check` and `process`: one pass with the same parts as `run`.
 
-use std::time::Duration;
-
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -14,9 +12,6 @@ use crate::model::{AccountId, AccountState};
 use crate::reply::JobReport;
 use crate::store::{SmtpPause, StoreError};
 use crate::time::{self, UtcMs};
-
-/// At the end of a pass: for a token refresh that nobody waited for.
-const TOKENS: Duration = Duration::from_secs(30);
 
 /// How one account's look ended.
 #[derive(Debug)]
@@ -172,7 +167,6 @@ impl App {
         let outbox = self.outbox().await?;
         while outbox.handle_one(time::now()).await?.is_some() {}
         outbox.close().await;
-        self.vault.close(TOKENS).await;
         // Also what an earlier pass met: mails of a paused account wait without being tried.
         report.smtp = self
             .store
