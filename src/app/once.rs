@@ -18,8 +18,6 @@ use crate::reply::JobReport;
 use crate::store::{SmtpPause, StoreError};
 use crate::time::{self, UtcMs};
 
-/// At the end of a pass: for a token refresh that nobody waited for.
-const TOKENS: Duration = Duration::from_secs(30);
 /// How long a pass without a service goes on sending campaign mails at their pace: cron starts
 /// the next one a minute later.
 const PACED_FOR: Duration = Duration::from_secs(50);
@@ -224,7 +222,6 @@ impl App {
         let digest = self.actor.send_due_digest(time::now(), true).await;
         self.pace_out().await?;
         sending.end().await?;
-        self.vault.close(TOKENS).await;
         // Also what an earlier pass met: mails of a paused account wait without being tried.
         report.smtp = self
             .store

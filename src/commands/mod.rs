@@ -38,6 +38,9 @@ use crate::wake::Doorbell;
 /// How long blocking work may go on after the end.
 const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
+/// How long a command waits at its end, however it ended, for a token refresh under way.
+const TOKENS: Duration = Duration::from_secs(45);
+
 /// Longer than the leases' renewal, which runs on a blocking thread: so one is there when a mail
 /// comes after a quiet hour (tokio's 10 s would end it).
 const BLOCKING_THREADS_LIVE: Duration = Duration::from_secs(60);
@@ -128,7 +131,8 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             stop_on_signals(stop.clone())?;
         }
         let app = App::open(loaded.settings).await?;
-        match &cli.command {
+        let vault = app.vault().clone();
+        let done = match &cli.command {
             None | Some(Command::Run(_)) if cli.run.once => look::once(app).await,
             None | Some(Command::Run(_)) => run(app, stop).await,
             Some(Command::Check(args)) => look::check(app, args.days).await,
@@ -147,7 +151,11 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Suppress(command)) => automation::suppress(&app, command).await,
             Some(Command::Auth(command)) => auth::auth(&app, command).await,
             Some(_) => Ok(Exit::Usage),
+        };
+        if !is_service {
+            vault.close(TOKENS).await;
         }
+        done
     })
 }
 

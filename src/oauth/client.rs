@@ -186,8 +186,8 @@ fn judge(
         200..=299 => serde_json::from_slice(&body).map_err(|_| not_understood(url)),
         408 | 429 | 500.. => {
             let text = format!("{} answers with HTTP status {status}", host(url));
-            // What was answered was answered by a server that gave nothing.
-            Err(passing(text, wait, false))
+            // A gateway speaks for a server that may have done its work.
+            Err(passing(text, wait, matches!(status, 502 | 504)))
         }
         _ => match serde_json::from_slice::<Told>(&body) {
             Ok(told) => Err(Refusal::Told {

@@ -231,7 +231,7 @@ impl Tx<'_> {
             self.conn
                 .prepare_cached(
                     "UPDATE outbox SET next_attempt_at = ?2
-                     WHERE state IN ('queued', 'deferred', 'sending') AND state = 'deferred'
+                     WHERE state = 'deferred' AND state NOT IN ('sent', 'cancelled')
                        AND account_id = ?1 AND next_attempt_at > ?2",
                 )?
                 .execute(params![id, now.0])?;

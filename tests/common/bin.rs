@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,19 @@ impl Replyd {
     /// The same, with further environment variables.
     #[track_caller]
     pub(crate) fn start_with(&self, args: &[&str], vars: &[(&str, &str)]) -> Running {
+        self.launch(args, vars, Stdio::null())
+    }
+
+    /// Starts a command that reads what is written to the pipe.
+    #[track_caller]
+    pub(crate) fn start_typing(&self, args: &[&str]) -> (Running, ChildStdin) {
+        let mut running = self.launch(args, &[], Stdio::piped());
+        let typed = running.child.stdin.take().expect("Its standard input");
+        (running, typed)
+    }
+
+    #[track_caller]
+    fn launch(&self, args: &[&str], vars: &[(&str, &str)], stdin: Stdio) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_replyd"))
             .args(args)
             // Settings of the machine's user must not reach a test.
@@ -84,7 +97,7 @@ impl Replyd {
             .env("STATE_DIRECTORY", self.dir.path().join("state"))
             .envs(vars.iter().copied())
             .current_dir(self.dir.path())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -194,6 +207,26 @@ impl Running {
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("replyd ended before {what}\n{}", self.output());
                 }
+            }
+        }
+    }
+
+    /// Waits for a line of output that `wanted` accepts, among those that no earlier wait has
+    /// passed.
+    #[track_caller]
+    pub(crate) fn wait_for_line(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            while let Some(line) = self.seen.get(self.looked_at) {
+                self.looked_at += 1;
+                if wanted(line.text()) {
+                    return line.text().to_owned();
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.seen.push(line),
+                Err(_) => panic!("Waited in vain for {what}\n{}", self.output()),
             }
         }
     }

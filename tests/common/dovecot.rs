@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use replyd::time::UtcMs;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -68,6 +70,18 @@ impl Dovecot {
     /// Starts it and waits until it greets.
     #[track_caller]
     pub(crate) fn start(options: &Options<'_>) -> Self {
+        Self::launch(options, None)
+    }
+
+    /// The same, and its users also sign in by XOAUTH2 and OAUTHBEARER, with tokens (JWT, HS256)
+    /// that are signed with `key`.
+    #[track_caller]
+    pub(crate) fn start_with_tokens(options: &Options<'_>, key: &[u8]) -> Self {
+        Self::launch(options, Some(key))
+    }
+
+    #[track_caller]
+    fn launch(options: &Options<'_>, token_key: Option<&[u8]>) -> Self {
         let dovecot = program("dovecot", "dovecot-imapd");
         assert!(
             Path::new("/usr/lib/dovecot/imap").is_file(),
@@ -89,10 +103,11 @@ impl Dovecot {
         let imaps = Port::reserve();
         let imap = options.plain_port.then(Port::reserve);
         let config = dir.path().join("dovecot.conf");
-        write(
-            &config,
-            configuration(dir.path(), options, owner, &imaps, imap.as_ref()),
-        );
+        let mut text = configuration(dir.path(), options, owner, &imaps, imap.as_ref());
+        if let Some(key) = token_key {
+            text.push_str(&tokens(dir.path(), key));
+        }
+        write(&config, text);
         let mut users = String::new();
         for user in options.users {
             writeln!(users, "{user}:{{PLAIN}}{PASSWORD}").expect("A string takes it");
@@ -551,6 +566,31 @@ service anvil {{
         .expect("A string takes it");
     }
     text
+}
+
+/// Checks tokens by itself (docs of Dovecot 2.3, "Open Authentication v2.0 database").
+fn tokens(dir: &Path, key: &[u8]) -> String {
+    let d = dir.display();
+    let keys = dir.join("keys/default/HS256");
+    make_dir(&keys);
+    write(&keys.join("default"), STANDARD.encode(key));
+    write(
+        &dir.join("oauth2.conf"),
+        format!(
+            "introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={d}/keys/
+"
+        ),
+    );
+    format!(
+        "auth_mechanisms = plain login xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {d}/oauth2.conf
+}}
+"
+    )
 }
 
 /// Name of a numeric user or group: the third field of both files is the number.

@@ -27,6 +27,7 @@ pub(crate) mod ports;
 pub(crate) mod postfix;
 pub(crate) mod rows;
 pub(crate) mod scenario;
+pub(crate) mod token_server;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
