@@ -14,7 +14,7 @@
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | leads and sent mails from files, campaign mails | [`campaign`] |
 //! | ids and keys | [`msgid`], [`unsubscribe`], [`keys`] |
-//! | what can go wrong, in one catalogue | [`fault`] |
+//! | what can go wrong, in one catalogue, and who looks for it | [`fault`], [`doctor`] |
 //! | what proves who we are | [`credential`], [`oauth`] |
 //! | `replyd setup`: from an address to a tried installation | [`setup`] |
 //! | the service as installed on this machine | [`service`] |
@@ -32,6 +32,7 @@ pub mod credential;
 #[cfg(feature = "demo")]
 mod demo;
 pub mod disposition;
+pub mod doctor;
 pub mod evaluate;
 pub mod fault;
 pub mod faultpoint;

@@ -15,6 +15,7 @@ mod desk;
 mod digest;
 mod drafts;
 mod error;
+mod examine;
 mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -33,6 +34,7 @@ mod sent;
 mod suppressions;
 mod thread;
 mod trace;
+mod trials;
 mod unmatched;
 
 use std::ops::Deref;
@@ -56,6 +58,7 @@ pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
+pub use examine::{Examined, Integrity, examine_blocking};
 pub use explain::{DraftExplained, Explained, JobExplained, MailExplained, ThreadName};
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};

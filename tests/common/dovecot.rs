@@ -38,6 +38,27 @@ pub(crate) struct Options<'a> {
     pub(crate) plain_port: bool,
 }
 
+/// What is wrong with a Dovecot, or only special.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variant<'a> {
+    /// The names in its certificate.
+    pub(crate) names: &'a [&'a str],
+    /// Whether that ended years ago.
+    pub(crate) expired: bool,
+    /// Lines at the end of its configuration, which override those above.
+    pub(crate) config: &'a str,
+}
+
+impl Default for Variant<'_> {
+    fn default() -> Self {
+        Self {
+            names: &["localhost", "127.0.0.1"],
+            expired: false,
+            config: "",
+        }
+    }
+}
+
 /// A running Dovecot, stopped on drop.
 #[derive(Debug)]
 pub(crate) struct Dovecot {
@@ -66,6 +87,15 @@ impl Dovecot {
     /// Starts it and waits until it greets.
     #[track_caller]
     pub(crate) fn start(options: &Options<'_>) -> Self {
+        let server = Self::start_as(options, &Variant::default());
+        // It listens; the greeting shows that its services answer, too.
+        drop(server.connect());
+        server
+    }
+
+    /// Starts a special one and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start_as(options: &Options<'_>, variant: &Variant<'_>) -> Self {
         let dovecot = program("dovecot", "dovecot-imapd");
         assert!(
             Path::new("/usr/lib/dovecot/imap").is_file(),
@@ -80,7 +110,7 @@ impl Dovecot {
             .expect("Open the temporary folder");
         make_dir(&dir.path().join("run"));
         make_dir(&dir.path().join("mail"));
-        let certs = Certs::make(dir.path());
+        let certs = Certs::make_for(dir.path(), variant.names, variant.expired);
         let owner = Owner::of_mail(dir.path());
         owner.give(&dir.path().join("mail"));
 
@@ -89,7 +119,7 @@ impl Dovecot {
         let config = dir.path().join("dovecot.conf");
         write(
             &config,
-            configuration(dir.path(), options, owner, &imaps, imap.as_ref()),
+            configuration(dir.path(), options, owner, &imaps, imap.as_ref()) + variant.config,
         );
         let mut users = String::new();
         for user in options.users {
@@ -124,7 +154,7 @@ impl Dovecot {
         for user in &server.users {
             server.make_mailbox(user);
         }
-        server.wait_until_it_greets();
+        server.wait_until_it_listens();
         server
     }
 
@@ -286,9 +316,11 @@ impl Dovecot {
     }
 
     #[track_caller]
-    fn wait_until_it_greets(&mut self) {
+    fn wait_until_it_listens(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.imaps.number())).is_err() {
+        // Without TLS the other port is closed.
+        let port = self.imap.as_ref().unwrap_or(&self.imaps).number();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("Dovecot ended at its start with {status}:\n{}", self.log());
             }
@@ -299,8 +331,6 @@ impl Dovecot {
             );
             pause();
         }
-        // It listens; the greeting shows that its services answer, too.
-        drop(self.connect());
     }
 }
 
