@@ -133,6 +133,17 @@ impl Keys {
         })
     }
 
+    /// The keys if they are there and can be used; makes none. Blocking: file system.
+    ///
+    /// # Errors
+    /// As [`Keys::load_or_create`].
+    pub fn look(state_dir: &Path, credential: Option<&Path>) -> Result<Option<Self>, KeysError> {
+        match credential {
+            Some(path) => Self::read(path, false),
+            None => Self::read(&state_dir.join(FILE), true),
+        }
+    }
+
     /// `None` when there is no such file.
     fn read(path: &Path, check_mode: bool) -> Result<Option<Self>, KeysError> {
         let io = |what| move |source| io_error(what, path, source);

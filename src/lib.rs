@@ -15,7 +15,7 @@
 //! | what the operator is told, and /health | [`alerts`], [`web`] |
 //! | leads and sent mails from files, campaign mails | [`campaign`] |
 //! | ids and keys | [`msgid`], [`unsubscribe`], [`keys`] |
-//! | what can go wrong, in one catalogue | [`fault`] |
+//! | what can go wrong, in one catalogue, and who looks for it | [`fault`], [`doctor`] |
 //! | what proves who we are | [`credential`], [`oauth`] |
 //! | `replyd setup`: from an address to a tried installation | [`setup`] |
 //! | the service as installed on this machine | [`service`] |
@@ -34,6 +34,7 @@ pub mod credential;
 #[cfg(feature = "demo")]
 mod demo;
 pub mod disposition;
+pub mod doctor;
 pub mod evaluate;
 pub mod fault;
 pub mod faultpoint;

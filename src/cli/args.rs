@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::DoctorArgs;
 use super::setup_args::SetupArgs;
 
 const TOP_EXAMPLES: &str = "\
@@ -15,7 +16,7 @@ Examples:
 
 Exit codes:
   0   every account was looked at
-  2   an account needs sign-in; for `status`: a person is needed
+  2   an account needs sign-in; for `status` and `doctor`: a person is needed
   64  bad settings or flags
   75  a server could not be reached, or is not to be tried yet
   1   anything else
@@ -117,6 +118,15 @@ pub enum Command {
         replyd process --force            decide again, send nothing twice\n  \
         replyd process --force --resend   may send a second mail for the same reply")]
     Process(ProcessArgs),
+    /// Look at everything that must be right, and say what is wrong and what to do
+    #[command(after_help = "Examples:\n  \
+        replyd doctor                          before the first start, or beside a running replyd\n  \
+        replyd doctor --send-test              with a mail from each account to itself\n  \
+        replyd doctor --account sales --json\n\n\
+        Exit codes: 0 all is well (warnings allowed), 2 a person is needed, 64 bad settings,\n\
+        75 a server cannot be reached.\n\
+        No mail is sent without --send-test, and no mailbox is changed.")]
+    Doctor(DoctorArgs),
     /// Show accounts, counters and what waits for a person
     #[command(after_help = "Examples:\n  replyd status\n  replyd status --json")]
     Status(StatusArgs),

@@ -5,6 +5,7 @@ mod auth;
 mod automation;
 mod campaign;
 mod desk;
+mod doctor;
 mod evaluate;
 mod import;
 mod login;
@@ -27,7 +28,8 @@ use tracing::{error, info, warn};
 
 use crate::app::App;
 use crate::cli::{
-    self, AuthCommand, Cli, Command, ConfigCommand, Credentials, Exit, RootShell, SentCommand,
+    self, AuthCommand, Cli, Command, ConfigCommand, Credentials, DoctorArgs, Exit, RootShell,
+    SentCommand,
 };
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault;
@@ -62,6 +64,8 @@ pub fn dispatch(cli: &Cli) -> Exit {
         }),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
+        Some(Command::Doctor(args)) if args.faults => doctor::faults(),
+        Some(Command::Doctor(args)) => examine(cli, args),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => block_on(crate::demo::run(*args)),
         Some(Command::Setup(args)) => block_on(setup::setup(args, cli.global.config.as_deref())),
@@ -97,6 +101,15 @@ fn load(cli: &Cli, need: Need) -> anyhow::Result<Result<Loaded, config::ConfigEr
         shell.become_owner(&loaded, credentials)?;
     }
     Ok(settings(Environment::of_process(), need))
+}
+
+/// `doctor`: needs neither complete settings nor a store.
+fn examine(cli: &Cli, args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let intake = doctor::load(cli);
+    if let Some(settings) = intake.settings() {
+        telemetry::init(&settings.log)?;
+    }
+    block_on(doctor::run(intake, args))
 }
 
 /// Commands that need settings, a store, and the runtime.

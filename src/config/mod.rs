@@ -17,7 +17,7 @@ pub mod keys;
 mod layers;
 mod levels;
 mod load;
-mod nearest;
+pub(crate) mod nearest;
 mod oauth;
 mod old_names;
 mod problem;

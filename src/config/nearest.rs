@@ -2,7 +2,7 @@
 
 /// The candidate that is a typing error away: at most a third of its letters and
 /// three of them differ.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

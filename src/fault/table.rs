@@ -215,6 +215,12 @@ faults! {
     SenderNotWatched "sender-not-watched" Mild
         "Bounces go to a mailbox that replyd does not watch"
         "Set `smtp.envelope_from` to the address of a watched mailbox, so that undeliverable mails are noticed."
+    TestMailLost "test-mail-lost" Part
+        "The test mail was taken and did not come in"
+        "Look for it in every folder of the mailbox and in the sending server's log; a filter, a forward or a quota is the usual cause."
+    TestMailInSpam "test-mail-in-spam" Part
+        "The test mail came into the spam folder"
+        "Mark it as no spam; check SPF, DKIM and DMARC of the domain, or our mails to leads end there too."
     // ---------------------------------------------------------------- state folder
     StateReadOnly "state-read-only" Local
         "The state folder cannot be written (read-only)"

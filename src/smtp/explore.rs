@@ -11,8 +11,9 @@ use super::connect::{self, Failure, Link, within};
 use super::error::{Kind, Step};
 use super::limits;
 use super::session::{self, address};
+use super::{Mailer, SmtpMailer};
 use crate::config::SmtpSettings;
-use crate::credential::SignIn;
+use crate::credential::{SignIn, Vault};
 use crate::reach::Reach;
 use crate::tls::TlsRoots;
 
@@ -107,6 +108,17 @@ impl<'s> Explorer<'s> {
         }
         session::take_back(link).await;
         tried
+    }
+
+    /// A mailer for `account` that goes on with this connection.
+    #[must_use]
+    pub fn into_mailer(self, account: String, vault: Vault) -> Mailer {
+        Mailer::Smtp(Box::new(SmtpMailer::over(
+            account,
+            self.settings.clone(),
+            vault,
+            self.link,
+        )))
     }
 
     /// Says goodbye.

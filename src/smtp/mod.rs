@@ -207,6 +207,14 @@ impl SmtpMailer {
         }
     }
 
+    /// One that goes on with a connection that is open and signed in.
+    fn over(account: String, settings: SmtpSettings, vault: Vault, link: Link) -> Self {
+        Self {
+            warm: Mutex::new(Some(link)),
+            ..Self::new(account, settings, vault, TlsRoots::default())
+        }
+    }
+
     async fn send<E, F, Fut>(&self, mail: &OutgoingMail<'_>, on_handover: F) -> Result<Outcome, E>
     where
         F: FnOnce() -> Fut,

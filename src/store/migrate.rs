@@ -13,7 +13,7 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const STEPS: &[&str] = &[];
 
 /// The version that `schema.sql` stands for.
-fn known_version() -> i64 {
+pub(super) fn known_version() -> i64 {
     1 + i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
@@ -38,8 +38,8 @@ pub(super) fn bring_up_to_date(conn: &mut Connection) -> Result<(), StoreError> 
         let tables: i64 =
             tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables > 0 {
-            return Err(StoreError::Invalid(
-                "The file is an SQLite database, but not replyd's: give another --database".into(),
+            return Err(StoreError::NotADatabase(
+                "it is another program's SQLite database: give another --database".into(),
             ));
         }
         tx.execute_batch(SCHEMA)?;

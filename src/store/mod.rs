@@ -16,6 +16,7 @@ mod desk;
 mod digest;
 mod drafts;
 mod error;
+mod examine;
 mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -38,6 +39,7 @@ mod states;
 mod suppressions;
 mod thread;
 mod trace;
+mod trials;
 mod unmatched;
 
 use std::ops::Deref;
@@ -62,6 +64,7 @@ pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use drafts::NewDraft;
 pub use error::StoreError;
+pub use examine::{Examined, Integrity, examine_blocking};
 pub use explain::{DraftExplained, Explained, JobExplained, MailExplained, ThreadName};
 pub use folders::{FolderRow, FoldersKnown, Unfiled};
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};

@@ -26,6 +26,12 @@ impl Certs {
     /// Makes the certificates and writes them into `folder`.
     #[track_caller]
     pub(crate) fn make(folder: &Path) -> Self {
+        Self::make_for(folder, &["localhost", "127.0.0.1"], false)
+    }
+
+    /// The same for other names, or with a server certificate that ended on 2020-02-01.
+    #[track_caller]
+    pub(crate) fn make_for(folder: &Path, names: &[&str], expired: bool) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("CA parameters");
         params
             .distinguished_name
@@ -35,9 +41,12 @@ impl Certs {
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("CA key"))
             .expect("CA certificate");
 
-        let mut params =
-            CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])
-                .expect("Server parameters");
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("Server parameters");
+        if expired {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 2, 1);
+        }
         params
             .distinguished_name
             .push(DnType::CommonName, "localhost");

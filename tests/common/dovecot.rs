@@ -40,6 +40,27 @@ pub(crate) struct Options<'a> {
     pub(crate) plain_port: bool,
 }
 
+/// What is wrong with a Dovecot, or only special.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variant<'a> {
+    /// The names in its certificate.
+    pub(crate) names: &'a [&'a str],
+    /// Whether that ended years ago.
+    pub(crate) expired: bool,
+    /// Lines at the end of its configuration, which override those above.
+    pub(crate) config: &'a str,
+}
+
+impl Default for Variant<'_> {
+    fn default() -> Self {
+        Self {
+            names: &["localhost", "127.0.0.1"],
+            expired: false,
+            config: "",
+        }
+    }
+}
+
 /// A running Dovecot, stopped on drop.
 #[derive(Debug)]
 pub(crate) struct Dovecot {
@@ -70,18 +91,29 @@ impl Dovecot {
     /// Starts it and waits until it greets.
     #[track_caller]
     pub(crate) fn start(options: &Options<'_>) -> Self {
-        Self::launch(options, None)
+        let server = Self::start_as(options, &Variant::default());
+        // It listens; the greeting shows that its services answer, too.
+        drop(server.connect());
+        server
     }
 
     /// The same, and its users also sign in by XOAUTH2 and OAUTHBEARER, with tokens (JWT, HS256)
     /// that are signed with `key`.
     #[track_caller]
     pub(crate) fn start_with_tokens(options: &Options<'_>, key: &[u8]) -> Self {
-        Self::launch(options, Some(key))
+        let server = Self::launch(options, &Variant::default(), Some(key));
+        drop(server.connect());
+        server
+    }
+
+    /// Starts a special one and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start_as(options: &Options<'_>, variant: &Variant<'_>) -> Self {
+        Self::launch(options, variant, None)
     }
 
     #[track_caller]
-    fn launch(options: &Options<'_>, token_key: Option<&[u8]>) -> Self {
+    fn launch(options: &Options<'_>, variant: &Variant<'_>, token_key: Option<&[u8]>) -> Self {
         let dovecot = program("dovecot", "dovecot-imapd");
         assert!(
             Path::new("/usr/lib/dovecot/imap").is_file(),
@@ -96,14 +128,15 @@ impl Dovecot {
             .expect("Open the temporary folder");
         make_dir(&dir.path().join("run"));
         make_dir(&dir.path().join("mail"));
-        let certs = Certs::make(dir.path());
+        let certs = Certs::make_for(dir.path(), variant.names, variant.expired);
         let owner = Owner::of_mail(dir.path());
         owner.give(&dir.path().join("mail"));
 
         let imaps = Port::reserve();
         let imap = options.plain_port.then(Port::reserve);
         let config = dir.path().join("dovecot.conf");
-        let mut text = configuration(dir.path(), options, owner, &imaps, imap.as_ref());
+        let mut text =
+            configuration(dir.path(), options, owner, &imaps, imap.as_ref()) + variant.config;
         if let Some(key) = token_key {
             text.push_str(&tokens(dir.path(), key));
         }
@@ -129,7 +162,7 @@ impl Dovecot {
         for user in &server.users {
             server.make_mailbox(user);
         }
-        server.wait_until_it_greets();
+        server.wait_until_it_listens();
         server
     }
 
@@ -147,7 +180,8 @@ impl Dovecot {
         assert!(self.stopped, "Dovecot runs");
         let (child, janitor) = spawn(&program("dovecot", "dovecot-imapd"), self.dir.path());
         (self.child, self.janitor, self.stopped) = (child, Some(janitor), false);
-        self.wait_until_it_greets();
+        self.wait_until_it_listens();
+        drop(self.connect());
     }
 
     /// Changes a user's password; sessions go on until [`Dovecot::kick`].
@@ -378,9 +412,11 @@ impl Dovecot {
     }
 
     #[track_caller]
-    fn wait_until_it_greets(&mut self) {
+    fn wait_until_it_listens(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.imaps.number())).is_err() {
+        // Without TLS the other port is closed.
+        let port = self.imap.as_ref().unwrap_or(&self.imaps).number();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("Dovecot ended at its start with {status}:\n{}", self.log());
             }
@@ -391,8 +427,6 @@ impl Dovecot {
             );
             pause();
         }
-        // It listens; the greeting shows that its services answer, too.
-        drop(self.connect());
     }
 }
 

@@ -100,6 +100,23 @@ impl Postfix {
         })
     }
 
+    /// Changes a parameter of main.cf while it runs.
+    #[track_caller]
+    pub(crate) fn set(&self, parameter: &str, value: &str) {
+        let main_cf = self.etc().join("main.cf");
+        let text = text_of(&main_cf) + &format!("{parameter} = {value}\n");
+        write(&main_cf, text);
+        self.command("reload");
+    }
+
+    /// Puts a header on top of every mail that comes in.
+    #[track_caller]
+    pub(crate) fn prepend_header(&self, header: &str) {
+        let checks = self.etc().join("prepend");
+        write(&checks, format!("/^Subject:/ PREPEND {header}\n"));
+        self.set("header_checks", &format!("regexp:{}", checks.display()));
+    }
+
     fn etc(&self) -> PathBuf {
         self.dir.path().join("etc")
     }

@@ -1,0 +1,167 @@
+//! What trials of an account leave behind: when `doctor` signed in for sending, and what its test
+//! mails proved.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{LoginPermit, Reader, StoreError, Tx};
+use crate::model::AccountId;
+use crate::time::{UtcMs, millis};
+
+/// Sign-ins in as many times `every`.
+const BURST: usize = 2;
+/// Live arrivals that are compared.
+const ARRIVALS: u32 = 50;
+
+impl Reader<'_> {
+    /// Whether mail to `user+token@domain` reached the account's own mailbox when it was last
+    /// tried, and when that was; none: never tried.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn reply_address_proven(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(bool, UtcMs)>, StoreError> {
+        let value: Option<String> = self
+            .conn
+            .prepare_cached("SELECT value FROM meta WHERE key = 'reply_address_proven:' || ?1")?
+            .query_row([account.0], |row| row.get(0))
+            .optional()?;
+        Ok(value.and_then(|v| {
+            let (word, at) = v.split_once(' ')?;
+            Some((word == "yes", UtcMs(at.parse().ok()?)))
+        }))
+    }
+
+    /// By how many milliseconds mails of the account that arrived live were announced later than
+    /// their INTERNALDATE says, newest first: a clock that is wrong shows in all of them.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn arrival_lags(&self, account: AccountId) -> Result<Vec<i64>, StoreError> {
+        self.conn
+            .prepare_cached(
+                "SELECT announced_at - internal_date FROM messages
+                 WHERE id > (SELECT max(id) FROM messages) - 1000 AND account_id = ?1
+                   AND source = 'live' AND announced_at IS NOT NULL
+                 ORDER BY id DESC LIMIT ?2",
+            )?
+            .query_map(params![account.0, ARRIVALS], |row| row.get(0))?
+            .collect::<Result<_, _>>()
+            .map_err(StoreError::from)
+    }
+}
+
+impl Tx<'_> {
+    /// Books a sign-in to the sending server for a trial: two in any two `every`, so that no number
+    /// of trials gets the account locked.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn book_trial(
+        &self,
+        account: AccountId,
+        now: UtcMs,
+        every: Duration,
+    ) -> Result<LoginPermit, StoreError> {
+        let value: Option<String> = self
+            .conn
+            .prepare_cached("SELECT value FROM meta WHERE key = 'smtp_trials:' || ?1")?
+            .query_row([account.0], |row| row.get(0))
+            .optional()?;
+        let window = millis(every).saturating_mul(BURST as i64);
+        let mut times: Vec<i64> = value
+            .unwrap_or_default()
+            .split(' ')
+            .filter_map(|t| t.parse().ok())
+            // A time in the future stems from a clock that was set back.
+            .filter(|t| *t <= now.0 && *t > now.0.saturating_sub(window))
+            .collect();
+        if times.len() >= BURST
+            && let Some(first) = times.first()
+        {
+            return Ok(LoginPermit::NotBefore(UtcMs(first.saturating_add(window))));
+        }
+        times.push(now.0);
+        let value: Vec<String> = times.iter().map(i64::to_string).collect();
+        self.set_fact(&format!("smtp_trials:{}", account.0), &value.join(" "))?;
+        Ok(LoginPermit::Granted)
+    }
+
+    /// Keeps whether mail to `user+token@domain` reached the account's own mailbox.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn note_reply_address(
+        &self,
+        account: AccountId,
+        arrived: bool,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        let word = if arrived { "yes" } else { "no" };
+        self.set_fact(
+            &format!("reply_address_proven:{}", account.0),
+            &format!("{word} {}", now.0),
+        )
+    }
+
+    fn set_fact(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            )?
+            .execute(params![key, value])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn two_trials_in_two_minutes_are_granted_and_a_clock_set_back_does_not_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("replyd.db")).await.unwrap();
+        let book = async |at: i64| {
+            let permit: Result<LoginPermit, StoreError> = store
+                .write(move |tx| tx.book_trial(AccountId(1), UtcMs(at), MINUTE))
+                .await;
+            permit.unwrap()
+        };
+        assert_eq!(book(1_000_000).await, LoginPermit::Granted);
+        assert_eq!(book(1_001_000).await, LoginPermit::Granted);
+        let LoginPermit::NotBefore(free) = book(1_002_000).await else {
+            panic!("a third in a row was granted");
+        };
+        assert_eq!(free, UtcMs(1_120_000));
+        assert!(matches!(book(1_060_000).await, LoginPermit::NotBefore(_)));
+        assert_eq!(book(1_130_000).await, LoginPermit::Granted);
+        assert_eq!(book(5_000).await, LoginPermit::Granted);
+    }
+
+    #[tokio::test]
+    async fn what_a_test_mail_proved_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("replyd.db")).await.unwrap();
+        let proven = async || {
+            let found: Result<_, StoreError> =
+                store.read(|r| r.reply_address_proven(AccountId(1))).await;
+            found.unwrap()
+        };
+        assert_eq!(proven().await, None);
+        for (arrived, at) in [(true, 7), (false, 8)] {
+            let noted: Result<(), StoreError> = store
+                .write(move |tx| tx.note_reply_address(AccountId(1), arrived, UtcMs(at)))
+                .await;
+            noted.unwrap();
+            assert_eq!(proven().await, Some((arrived, UtcMs(at))));
+        }
+    }
+}
