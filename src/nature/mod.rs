@@ -7,6 +7,7 @@
 //! no-reply sender) stop an automatic answer, never the capture: they give [`Nature::Bulk`].
 //! "Auto-Submitted: no" is what a person's mail may say.
 
+mod absence;
 mod automatic;
 mod bounce;
 mod complaint;
@@ -20,6 +21,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use absence::{Absence, StandIn, absence};
 pub use automatic::Automatic;
 pub use bounce::{Bounce, BounceClass};
 
