@@ -3,24 +3,17 @@
 use std::sync::Arc;
 
 use super::html::{MAX_HTML_BYTES, Page};
-use super::report::{self, MAX_EMBEDDED};
 use super::tree::{self, Encoding, Part, Tree};
-use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, charset, head, header, text};
-use crate::msgid::MsgId;
+use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, charset, report, text};
 
 /// Attachments that are listed.
 const MAX_ATTACHMENTS: usize = 100;
-/// Encoded messages inside a message that are opened.
-const MAX_ENCODED_MESSAGES: usize = 3;
-/// What of one text part is searched for a returned header.
+/// What of a calendar is searched.
 const MAX_SEARCHED_BYTES: usize = 256 * 1024;
-/// Report parts that are read, and bytes of each.
-const MAX_REPORTS: usize = 5;
-const MAX_REPORT_BYTES: usize = 256 * 1024;
 
 pub(super) fn read(mut mail: Mail, raw: &[u8], tree: &Tree<'_>) -> Mail {
     let html_texts = collect_text(&mut mail, raw, tree);
-    read_reports(&mut mail, raw, tree);
+    report::read(&mut mail, raw, tree);
     read_calendar(&mut mail, raw, tree);
     list_attachments(&mut mail, raw, tree, html_texts);
     mail.sealed = sealed(&mail, tree);
@@ -243,102 +236,6 @@ fn cut_to(mail: &mut Mail, text: String, room: &mut usize) -> String {
     }
     *room -= text.len();
     text
-}
-
-fn read_reports(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
-    let (mut nested, mut returned, mut quoted) = (Vec::new(), Vec::new(), Vec::new());
-    let mut reports = 0;
-    let mut encoded = 0;
-    for part in &tree.parts {
-        if let Some(block) = &part.message_header {
-            nested.extend(block.first("message-id").and_then(id_of));
-            if mail.embedded_headers.is_empty() {
-                mail.embedded_headers = head::decoded_fields(block, &mut Vec::new());
-            }
-            continue;
-        }
-        match part.mime.as_str() {
-            "message/delivery-status"
-            | "message/global-delivery-status"
-            | "message/disposition-notification"
-            | "message/global-disposition-notification"
-            | "message/feedback-report"
-                if reports < MAX_REPORTS =>
-            {
-                reports += 1;
-                read_report(mail, raw, part, &mut nested);
-            }
-            "text/rfc822-headers"
-            | "text/rfc822-header"
-            | "message/rfc822-headers"
-            | "message/global-headers" => {
-                read_returned_header(mail, &text::bytes(raw, part), &mut returned);
-            }
-            "message/rfc822" | "message/global" if encoded < MAX_ENCODED_MESSAGES => {
-                encoded += 1;
-                // Encoded, against RFC 2046 §5.2.1: opened here, its own parts are not.
-                read_returned_header(mail, &text::bytes(raw, part), &mut returned);
-            }
-            mime if mime.starts_with("text/") || mime.is_empty() || mime == "message/partial" => {
-                let (decoded, _) = text::decoded(raw, part);
-                quoted.extend(report::ids_in_text(text::prefix(
-                    &decoded,
-                    MAX_SEARCHED_BYTES,
-                )));
-            }
-            _ => {}
-        }
-    }
-    // Lotus Domino gives its report the Message-ID of the mail that it returns; so only an id
-    // that is merely quoted must differ from the message's own.
-    quoted.retain(|id| mail.message_id.as_ref() != Some(id));
-    for id in nested.into_iter().chain(returned).chain(quoted) {
-        if !mail.embedded_ids.contains(&id) && mail.embedded_ids.len() < MAX_EMBEDDED {
-            mail.embedded_ids.push(id);
-        }
-    }
-}
-
-fn id_of(value: &[u8]) -> Option<MsgId> {
-    head::id_list(value).into_iter().next()
-}
-
-fn read_report(mail: &mut Mail, raw: &[u8], part: &Part<'_>, ids: &mut Vec<MsgId>) {
-    let body = text::bytes(raw, part);
-    let body = body.get(..MAX_REPORT_BYTES).unwrap_or(&body);
-    // A report inside a returned message is that message's affair.
-    if part.message_depth > 0 {
-        return;
-    }
-    if part.mime.ends_with("delivery-status") {
-        let report = report::delivery(body);
-        match &mut mail.report {
-            Some(known) => known.recipients.extend(report.recipients),
-            none => *none = Some(report),
-        }
-    } else if part.mime.ends_with("disposition-notification") {
-        let (disposition, original) = report::disposition(body);
-        mail.disposition = mail
-            .disposition
-            .take()
-            .or(disposition)
-            .or(Some(String::new()));
-        ids.extend(original);
-    } else {
-        mail.feedback = mail
-            .feedback
-            .take()
-            .or_else(|| Some(report::feedback(body)));
-    }
-}
-
-fn read_returned_header(mail: &mut Mail, bytes: &[u8], ids: &mut Vec<MsgId>) {
-    let bytes = super::skip_envelope(bytes);
-    let block = header::Block::read(bytes, 0, |_| false);
-    ids.extend(block.first("message-id").and_then(id_of));
-    if mail.embedded_headers.is_empty() {
-        mail.embedded_headers = head::decoded_fields(&block, &mut Vec::new());
-    }
 }
 
 fn read_calendar(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {

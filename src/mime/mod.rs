@@ -108,6 +108,8 @@ pub struct Mail {
     pub report_type: Option<String>,
     /// A delivery status report.
     pub report: Option<DeliveryReport>,
+    /// A delivery status report inside a nested message.
+    pub nested_report: Option<DeliveryReport>,
     /// The Disposition field of a disposition notification (RFC 8098).
     pub disposition: Option<String>,
     /// A feedback report (RFC 5965).

@@ -4,12 +4,21 @@
 use serde::Serialize;
 
 use super::header::{self, Block};
+use super::tree::{Part, Tree};
+use super::{Mail, head, text};
 use crate::msgid::MsgId;
 
 /// Recipients of one report that are kept.
 const MAX_RECIPIENTS: usize = 100;
 /// Message-IDs of original mails that are kept.
-pub(super) const MAX_EMBEDDED: usize = 20;
+const MAX_EMBEDDED: usize = 20;
+/// Encoded messages inside a message that are opened.
+const MAX_ENCODED_MESSAGES: usize = 3;
+/// What of one text part is searched for a returned header.
+const MAX_SEARCHED_BYTES: usize = 256 * 1024;
+/// Report parts that are read, and bytes of each.
+const MAX_REPORTS: usize = 5;
+const MAX_REPORT_BYTES: usize = 256 * 1024;
 
 /// What a delivery status report says (RFC 3464).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -46,10 +55,144 @@ pub struct Feedback {
     pub recipients: Vec<String>,
 }
 
-/// Reads `message/delivery-status`.
-pub(super) fn delivery(body: &[u8]) -> DeliveryReport {
+/// Message-IDs by where they stood, the most certain first.
+#[derive(Default)]
+struct Ids {
+    /// In a field that names the original.
+    named: Vec<MsgId>,
+    /// In the header of a nested message.
+    nested: Vec<MsgId>,
+    /// In a returned header.
+    returned: Vec<MsgId>,
+    /// In the text of the report.
+    quoted: Vec<MsgId>,
+}
+
+/// Fills what the report parts and the returned mail say.
+pub(super) fn read(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) {
+    let mut ids = Ids::default();
+    let (mut reports, mut encoded) = (0, 0);
+    // Depth of the text of a nested message whose header stands behind a blank line.
+    let mut headless = None;
+    for part in &tree.parts {
+        if let Some(block) = &part.message_header {
+            ids.nested.extend(block.first("message-id").and_then(id_of));
+            headless = block.fields.is_empty().then_some(part.message_depth + 1);
+            if mail.embedded_headers.is_empty() {
+                mail.embedded_headers = head::decoded_fields(block, &mut Vec::new());
+            }
+            continue;
+        }
+        match part.mime.as_str() {
+            "message/delivery-status"
+            | "message/global-delivery-status"
+            | "message/disposition-notification"
+            | "message/global-disposition-notification"
+            | "message/feedback-report"
+                if reports < MAX_REPORTS =>
+            {
+                reports += 1;
+                read_part(mail, raw, part, &mut ids);
+            }
+            "text/rfc822-headers"
+            | "text/rfc822-header"
+            | "message/rfc822-headers"
+            | "message/global-headers" => {
+                read_returned_header(mail, &text::bytes(raw, part), &mut ids);
+            }
+            "message/rfc822" | "message/global" if encoded < MAX_ENCODED_MESSAGES => {
+                encoded += 1;
+                // Encoded, against RFC 2046 §5.2.1: opened here, its own parts are not.
+                read_returned_header(mail, &text::bytes(raw, part), &mut ids);
+            }
+            _ if headless == Some(part.message_depth) => {
+                headless = None;
+                read_returned_header(mail, &text::bytes(raw, part), &mut ids);
+            }
+            // What a returned mail quotes is an older mail.
+            mime if part.message_depth == 0
+                && (mime.starts_with("text/") || mime.is_empty() || mime == "message/partial") =>
+            {
+                let (decoded, _) = text::decoded(raw, part);
+                let decoded = text::prefix(&decoded, MAX_SEARCHED_BYTES);
+                ids.quoted.extend(ids_in_text(decoded));
+            }
+            _ => {}
+        }
+    }
+    // Lotus Domino gives its report the Message-ID of the mail that it returns; so only an id
+    // that is merely quoted must differ from the message's own.
+    ids.quoted.retain(|id| mail.message_id.as_ref() != Some(id));
+    let Ids {
+        named,
+        nested,
+        returned,
+        quoted,
+    } = ids;
+    for id in [nested, returned, named, quoted].into_iter().flatten() {
+        if !mail.embedded_ids.contains(&id) && mail.embedded_ids.len() < MAX_EMBEDDED {
+            mail.embedded_ids.push(id);
+        }
+    }
+}
+
+fn id_of(value: &[u8]) -> Option<MsgId> {
+    head::id_list(value).into_iter().next()
+}
+
+fn read_part(mail: &mut Mail, raw: &[u8], part: &Part<'_>, ids: &mut Ids) {
+    let body = text::bytes(raw, part);
+    let body = body.get(..MAX_REPORT_BYTES).unwrap_or(&body);
+    if part.message_depth > 0 {
+        // A report inside a returned message is that message's affair, unless what came is
+        // nothing but a wrapping around a report.
+        if part.mime.ends_with("delivery-status") {
+            let nested = || delivery(body).0;
+            mail.nested_report = mail.nested_report.take().or_else(|| Some(nested()));
+        }
+        return;
+    }
+    if part.mime.ends_with("delivery-status") {
+        let (report, original) = delivery(body);
+        ids.named.extend(original);
+        match &mut mail.report {
+            Some(known) => known.recipients.extend(report.recipients),
+            none => *none = Some(report),
+        }
+    } else if part.mime.ends_with("disposition-notification") {
+        let (disposition, original) = disposition(body);
+        mail.disposition = mail
+            .disposition
+            .take()
+            .or(disposition)
+            .or(Some(String::new()));
+        ids.named.extend(original);
+    } else {
+        let (feedback, original) = feedback(body);
+        mail.feedback = mail.feedback.take().or(Some(feedback));
+        ids.named.extend(original);
+    }
+}
+
+fn read_returned_header(mail: &mut Mail, bytes: &[u8], ids: &mut Ids) {
+    let bytes = super::skip_envelope(bytes);
+    let block = header::Block::read(bytes, 0, |_| false);
+    ids.returned
+        .extend(block.first("message-id").and_then(id_of));
+    if mail.embedded_headers.is_empty() {
+        mail.embedded_headers = head::decoded_fields(&block, &mut Vec::new());
+    }
+}
+
+/// Reads `message/delivery-status`, and the original's id where the report names it (Gmail).
+fn delivery(body: &[u8]) -> (DeliveryReport, Option<MsgId>) {
     let mut report = DeliveryReport::default();
+    let mut original = None;
     for block in blocks(body) {
+        original = original.or_else(|| {
+            let named = ["x-original-message-id", "original-message-id"];
+            named.iter().find_map(|n| block.first(n).and_then(id_of))
+        });
         let get = |name| block.first(name).map(header::text);
         let typed = |name| get(name).map(|v| untyped(&v));
         if report.reporting_mta.is_none() {
@@ -73,11 +216,11 @@ pub(super) fn delivery(body: &[u8]) -> DeliveryReport {
             remote_mta: typed("remote-mta").filter(|v| !v.is_empty()),
         });
     }
-    report
+    (report, original)
 }
 
 /// Reads `message/disposition-notification`: the disposition and the original's id.
-pub(super) fn disposition(body: &[u8]) -> (Option<String>, Option<MsgId>) {
+fn disposition(body: &[u8]) -> (Option<String>, Option<MsgId>) {
     let (mut disposition, mut original) = (None, None);
     for block in blocks(body) {
         if disposition.is_none() {
@@ -91,10 +234,15 @@ pub(super) fn disposition(body: &[u8]) -> (Option<String>, Option<MsgId>) {
     (disposition, original)
 }
 
-/// Reads `message/feedback-report`.
-pub(super) fn feedback(body: &[u8]) -> Feedback {
+/// Reads `message/feedback-report`, and the original's id where it is named.
+fn feedback(body: &[u8]) -> (Feedback, Option<MsgId>) {
     let mut feedback = Feedback::default();
+    let mut original = None;
     for block in blocks(body) {
+        original = original.or_else(|| {
+            let named = ["original-message-id", "x-original-message-id", "message-id"];
+            named.iter().find_map(|n| block.first(n).and_then(id_of))
+        });
         if feedback.kind.is_empty() {
             let kind = block.first("feedback-type").map(header::text);
             feedback.kind = kind.unwrap_or_default().to_ascii_lowercase();
@@ -106,7 +254,7 @@ pub(super) fn feedback(body: &[u8]) -> Feedback {
             feedback.recipients.extend(addresses.take(room));
         }
     }
-    feedback
+    (feedback, original)
 }
 
 /// Groups of fields with blank lines between them.
@@ -132,17 +280,51 @@ fn untyped(value: &str) -> String {
     header::clean_line(rest)
 }
 
-/// The address in a field of a report, without brackets and comments.
+/// The address in a field of a report, without brackets, comments and `smtp:`.
 pub(crate) fn bare_address(value: &str) -> Option<String> {
     let value = value.trim();
     let inner = match value.split_once('<') {
         Some((_, rest)) => rest.split('>').next().unwrap_or_default(),
-        None => value.split([' ', '(', ',']).next().unwrap_or_default(),
+        // A quoted local part may hold blanks and more (RFC 5321 §4.1.2).
+        None if value.starts_with('"') && value.contains("\"@") => {
+            let domain = value
+                .find("\"@")
+                .and_then(|at| value.get(at..)?.find([' ', '(', ',']));
+            let end = value
+                .find("\"@")
+                .zip(domain)
+                .map_or(value.len(), |(at, n)| at + n);
+            value.get(..end).unwrap_or_default()
+        }
+        None => value
+            .split([' ', '\t', '(', ','])
+            .find(|word| word.contains('@'))
+            .unwrap_or_default(),
     };
-    let addr = inner
-        .trim()
-        .trim_matches(|c| matches!(c, '"' | '\'' | '<' | '>'));
-    let fits = addr.len() <= 320 && addr.contains('@') && !addr.contains(char::is_whitespace);
+    let inner = inner.trim();
+    let quoted = inner.starts_with('"') && inner.contains("\"@");
+    let addr = if quoted {
+        inner
+    } else {
+        let marks = |c| matches!(c, '"' | '\'' | '<' | '>' | '[' | ']');
+        inner
+            .trim_matches(marks)
+            .trim_end_matches(['.', ',', ';', ':'])
+    };
+    let addr = match addr.split_once(':') {
+        Some((scheme, rest))
+            if matches!(
+                scheme.to_ascii_lowercase().as_str(),
+                "smtp" | "mailto" | "rfc822"
+            ) =>
+        {
+            rest
+        }
+        _ => addr,
+    };
+    let (local, domain) = addr.rsplit_once('@')?;
+    let blanks = !quoted && addr.contains(char::is_whitespace);
+    let fits = addr.len() <= 320 && !local.is_empty() && !domain.is_empty() && !blanks;
     fits.then(|| addr.to_owned())
 }
 
@@ -192,12 +374,30 @@ pub(super) fn ids_in_text(text: &str) -> Vec<MsgId> {
     ids
 }
 
+/// The value of `Message-ID:`, `Original-Message-ID:`, `Message ID =` and the like.
 fn value_of_message_id(line: &str) -> Option<&str> {
-    let head = line.get(..10)?;
-    if !head.eq_ignore_ascii_case("message-id") {
+    // Most lines are text.
+    if !line.starts_with(['m', 'M', 'o', 'O', 'x', 'X', 'i', 'I']) {
         return None;
     }
-    line.get(10..)?.trim_start().strip_prefix(':')
+    let (name, value) = line.split_once([':', '='])?;
+    if name.len() > 40 || !name.is_ascii() {
+        return None;
+    }
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphabetic)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    matches!(
+        plain.as_str(),
+        "messageid"
+            | "originalmessageid"
+            | "xoriginalmessageid"
+            | "internetmessageid"
+            | "originalid"
+    )
+    .then_some(value)
 }
 
 #[cfg(test)]
@@ -206,7 +406,7 @@ mod tests {
 
     #[test]
     fn delivery_status_fields_are_read_per_recipient() {
-        let report = delivery(
+        let (report, _) = delivery(
             b"Reporting-MTA: dns; mx.example\r\nArrival-Date: x\r\n\r\n\
               Final-Recipient: RFC822; <Ann@x.example>\r\nAction: failed (x)\r\n\
               Status: 5.1.1 (unknown)\r\nDiagnostic-Code: smtp; 550 5.1.1\r\n  no such user\r\n\r\n\
@@ -231,7 +431,8 @@ mod tests {
         );
         assert!(what.unwrap().ends_with("displayed"));
         assert_eq!(id.unwrap().as_str(), "o@x.example");
-        let f = feedback(b"Feedback-Type: Abuse\nVersion: 1\nOriginal-Rcpt-To: <a@x.example>\n");
+        let (f, _) =
+            feedback(b"Feedback-Type: Abuse\nVersion: 1\nOriginal-Rcpt-To: <a@x.example>\n");
         assert_eq!((f.kind.as_str(), f.recipients.len()), ("abuse", 1));
     }
 
@@ -246,6 +447,6 @@ mod tests {
     #[test]
     fn a_report_with_endless_recipients_is_bounded() {
         let body = "Action: failed\n\n".repeat(100_000);
-        assert_eq!(delivery(body.as_bytes()).recipients.len(), MAX_RECIPIENTS);
+        assert_eq!(delivery(body.as_bytes()).0.recipients.len(), MAX_RECIPIENTS);
     }
 }

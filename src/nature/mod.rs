@@ -7,22 +7,33 @@
 //! no-reply sender) stop an automatic answer, never the capture: they give [`Nature::Bulk`].
 //! "Auto-Submitted: no" is what a person's mail may say.
 
+mod absence;
 mod automatic;
 mod bounce;
-mod phrases;
+mod complaint;
+mod fold;
+mod lexicon;
+mod sentences;
+mod subject;
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
 
+pub use absence::{Absence, StandIn, absence};
 pub use automatic::Automatic;
 pub use bounce::{Bounce, BounceClass};
 
+pub use complaint::complained_of;
+
+use automatic::Verdict;
+use bounce::{Notification, Report};
+
 use crate::keys::Keys;
-use crate::mime::{Mail, bare_address};
+use crate::mime::Mail;
 use crate::model::{Nature, address_key};
-use crate::msgid;
+use crate::msgid::{self, MsgId};
 
 /// The addresses on our side, as keys ([`address_key`]).
 #[derive(Clone, Default)]
@@ -61,6 +72,11 @@ pub struct Judged {
     pub bounce: Option<Bounce>,
     /// What kind of automatic mail.
     pub automatic: Option<Automatic>,
+    /// Of a bounce, a complaint or a receipt: the Message-ID of the mail that it is about.
+    pub original_message_id: Option<MsgId>,
+    /// Of a complaint: the addresses that it names as those that complain, as written.
+    #[serde(skip)]
+    complainants: Vec<String>,
 }
 
 impl Judged {
@@ -72,15 +88,16 @@ impl Judged {
             permanent_bounce: None,
             bounce: None,
             automatic: None,
+            original_message_id: None,
+            complainants: Vec::new(),
         }
     }
 }
 
 /// Compiles all patterns, which takes some 0.1 s: make it off the async threads.
 pub fn warm_up() {
-    for (_, pattern) in phrases::ALL {
-        pattern.warm_up();
-    }
+    lexicon::warm_up();
+    bounce::warm_up();
 }
 
 /// Judges a mail. `ours` and `keys` tell our own mail from that of others.
@@ -88,13 +105,14 @@ pub fn warm_up() {
 pub fn judge(mail: &Mail, ours: &Ours, keys: &Keys) -> Judged {
     let weak = weak_signs(mail);
     let mut judged = strong(mail, ours, keys).unwrap_or_else(|| {
-        if weak.is_empty() {
-            Judged::new(Nature::Human, Vec::new())
+        let nature = if weak.is_empty() {
+            Nature::Human
         } else {
-            Judged::new(Nature::Bulk, Vec::new())
-        }
+            Nature::Bulk
+        };
+        Judged::new(nature, Vec::new())
     });
-    judged.weak_signs = !weak.is_empty();
+    judged.weak_signs |= !weak.is_empty();
     judged
         .evidence
         .extend(weak.into_iter().map(|w| format!("weak: {w}")));
@@ -102,37 +120,60 @@ pub fn judge(mail: &Mail, ours: &Ours, keys: &Keys) -> Judged {
 }
 
 fn strong(mail: &Mail, ours: &Ours, keys: &Keys) -> Option<Judged> {
-    let one = |nature, why: &str| Judged::new(nature, vec![why.to_owned()]);
     if let Some(why) = own_sender(mail, ours) {
         return Some(one(Nature::Own, why));
     }
+    let subject = subject::read(&mail.subject);
+    let report = Report::new(mail, &subject);
     // Before our own Message-ID: Lotus Domino gives its report the id of the returned mail.
-    if let Some((bounce, why)) = bounce::by_structure(mail) {
+    if let Some((bounce, why)) = report.by_structure() {
         return Some(bounced(bounce, why));
     }
     if let Some(why) = own_mark(mail, keys) {
         return Some(one(Nature::Own, why));
     }
-    if let Some((bounce, why)) = bounce::by_rejection(mail) {
+    if let Some((bounce, why)) = report.by_rejection() {
         return Some(bounced(bounce, why));
     }
-    if mail.disposition.is_some() || report_type_is(mail, "disposition-notification") {
-        return Some(one(Nature::Receipt, "disposition notification"));
+    match bounce::notification(mail) {
+        Some(Notification::Report(bounce)) => {
+            return Some(bounced(bounce, vec!["Amazon SES notification".to_owned()]));
+        }
+        Some(Notification::Complaint(who, original)) => {
+            let mut judged = one(Nature::Complaint, "Amazon SES notification");
+            judged.original_message_id = original;
+            judged.complainants = who;
+            return Some(judged);
+        }
+        None => {}
     }
-    if let Some(why) = complaint(mail) {
-        return Some(one(Nature::Complaint, why));
+    if let Some(why) = receipt(mail, &subject) {
+        let mut judged = one(Nature::Receipt, why);
+        judged.original_message_id = bounce::original_id(mail);
+        return Some(judged);
     }
-    if let Some((bounce, why)) = bounce::by_wording(mail) {
+    if let Some(judged) = complaint::judge(mail, &subject) {
+        return Some(judged);
+    }
+    if let Some((bounce, why)) = report.by_list().or_else(|| report.by_wording()) {
         return Some(bounced(bounce, why));
     }
     // A calendar program's mail is a person's act, though it is marked as generated.
     if let Some(why) = calendar(mail) {
         return Some(one(Nature::Calendar, why));
     }
-    if let Some((kind, why)) = automatic::judge(mail) {
-        let mut judged = Judged::new(Nature::Automatic, why);
-        judged.automatic = Some(kind);
-        return Some(judged);
+    match automatic::judge(mail, &subject) {
+        Verdict::Automatic(kind, why) => {
+            let mut judged = Judged::new(Nature::Automatic, why);
+            judged.automatic = Some(kind);
+            return Some(judged);
+        }
+        Verdict::Doubtful if mail.sealed.is_none() && weak_signs(mail).is_empty() => {
+            let mut judged = one(Nature::Human, "weak: reads like an automatic answer");
+            judged.weak_signs = true;
+            return Some(judged);
+        }
+        Verdict::Doubtful | Verdict::No => {}
     }
     mail.sealed.map(|sealed| {
         let why = match sealed {
@@ -144,9 +185,14 @@ fn strong(mail: &Mail, ours: &Ours, keys: &Keys) -> Option<Judged> {
     })
 }
 
+fn one(nature: Nature, why: &str) -> Judged {
+    Judged::new(nature, vec![why.to_owned()])
+}
+
 fn bounced(bounce: Bounce, why: Vec<String>) -> Judged {
     let mut judged = Judged::new(Nature::Bounce, why);
     judged.permanent_bounce = bounce.permanent;
+    judged.original_message_id = bounce.original_message_id.clone();
     judged.bounce = Some(bounce);
     judged
 }
@@ -180,65 +226,45 @@ fn own_mark(mail: &Mail, keys: &Keys) -> Option<&'static str> {
     marked.then_some("X-Replyd header")
 }
 
-pub(super) fn report_type_is(mail: &Mail, kind: &str) -> bool {
+fn report_type_is(mail: &Mail, kind: &str) -> bool {
     mail.report_type.as_deref() == Some(kind)
 }
 
-/// RFC 5965, and the complaints of providers that send another form.
-fn complaint(mail: &Mail) -> Option<&'static str> {
-    if mail.feedback.is_some() || report_type_is(mail, "feedback-report") {
-        return Some("feedback report");
+/// A disposition notification (RFC 8098), or one that Outlook sent without its parts: `Read:`
+/// and a text that repeats the mail's fields.
+fn receipt(mail: &Mail, subject: &subject::Subject) -> Option<&'static str> {
+    if mail.disposition.is_some() || report_type_is(mail, "disposition-notification") {
+        return Some("disposition notification");
     }
-    if mail.header("feedback-type").is_some() {
-        return Some("Feedback-Type header");
+    if !subject.receipt {
+        return None;
     }
-    // Outlook.com's junk mail reporting programme: the whole mail as an attachment.
-    let marked = |headers: &[(String, String)]| {
-        let mut names = headers.iter().map(|(name, _)| name.as_str());
-        names.any(|name| name == "x-hmxmroriginalrecipient")
-    };
-    if marked(&mail.headers) || marked(&mail.embedded_headers) {
-        return Some("X-HmXmrOriginalRecipient");
-    }
-    // Apple Mail's unsubscribe button: the person wants no more mail.
-    if mail.header("x-apple-unsubscribe").is_some() {
-        return Some("X-Apple-Unsubscribe header");
-    }
-    None
-}
-
-/// The addresses (as keys) that an abuse report names as those that complain: Original-Rcpt-To
-/// and Removal-Recipient (RFC 5965 §3.2), the header in which Outlook.com puts them, and who
-/// pressed Apple Mail's button. Empty for every other mail, and for a report that a mail is no
-/// spam. Bounded by what a report may name.
-#[must_use]
-pub fn complained_of(mail: &Mail, judged: &Judged) -> Vec<String> {
-    let not_spam = mail.feedback.as_ref().is_some_and(|f| f.kind == "not-spam");
-    if judged.nature != Nature::Complaint || not_spam {
-        return Vec::new();
-    }
-    let outlook = |headers: &[(String, String)]| -> Vec<String> {
-        headers
-            .iter()
-            .filter(|(name, _)| name == "x-hmxmroriginalrecipient")
-            .filter_map(|(_, value)| bare_address(value))
-            .collect()
-    };
-    let mut addresses: Vec<String> = mail
-        .feedback
-        .iter()
-        .flat_map(|f| f.recipients.iter().cloned())
-        .collect();
-    addresses.extend(outlook(&mail.headers));
-    addresses.extend(outlook(&mail.embedded_headers));
-    let mut keys: Vec<String> = addresses.iter().map(|a| address_key(a)).collect();
-    if mail.header("x-apple-unsubscribe").is_some() {
-        keys.push(mail.from_key());
-    }
-    keys.retain(|k| !k.is_empty() && !k.contains(char::is_whitespace));
-    keys.sort();
-    keys.dedup();
-    keys
+    let text = fold::fold(&mail.text, 1500);
+    let says = [
+        "was read on",
+        "was displayed on",
+        "has been read",
+        "was deleted without being read",
+        "wurde gelesen",
+        "wurde am",
+        "a ete lu",
+        "fue leido",
+        "foi lida",
+        "foi lido",
+        "e stato letto",
+        "is gelezen",
+        "lastes",
+        "ble lest",
+        "blev laest",
+        "zostala przeczytana",
+        "было прочитано",
+        "прочитано",
+        "開封され",
+        "已读",
+    ];
+    says.iter()
+        .any(|w| text.contains(w))
+        .then_some("subject and text of a receipt")
 }
 
 fn calendar(mail: &Mail) -> Option<&'static str> {
@@ -315,6 +341,15 @@ fn is_no_reply(key: &str) -> bool {
     .any(|w| plain.contains(w))
         || bounce::is_daemon_local(local)
         || plain.starts_with("bounce")
+}
+
+/// The longest prefix of at most `max` bytes that ends at a character.
+fn prefix(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

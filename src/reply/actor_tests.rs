@@ -344,6 +344,29 @@ async fn machines_get_nothing_and_leave_their_mark_with_the_lead() {
 }
 
 #[tokio::test]
+async fn a_vacation_notice_pauses_until_the_day_that_it_names() {
+    for (text, until) in [
+        // Received on 14 November 2023; the lead's country is the United Kingdom.
+        (
+            "I am out of the office until 24 November.",
+            1_700_870_400_000,
+        ),
+        (
+            "I am out of the office.",
+            NOW - MINUTE + 7 * 24 * 60 * MINUTE,
+        ),
+    ] {
+        let (f, _) = handle(&Captured {
+            disposition: "auto_reply",
+            text,
+            ..Captured::default()
+        })
+        .await;
+        assert_eq!(f.number("SELECT paused_until FROM leads"), until, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_complaint_without_a_thread_suppresses_the_lead_that_it_names_and_nobody_else() {
     let f = Fixture::new();
     f.capture(

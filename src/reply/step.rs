@@ -1,8 +1,6 @@
 //! One reply, inside one write transaction: facts, decision, and everything that follows from
 //! it. Either all of it is committed or nothing.
 
-use std::time::Duration;
-
 use super::classify::{self, ReplyInput, Verdict};
 use super::compose::{self, ComposeError, Draftable};
 use super::policy::{self, BrakeCounts, Decision, NoticeKind, Situation, ToLead, ToSales};
@@ -14,14 +12,12 @@ use crate::model::{
     Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, Nature, SentKind,
 };
 use crate::msgid;
+use crate::nature;
 use crate::store::{
     ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, StoreError,
     ThreadContext, Tx, Windows,
 };
 use crate::time::UtcMs;
-
-/// A vacation notice pauses follow-ups for this long; its own date is not read yet.
-const VACATION: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why a step did not succeed. Names no address and quotes no mail.
 #[derive(Debug, thiserror::Error)]
@@ -291,7 +287,11 @@ impl Step<'_> {
             match c.disposition {
                 Disposition::Bounce => tx.mark_bounced(t.lead_id, c.internal_date)?,
                 Disposition::AutoReply => {
-                    tx.pause_lead(t.lead_id, c.internal_date.plus(VACATION))?;
+                    // Until the day that the notice names, else for seven days.
+                    let received = c.internal_date;
+                    let absence =
+                        nature::absence(&c.subject, &c.visible_text, received, &t.lead_country);
+                    tx.pause_lead(t.lead_id, absence.until)?;
                 }
                 _ => {}
             }

@@ -96,6 +96,8 @@ pub struct ThreadContext {
     pub lead_email_key: String,
     /// Phone with the country code; may be empty.
     pub lead_phone: String,
+    /// Country or calling code as imported; may be empty.
+    pub lead_country: String,
     /// The campaign's project, else the lead's.
     pub project: String,
     /// The campaign's name.
@@ -273,6 +275,7 @@ impl Reader<'_> {
                         lead_email: row.get(2)?,
                         lead_email_key: row.get(3)?,
                         lead_phone: full_phone(&phone[0], &phone[1]),
+                        lead_country: row.get(4)?,
                         project: first_of(row.get(7)?, row.get(6)?),
                         sender_name: first_of(row.get(9)?, campaign.clone()),
                         campaign,

@@ -1,0 +1,257 @@
+//! What was newly written, sentence by sentence: which say an absence or a receipt, which are
+//! the frame around it, and whether anything is left that a person wants.
+
+use super::fold::fold;
+use super::lexicon::{self, Cue, Cues, Hit};
+use crate::mime::Mail;
+use crate::visible;
+
+/// What is looked at: notices are short.
+const MAX_TEXT_BYTES: usize = 3000;
+/// What is given to the split of new and quoted text.
+const MAX_SPLIT_BYTES: usize = 16 * 1024;
+/// Sentences with fewer words are greetings, names, places.
+const FEW_WORDS: usize = 4;
+/// Unexplained words that a notice sent by a machine may have.
+const FEW_STRAY_WORDS: usize = 25;
+
+/// A text, read.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    sentences: Vec<Cues>,
+    /// Words of sentences that nothing explains.
+    stray_words: usize,
+    /// A wish, question or decision outside of what notices say.
+    engaged: bool,
+    /// A sentence says an absence, in the present or future.
+    away: bool,
+    all: Cues,
+    challenges: usize,
+    empty: bool,
+    /// Text was left out because it is long.
+    cut: bool,
+}
+
+impl Read {
+    pub(super) fn says(&self, cue: Cue) -> bool {
+        self.all.has(cue)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// A present or coming absence is stated.
+    pub(super) fn is_away(&self) -> bool {
+        self.away
+    }
+
+    /// An absence of a person who will come back.
+    pub(super) fn says_absence(&self) -> bool {
+        self.sentences
+            .iter()
+            .any(|s| s.any(&[Cue::Absent, Cue::Away]) && !s.has(Cue::Left))
+            && (self.away || self.says(Cue::Absent))
+    }
+
+    /// Something in it only people write.
+    pub(super) fn is_engaged(&self) -> bool {
+        self.engaged
+    }
+
+    /// An absence, and nothing in the text that notices do not have.
+    pub(super) fn is_formal_absence(&self) -> bool {
+        // "I am on vacation until Monday" alone may be a person's answer.
+        let formal = self
+            .sentences
+            .iter()
+            .any(|s| s.any(&[Cue::Urgent, Cue::Auto]))
+            || self.says(Cue::Thanks) && self.says(Cue::Limited)
+            || self.says(Cue::Left) && self.says(Cue::Thanks);
+        self.away && formal && !self.engaged && !self.cut && self.stray_words == 0
+    }
+
+    /// A receipt, and nothing else.
+    pub(super) fn is_formal_receipt(&self) -> bool {
+        self.says(Cue::Ack) && !self.engaged && !self.cut && self.stray_words == 0
+    }
+
+    /// Little in it that notices do not have.
+    pub(super) fn is_mostly_notice(&self) -> bool {
+        !self.engaged && !self.cut && self.stray_words <= FEW_STRAY_WORDS
+    }
+
+    /// It reads like a notice, whoever wrote it.
+    pub(super) fn is_notice_like(&self) -> bool {
+        self.away && self.stray_words <= FEW_STRAY_WORDS / 2
+            || self.says(Cue::Auto)
+            || self.is_formal_receipt() && self.says(Cue::Thanks)
+    }
+
+    /// More than one phrase of a challenge.
+    pub(super) fn challenges(&self) -> bool {
+        self.challenges >= 2
+    }
+}
+
+/// Reads what was newly written in a mail.
+pub(super) fn of_new_text(mail: &Mail) -> Read {
+    let head = super::prefix(&mail.text, MAX_TEXT_BYTES);
+    let folded = fold(head, MAX_TEXT_BYTES);
+    let hits = lexicon::in_reply(&folded);
+    let telling = [
+        Cue::Away,
+        Cue::Absent,
+        Cue::Left,
+        Cue::Auto,
+        Cue::Ack,
+        Cue::Challenge,
+        Cue::Limited,
+    ];
+    // Most mails say nothing of the kind, quoted or not.
+    if !hits.iter().any(|h| telling.contains(&h.cue)) {
+        let mut read = Read {
+            empty: folded.is_empty(),
+            ..Read::default()
+        };
+        for hit in &hits {
+            read.all.add(hit.cue);
+        }
+        read.engaged = read.all.has(Cue::Want) || folded.contains('?');
+        return read;
+    }
+    let split = visible::split(super::prefix(&mail.text, MAX_SPLIT_BYTES));
+    // Nothing new: a forward, or a mail that is nothing but quotes.
+    let nothing_new = !split.sure
+        && !split.quoted.is_empty()
+        && split.new_text.len() >= mail.text.trim().len().min(MAX_SPLIT_BYTES);
+    if nothing_new {
+        return Read {
+            empty: true,
+            engaged: true,
+            ..Read::default()
+        };
+    }
+    let new = split.new_text.as_str();
+    let refolded = fold(new, MAX_TEXT_BYTES);
+    let hits = lexicon::in_reply(&refolded);
+    let mut read = of_folded(&refolded, &hits);
+    read.cut = new.len() > MAX_TEXT_BYTES;
+    read
+}
+
+fn of_folded(folded: &str, hits: &[Hit]) -> Read {
+    let mut read = Read {
+        empty: folded.is_empty(),
+        ..Read::default()
+    };
+    let explained_by = [
+        Cue::Away,
+        Cue::Absent,
+        Cue::Left,
+        Cue::Auto,
+        Cue::Ack,
+        Cue::Challenge,
+        Cue::Thanks,
+        Cue::Urgent,
+        Cue::Limited,
+        Cue::Wish,
+        Cue::Disclaimer,
+    ];
+    let mut closed = false;
+    for (start, end) in ranges(folded) {
+        let sentence = folded.get(start..end).unwrap_or_default();
+        let mut cues = Cues::default();
+        let inside: Vec<&Hit> = hits
+            .iter()
+            .filter(|h| h.start >= start && h.end <= end)
+            .collect();
+        for hit in &inside {
+            cues.add(hit.cue);
+        }
+        let past = cues.has(Cue::Past);
+        let away = inside.iter().any(|h| {
+            h.cue == Cue::Away
+                && inside
+                    .iter()
+                    .any(|b| b.cue == Cue::Be && family(b.language) == family(h.language))
+        });
+        let asks = sentence.trim_end().ends_with('?') || sentence.contains("? ");
+        let absence = (away || cues.any(&[Cue::Absent, Cue::Left])) && !past && !asks;
+        read.away |= absence && !closed;
+        let explained = absence || cues.any(&explained_by);
+        // After the closing come name, firm and telephone.
+        if !closed && !explained {
+            let words = sentence.split_whitespace().count();
+            read.engaged |= cues.has(Cue::Want) || asks;
+            if words >= FEW_WORDS && !cues.any(&[Cue::Close]) && !is_frame(&inside, words) {
+                read.stray_words += words;
+            }
+        } else if !closed && (cues.has(Cue::Want) || asks) {
+            // `I am away until Monday but please send the brochure`; but `Is it urgent? Call ...`.
+            let only_where_to_turn = cues.any(&[
+                Cue::Urgent,
+                Cue::Auto,
+                Cue::Ack,
+                Cue::Challenge,
+                Cue::Disclaimer,
+            ]);
+            read.engaged |= !only_where_to_turn || asks && !cues.any(&[Cue::Urgent, Cue::Auto]);
+        }
+        read.challenges += inside.iter().filter(|h| h.cue == Cue::Challenge).count();
+        for hit in &inside {
+            read.all.add(hit.cue);
+        }
+        read.sentences.push(cues);
+        closed |= cues.has(Cue::Close);
+    }
+    read
+}
+
+/// A greeting with a name.
+fn is_frame(inside: &[&Hit], words: usize) -> bool {
+    words <= 6 && inside.iter().any(|h| h.cue == Cue::Greet)
+}
+
+/// Languages that share their words of being.
+fn family(language: &str) -> &str {
+    match language {
+        "da" | "no" => "sv",
+        other => other,
+    }
+}
+
+/// Where the sentences stand: they end at `.`, `!`, `?` before a blank, and at blank lines. A
+/// full stop after a digit is that of a date.
+fn ranges(folded: &str) -> Vec<(usize, usize)> {
+    let bytes = folded.as_bytes();
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let next = bytes.get(at + 1);
+        let before = at.checked_sub(1).and_then(|b| bytes.get(b));
+        let ends = match byte {
+            b'\n' => true,
+            b'!' | b'?' => next.is_none_or(u8::is_ascii_whitespace),
+            b'.' => {
+                next.is_none_or(u8::is_ascii_whitespace) && !before.is_some_and(u8::is_ascii_digit)
+            }
+            _ => false,
+        };
+        if ends {
+            push(&mut ranges, bytes, start, at + 1);
+            start = at + 1;
+        }
+    }
+    push(&mut ranges, bytes, start, bytes.len());
+    ranges
+}
+
+fn push(ranges: &mut Vec<(usize, usize)>, bytes: &[u8], start: usize, end: usize) {
+    let filled = bytes
+        .get(start..end)
+        .is_some_and(|s| s.iter().any(u8::is_ascii_alphanumeric) || s.iter().any(|b| *b >= 0x80));
+    if filled {
+        ranges.push((start, end));
+    }
+}
