@@ -19,6 +19,7 @@ use crate::store::{
     ThreadContext, Tx, Windows,
 };
 use crate::time::UtcMs;
+use crate::visible;
 
 /// A vacation notice pauses follow-ups for this long; its own date is not read yet.
 const VACATION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -75,7 +76,9 @@ pub(super) fn read(c: &JobContext) -> Result<Verdict, StepError> {
     .flatten()
     .find(|body| !body.is_empty());
     Ok(classify::classify(&ReplyInput {
-        new_text: &c.visible_text,
+        // Quoted lines that stand with answers are for people to read, and where nothing is new,
+        // our own text is not taken for the lead's word.
+        new_text: &visible::own_words(&c.visible_text, c.visible_quoted),
         sure: c.visible_sure,
         subject: &c.subject,
         nature: c.nature,
