@@ -284,6 +284,7 @@ CREATE TABLE messages (
     full_text        TEXT NOT NULL DEFAULT '',
     visible_text     TEXT NOT NULL DEFAULT '',
     visible_sure     INTEGER NOT NULL DEFAULT 0 CHECK (visible_sure IN (0, 1)),
+    visible_quoted   INTEGER NOT NULL DEFAULT 0 CHECK (visible_quoted IN (0, 1)), -- nothing in it is new: all is shown, none of it is the sender's word
     attachments      TEXT NOT NULL DEFAULT '[]',              -- JSON
     malformed        TEXT NOT NULL DEFAULT '[]',              -- JSON: what was odd about it
     complained_of    TEXT NOT NULL DEFAULT '',                -- of an abuse report: address keys, blank between

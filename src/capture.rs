@@ -38,7 +38,8 @@ use crate::store::{
     StoreError, Stored, Tx,
 };
 use crate::time::{self, UtcMs};
-use crate::visible::{self, Visible};
+use crate::understand::{self, Understanding};
+use crate::visible::Visible;
 
 /// Up to this size a batch is parsed where it is; above, off the async threads.
 const PARSE_INLINE_BYTES: usize = 32 * 1024;
@@ -159,7 +160,7 @@ impl Capture {
                 let Some(message) = understood.pop() else {
                     return Ok(false);
                 };
-                let row = this.judge(&origin, message, &lookups);
+                let row = this.judge(tx, &origin, message, &lookups)?;
                 if row.matched.is_none() && row.disposition != Disposition::Unmatched {
                     return Ok(false);
                 }
@@ -189,7 +190,7 @@ impl Capture {
         let batch = [self.0.understand(arrived)];
         let lookups = self.look_up(r, &batch)?;
         let [message] = batch;
-        Ok(self.judge(origin, message, &lookups))
+        self.judge(r, origin, message, &lookups)
     }
 
     /// The raw mail of a row that kept it.
@@ -249,7 +250,7 @@ impl Capture {
         now: UtcMs,
     ) -> Result<(), StoreError> {
         let refers = !message.mail.in_reply_to.is_empty() || !message.mail.references.is_empty();
-        let row = self.judge(origin, message, lookups);
+        let row = self.judge(tx, origin, message, lookups)?;
         match tx.insert_message(&row, now)? {
             Stored::KnownUid(_) => return Ok(()),
             Stored::SameMail(_) => {
@@ -289,7 +290,16 @@ impl Capture {
     }
 
     /// Decides what becomes of a message: the decision table over what the store knows.
-    fn judge(&self, origin: &Origin, m: Understood, lookups: &Lookups) -> NewMessage {
+    ///
+    /// # Errors
+    /// What the store says.
+    fn judge(
+        &self,
+        r: &Reader<'_>,
+        origin: &Origin,
+        m: Understood,
+        lookups: &Lookups,
+    ) -> Result<NewMessage, StoreError> {
         let sender_is_lead = lookups.lead_addresses.contains(&m.sender_key);
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let arrived = m.arrived.internal_date.unwrap_or(m.arrived.fetched_at);
@@ -323,6 +333,13 @@ impl Capture {
             KeepRaw::Leads => concerns && (search.found.is_some() || sender_is_lead),
             KeepRaw::None => false,
         } || disposition == Disposition::Quarantined;
+        let visible = match &search.found {
+            Some(found) if concerns => {
+                let lead = found.sent.campaign_lead_id;
+                without(m.visible, &r.sent_texts(lead, found.sent.sent_id)?)
+            }
+            _ => m.visible,
+        };
         let mut evidence = m.judged.evidence.clone();
         evidence.extend(reasons);
         evidence.extend(search.looked_at.iter().filter(|_| concerns).cloned());
@@ -331,7 +348,7 @@ impl Capture {
             evidence.push(format!("from the spam folder; its sender: {sender_auth}"));
         }
         let fetched = u32::try_from(m.arrived.bytes.len()).unwrap_or(u32::MAX);
-        NewMessage {
+        Ok(NewMessage {
             account_id: origin.account_id,
             mailbox_id: origin.epoch.mailbox_id,
             uid_validity: origin.epoch.uid_validity,
@@ -365,11 +382,11 @@ impl Capture {
             }),
             from_spam,
             sender_auth,
-            content: concerns.then(|| content(&m.mail, m.visible)),
+            content: concerns.then(|| content(&m.mail, visible)),
             raw: if keep_raw { m.raw } else { None },
             announced_at: m.arrived.announced_at,
             fetched_at: m.arrived.fetched_at,
-        }
+        })
     }
 
     /// What follows from a new message, in the same transaction.
@@ -454,9 +471,12 @@ impl Parts {
     /// Reads a message. A panic of ours on it must not stop the mailbox (invariant I8): it is
     /// set aside with its bytes.
     fn understand(&self, arrived: Arrived) -> Understood {
-        let read = catch_unwind(AssertUnwindSafe(|| self.read(&arrived.bytes)));
-        let failed = read.is_err();
-        let (mail, judged, visible) = read.unwrap_or_else(|_| self.read(b""));
+        let Understanding {
+            mail,
+            judged,
+            visible,
+            failed,
+        } = understand::message(&arrived.bytes, &self.ours, &self.keys);
         let questions = matcher::questions(&mail, &judged);
         let sender_key = mail
             .from
@@ -500,13 +520,18 @@ impl Parts {
             raw,
         }
     }
+}
 
-    fn read(&self, bytes: &[u8]) -> (Mail, Judged, Visible) {
-        let mail = mime::parse(bytes);
-        let judged = nature::judge(&mail, &self.ours, &self.keys);
-        let visible = visible::split(&mail.text);
-        (mail, judged, visible)
-    }
+/// Takes out what we wrote ourselves. A failure of ours in it must not stop the transaction
+/// (invariant I8): then the text stays as it was, and is not sure.
+fn without(visible: Visible, sent: &[String]) -> Visible {
+    let ours: Vec<&str> = sent.iter().map(String::as_str).collect();
+    let cut = catch_unwind(AssertUnwindSafe(|| visible.clone().without(&ours)));
+    cut.unwrap_or_else(|_| {
+        let mut visible = visible;
+        visible.sure = false;
+        visible
+    })
 }
 
 /// Keyed hashes by which a later import finds the mail: of its ids, and of what is left of them
@@ -547,6 +572,7 @@ fn content(mail: &Mail, visible: Visible) -> Content {
         full_text: mail.text.clone(),
         visible_text: visible.new_text,
         visible_sure: visible.sure,
+        visible_quoted: visible.nothing_new,
         attachments: serde_json::to_string(&mail.attachments).unwrap_or_default(),
         malformed: serde_json::to_string(&mail.malformed).unwrap_or_default(),
     }

@@ -9,6 +9,7 @@ use super::{ReplyActor, step};
 use crate::model::{Intent, Nature};
 use crate::store::{NewDecision, NewMessage, Reader, RecordedJob};
 use crate::time::UtcMs;
+use crate::visible;
 
 /// Words of reasons that belong to a moment.
 const OF_THE_MOMENT: &[&str] = &[
@@ -58,7 +59,7 @@ impl ReplyActor {
             t.map(|t| t.last_sent_body.as_str()),
         ];
         let verdict = classify::classify(&ReplyInput {
-            new_text: &content.visible_text,
+            new_text: &visible::own_words(&content.visible_text, content.visible_quoted),
             sure: content.visible_sure,
             subject: &content.subject,
             nature: Some(m.nature),

@@ -14,6 +14,8 @@ use crate::model::{GoalType, Intent, Nature};
 const FOUND: f64 = 0.5;
 /// At or above, a class wins over those behind it in the labelling rule's order.
 const STRONG: f64 = 0.6;
+/// No class is surer than this where the newly written text is not.
+const UNSURE_CONFIDENCE: f64 = 0.5;
 /// Confidence of a guess without any rule hit.
 const GUESS: f64 = 0.3;
 /// Opt-out words of an unsure text count only this far from its top: a quoted footer of our
@@ -102,6 +104,9 @@ pub fn classify(input: &ReplyInput<'_>) -> Result<Verdict, RulesError> {
         scores.add_calendar(input.subject);
     }
     let mut verdict = scores.verdict(fold::language(&folded));
+    if !input.sure {
+        verdict.confidence = verdict.confidence.min(UNSURE_CONFIDENCE);
+    }
     if verdict.opt_out && !input.sure {
         let top: String = input.new_text.chars().take(SURE_TOP_CHARS).collect();
         let above = classify(&ReplyInput {

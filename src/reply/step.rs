@@ -18,6 +18,7 @@ use crate::store::{
     ThreadContext, Tx, Windows,
 };
 use crate::time::UtcMs;
+use crate::visible;
 
 /// Why a step did not succeed. Names no address and quotes no mail.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,9 @@ pub(super) fn read(c: &JobContext) -> Result<Verdict, StepError> {
     .flatten()
     .find(|body| !body.is_empty());
     Ok(classify::classify(&ReplyInput {
-        new_text: &c.visible_text,
+        // Quoted lines that stand with answers are for people to read, and where nothing is new,
+        // our own text is not taken for the lead's word.
+        new_text: &visible::own_words(&c.visible_text, c.visible_quoted),
         sure: c.visible_sure,
         subject: &c.subject,
         nature: c.nature,

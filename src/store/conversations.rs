@@ -3,7 +3,9 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError, Tx};
-use crate::model::{CampaignLeadId, ConversationId, Inserted, LeadRowId, MessageRowId, OutboxId};
+use crate::model::{
+    CampaignLeadId, ConversationId, Inserted, LeadRowId, MessageRowId, OutboxId, SentId,
+};
 use crate::time::UtcMs;
 
 /// Who wrote a line of a conversation.
@@ -50,7 +52,30 @@ pub struct NewConversation<'a> {
     pub outbox_ref: Option<OutboxId>,
 }
 
+/// Mails of a conversation whose texts are asked for at once, and bytes of each.
+const MAX_TEXTS: i64 = 8;
+const MAX_TEXT_BYTES: i64 = 64 * 1024;
+
 impl Reader<'_> {
+    /// The texts that we sent to a lead in a campaign, at most eight and 64 KiB of each: of
+    /// `answered` first, then the newest ones.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn sent_texts(
+        &self,
+        lead: CampaignLeadId,
+        answered: SentId,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT substr(body, 1, ?3) FROM sent_messages WHERE campaign_lead_id = ?1 \
+             AND body <> '' ORDER BY id = ?2 DESC, sent_at DESC LIMIT ?4",
+        )?;
+        let values = params![lead.0, answered.0, MAX_TEXT_BYTES, MAX_TEXTS];
+        let texts = statement.query_map(values, |row| row.get(0))?;
+        Ok(texts.collect::<Result<_, _>>()?)
+    }
+
     /// Whether an address (its key) gets no mail from any campaign.
     ///
     /// # Errors

@@ -109,6 +109,8 @@ pub struct Content {
     pub visible_text: String,
     /// Whether the cut between new and quoted is certain.
     pub visible_sure: bool,
+    /// Nothing in it is new: all of it is quoted.
+    pub visible_quoted: bool,
     /// Attachments as JSON.
     pub attachments: String,
     /// Oddities as JSON.
@@ -330,9 +332,9 @@ impl Tx<'_> {
                     matched_sent_id, match_method, match_confidence, sender_verified, from_address, \
                     from_name, to_addresses, subject, sent_date, in_reply_to, reference_ids, full_text, \
                     visible_text, visible_sure, attachments, malformed, raw, announced_at, fetched_at, carries_token, \
-                    from_spam, sender_auth) \
+                    from_spam, sender_auth, visible_quoted) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-                    ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)",
+                    ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41)",
             )?
             .execute(params![
                 m.account_id.0,
@@ -375,6 +377,7 @@ impl Tx<'_> {
                 m.matched.as_ref().is_some_and(|x| x.carries_token),
                 m.from_spam,
                 m.sender_auth.as_str(),
+                content.visible_quoted,
             ])?;
         Ok(MessageRowId(self.conn.last_insert_rowid()))
     }
@@ -407,7 +410,7 @@ impl Tx<'_> {
                     sender_verified = ?10, from_address = ?11, from_name = ?12, to_addresses = ?13, \
                     subject = ?14, sent_date = ?15, in_reply_to = ?16, reference_ids = ?17, full_text = ?18, \
                     visible_text = ?19, visible_sure = ?20, attachments = ?21, malformed = ?22, \
-                    raw = coalesce(?23, raw), carries_token = ?24, sender_auth = ?25 \
+                    raw = coalesce(?23, raw), carries_token = ?24, sender_auth = ?25, visible_quoted = ?26 \
                  WHERE id = ?1 AND campaign_lead_id IS NULL \
                  AND disposition IN ('ignored', 'unmatched', 'bounce', 'auto_reply', 'receipt', 'complaint')",
             )?
@@ -437,6 +440,7 @@ impl Tx<'_> {
                 m.raw,
                 m.matched.as_ref().is_some_and(|x| x.carries_token),
                 m.sender_auth.as_str(),
+                content.visible_quoted,
             ])?;
         if changed == 1 && m.matched.is_some() {
             self.conn

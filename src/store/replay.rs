@@ -160,7 +160,7 @@ impl Tx<'_> {
                      match_confidence = ?8, sender_verified = ?9, carries_token = ?10,
                      from_address = ?11, from_name = ?12, to_addresses = ?13, subject = ?14,
                      in_reply_to = ?15, reference_ids = ?16, full_text = ?17, visible_text = ?18,
-                     visible_sure = ?19
+                     visible_sure = ?19, visible_quoted = ?20
                  WHERE id = ?1 AND match_method <> 'attached'",
             )?
             .execute(params![
@@ -183,6 +183,7 @@ impl Tx<'_> {
                 content.full_text,
                 content.visible_text,
                 content.visible_sure,
+                content.visible_quoted,
             ])?;
         if let Some(matched) = matched {
             self.conn

@@ -62,6 +62,8 @@ pub struct JobContext {
     pub visible_text: String,
     /// Whether quotes were surely cut off.
     pub visible_sure: bool,
+    /// Nothing in it is new: all of it is quoted.
+    pub visible_quoted: bool,
     /// The mail that it answers.
     pub matched: Option<MatchedSent>,
     /// The conversation; none for unmatched mail.
@@ -168,7 +170,7 @@ impl Reader<'_> {
                         m.from_address, m.from_name, m.to_addresses, m.subject, m.message_key,
                         m.in_reply_to, m.reference_ids, m.visible_text, m.visible_sure,
                         m.matched_sent_id, m.campaign_lead_id, m.match_confidence, m.carries_token,
-                        m.from_spam, m.sender_auth
+                        m.from_spam, m.sender_auth, m.visible_quoted
                  FROM reply_jobs j
                  JOIN messages m ON m.id = j.message_id
                  JOIN accounts a ON a.id = m.account_id
@@ -202,6 +204,7 @@ impl Reader<'_> {
                     reference_ids: row.get(17)?,
                     visible_text: row.get(18)?,
                     visible_sure: row.get(19)?,
+                    visible_quoted: row.get(26)?,
                     matched: None,
                     thread: None,
                 };

@@ -211,7 +211,7 @@ fn is_sentence(body: &str) -> bool {
 }
 
 /// Splits the last words of the new text from an attribution behind them on the same line.
-pub(super) fn split_inline<'l>(line: &'l str, context: Context) -> Option<(&'l str, &'l str)> {
+pub(super) fn split_inline(line: &str, context: Context) -> Option<(&str, &str)> {
     if line.len() > 1500 || !may_end(line) {
         return None;
     }

@@ -124,9 +124,8 @@ fn is_month(text: &str) -> bool {
 
 /// Whether it holds a time of day: `10:00`, `10.00 Uhr`, `10h30`, `kl. 10.00`.
 pub(super) fn has_time(text: &str) -> bool {
-    let mut chars = text.char_indices().peekable();
     let mut hour = 0_usize;
-    while let Some((at, c)) = chars.next() {
+    for (at, c) in text.char_indices() {
         if c.is_ascii_digit() {
             hour += 1;
             continue;
@@ -176,15 +175,21 @@ pub(super) fn find_word(text: &str, word: &str) -> Option<usize> {
 /// The words of a text that people compare by: letters and digits in lower case, links and
 /// addresses left out (programs rewrite them), each with the line that it stands in.
 pub(super) fn plain_words(text: &str) -> impl Iterator<Item = String> + '_ {
+    plain_words_at(text).map(|(_, word)| word)
+}
+
+/// The same with the position at which each starts, in bytes.
+pub(super) fn plain_words_at(text: &str) -> impl Iterator<Item = (usize, String)> + '_ {
+    let start = text.as_ptr().addr();
     text.split_whitespace()
         .filter(|w| !is_link(w))
-        .filter_map(|w| {
+        .filter_map(move |w| {
             let word: String = w
                 .chars()
                 .filter(|c| c.is_alphanumeric())
                 .flat_map(char::to_lowercase)
                 .collect();
-            (!word.is_empty()).then_some(word)
+            (!word.is_empty()).then(|| (w.as_ptr().addr() - start, word))
         })
 }
 

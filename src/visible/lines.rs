@@ -88,7 +88,7 @@ pub(super) fn of_page(page: &Page) -> Split {
         split.lines.push(Line {
             text: text.trim_end().to_owned(),
             kind,
-            marked: kind != Kind::New,
+            marked: kind != Kind::New && !region.is_some_and(|r| r.attribution),
         });
     }
     split.judge();
@@ -141,8 +141,13 @@ impl Split {
 
     /// Decides whether anything is left.
     pub(super) fn sum_up(&mut self) {
-        let left = |l: &Line| l.kind == Kind::New && !l.text.trim().is_empty();
-        self.whole = !self.lines.iter().any(left);
+        self.whole = !self.holds(|k| k == Kind::New);
+    }
+
+    /// Whether a filled line is of a kind.
+    fn holds(&self, is: impl Fn(Kind) -> bool) -> bool {
+        let mut lines = self.lines.iter();
+        lines.any(|l| is(l.kind) && !l.text.trim().is_empty())
     }
 
     fn kind(&self, at: usize) -> Option<Kind> {
@@ -334,7 +339,10 @@ impl Split {
             };
             // The attribution is no line that is answered, nor is a whole mail.
             let from = (*from..*to)
-                .find(|at| self.lines.get(*at).is_some_and(|l| l.marked))
+                .find(|at| {
+                    let line = self.lines.get(*at);
+                    line.is_some_and(|l| l.marked && !l.text.trim_matches(['>', ' ']).is_empty())
+                })
                 .unwrap_or(*to);
             let mut from = from.max(to.saturating_sub(MAX_ANSWERED_LINES));
             // From the start of a paragraph on, if the quote was too long.
@@ -425,6 +433,7 @@ impl Split {
                 new_text: all.join("\n").trim().to_owned(),
                 quoted: self.of(&[Kind::Quoted]),
                 sure: false,
+                nothing_new: self.holds(|k| k != Kind::New) && !self.holds(|k| k == Kind::New),
                 split: self,
                 ..Visible::default()
             };
@@ -439,6 +448,7 @@ impl Split {
             quoted: self.of(&[Kind::Quoted]),
             signature: self.of(&[Kind::Signature]),
             disclaimer: self.of(&[Kind::Disclaimer]),
+            nothing_new: false,
             new_text,
             split: self,
         }
@@ -454,5 +464,5 @@ fn looks_quoted(line: &str) -> bool {
             .get(..s.len())
             .is_some_and(|h| h.eq_ignore_ascii_case(s))
     };
-    attribution::is_trace(line) || subject.iter().any(|s| is(&s))
+    attribution::is_trace(line) || subject.iter().any(is)
 }

@@ -50,6 +50,8 @@ pub struct Visible {
     pub disclaimer: String,
     /// Whether the cut can be relied on.
     pub sure: bool,
+    /// Nothing was left: `new_text` is the whole, and all of it is quoted or signature.
+    pub nothing_new: bool,
     /// The lines that it was made of, for [`Visible::without`].
     split: Split,
 }
@@ -95,15 +97,15 @@ pub fn of_mail(mail: &Mail) -> Visible {
     }
 }
 
-/// The words that are the person's own: without the quoted lines that stand with answers. Where
-/// all is quoted, the whole.
+/// The words that are the person's own, for what decides by them: nothing where nothing is new,
+/// else the new text without the quoted lines that stand with answers.
 #[must_use]
-pub fn own_words(new_text: &str) -> String {
+pub fn own_words(new_text: &str, nothing_new: bool) -> String {
+    if nothing_new {
+        return String::new();
+    }
     let own = |l: &&str| !l.trim_start().starts_with('>');
     let lines: Vec<&str> = new_text.lines().filter(own).collect();
-    if lines.iter().all(|l| l.trim().is_empty()) {
-        return new_text.to_owned();
-    }
     lines.join("\n").trim().to_owned()
 }
 

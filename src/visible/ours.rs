@@ -26,10 +26,16 @@ const SURE_SHARE: usize = 80;
 /// Words of a line that is taken for an answer between lines of ours.
 const MIN_ANSWER_WORDS: usize = 2;
 
+/// Words of ours at the end of a line of the person's own that are split off: some programs
+/// write a mail with its quote as one line.
+const MIN_TAIL_WORDS: usize = 14;
+
 struct Word {
     hash: u64,
     line: usize,
     letters: usize,
+    /// Where it starts in its line.
+    at: usize,
 }
 
 pub(super) fn subtract(mut split: Split, ours: &[&str]) -> Split {
@@ -42,8 +48,12 @@ pub(super) fn subtract(mut split: Split, ours: &[&str]) -> Split {
     if known.len() < MIN_WORDS || split.lines.is_empty() {
         return split;
     }
-    let words = words_of(&split.lines);
-    let runs = runs(&words, &known);
+    let mut words = words_of(&split.lines);
+    let mut runs = runs(&words, &known);
+    if split_tails(&mut split, &words, &runs) {
+        words = words_of(&split.lines);
+        runs = self::runs(&words, &known);
+    }
     // Lines that are ours as a whole, and how many words of each line are.
     let mine = whole_lines(&split.lines, &words, &runs);
     if !mine.iter().any(|m| *m) {
@@ -69,10 +79,11 @@ fn hash(word: &str) -> u64 {
 fn words_of(lines: &[Line]) -> Vec<Word> {
     let mut words = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        words.extend(fold::plain_words(&line.text).map(|w| Word {
+        words.extend(fold::plain_words_at(&line.text).map(|(start, w)| Word {
             hash: hash(&w),
             line: at,
             letters: w.chars().count(),
+            at: start,
         }));
     }
     words
@@ -105,6 +116,45 @@ fn runs(words: &[Word], known: &[u64]) -> Vec<(usize, usize)> {
         }
     }
     runs
+}
+
+/// Splits lines in which many words of ours follow the person's, up to their end. Says whether
+/// there was one.
+fn split_tails(split: &mut Split, words: &[Word], runs: &[(usize, usize)]) -> bool {
+    let mut cuts: Vec<(usize, usize)> = Vec::new();
+    for (from, to) in runs {
+        let (Some(first), Some(last)) = (words.get(*from), words.get(to - 1)) else {
+            continue;
+        };
+        let starts_line = from.checked_sub(1).is_none_or(|n| {
+            let before = words.get(n);
+            before.is_none_or(|w| w.line != first.line)
+        });
+        let ends_line = words.get(*to).is_none_or(|w| w.line != last.line);
+        let text = split.lines.get(first.line).map_or("", |l| l.text.as_str());
+        let before = text.get(..first.at).unwrap_or_default().trim_end();
+        // The person's sentence has ended there, or an attribution has.
+        let ended = before.ends_with(['.', '!', '?', ':', '>', '-']);
+        let one_line = first.line == last.line;
+        if !starts_line && ends_line && ended && one_line && to - from >= MIN_TAIL_WORDS {
+            cuts.push((first.line, first.at));
+        }
+    }
+    for (line, at) in cuts.iter().rev() {
+        let Some(whole) = split.lines.get_mut(*line) else {
+            continue;
+        };
+        let tail = Line {
+            text: whole.text.split_off(*at),
+            ..whole.clone()
+        };
+        whole.text.truncate(whole.text.trim_end().len());
+        split.lines.insert(line + 1, tail);
+        split.unmarked_tail = split
+            .unmarked_tail
+            .map(|from| from + usize::from(from > *line));
+    }
+    !cuts.is_empty()
 }
 
 /// Which lines lie in a run as a whole. A run that reaches into a line of the person's own ends
@@ -248,3 +298,6 @@ fn is_machinery(split: &Split, at: usize) -> bool {
         || block::is_dated(&line.text)
         || attribution::may_end(&line.text) && fold::has_address(&line.text)
 }
+
+#[cfg(test)]
+mod tests;

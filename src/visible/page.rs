@@ -16,12 +16,16 @@ const MAX_HEADER_NODES: usize = 400;
 pub(super) struct Region {
     pub(super) nodes: Range<usize>,
     pub(super) kind: Kind,
+    /// It says who wrote the quote; nobody answers it.
+    pub(super) attribution: bool,
 }
 
 /// What a mark says.
 enum Mark {
     /// It and all in it is quoted.
     Quoted,
+    /// It says who wrote the quote.
+    Attribution,
     /// It and all behind it is quoted.
     QuotedFromHere,
     /// All behind it is quoted, it is not.
@@ -41,9 +45,13 @@ pub(super) fn regions(page: &Page) -> Vec<Region> {
     // Regions are asked for in order, so what the last one covers is known.
     let mut covered = 0;
     let nodes: Vec<NodeRef<'_>> = page.nodes().collect();
-    let mut add = |nodes: Range<usize>, kind| {
+    let mut add = |nodes: Range<usize>, kind, attribution| {
         if !nodes.is_empty() {
-            regions.push(Region { nodes, kind });
+            regions.push(Region {
+                nodes,
+                kind,
+                attribution,
+            });
         }
     };
     // Gmail's own marks were seen: a further block quote of its class is the mail's.
@@ -58,14 +66,18 @@ pub(super) fn regions(page: &Page) -> Vec<Region> {
         match mark(*node, &nodes, seen) {
             Some(Mark::Quoted) => {
                 covered = range.end;
-                add(range, Kind::Quoted);
+                add(range, Kind::Quoted, false);
+            }
+            Some(Mark::Attribution) => {
+                covered = range.end;
+                add(range, Kind::Quoted, true);
             }
             Some(Mark::QuotedFromHere) => {
-                add(range.start..end, Kind::Quoted);
+                add(range.start..end, Kind::Quoted, false);
                 break;
             }
             Some(Mark::QuotedBehind) => {
-                add(range.end..end, Kind::Quoted);
+                add(range.end..end, Kind::Quoted, false);
                 break;
             }
             Some(Mark::Container) => {
@@ -73,12 +85,13 @@ pub(super) fn regions(page: &Page) -> Vec<Region> {
             }
             Some(Mark::Signature) => {
                 covered = range.end;
-                add(range, Kind::Signature);
+                add(range, Kind::Signature, false);
             }
-            None if node.tag() == Tag::Quote && node.is_bare() => {
-                if bare.as_ref().is_none_or(|b| b.end <= range.start) {
-                    bare = Some(range);
-                }
+            None if node.tag() == Tag::Quote
+                && node.is_bare()
+                && bare.as_ref().is_none_or(|b| b.end <= range.start) =>
+            {
+                bare = Some(range);
             }
             None => {}
         }
@@ -88,7 +101,15 @@ pub(super) fn regions(page: &Page) -> Vec<Region> {
         let covers = |r: &Region| r.nodes.start < nodes.end && nodes.start < r.nodes.end;
         if !regions.iter().any(covers) {
             let kind = Kind::Quoted;
-            regions.insert(at, Region { nodes, kind });
+            let attribution = false;
+            regions.insert(
+                at,
+                Region {
+                    nodes,
+                    kind,
+                    attribution,
+                },
+            );
         }
     }
     regions
@@ -99,7 +120,7 @@ pub(super) fn regions(page: &Page) -> Vec<Region> {
 fn container(
     range: Range<usize>,
     nodes: &[NodeRef<'_>],
-    add: &mut impl FnMut(Range<usize>, Kind),
+    add: &mut impl FnMut(Range<usize>, Kind, bool),
 ) -> usize {
     let inner = nodes.get(range.clone()).unwrap_or_default();
     let first = inner.iter().position(|n| n.tag() == Tag::Quote);
@@ -114,13 +135,14 @@ fn container(
         .and_then(|at| inner.get(at))
         .filter(|_| length <= MAX_ATTRIBUTION_BYTES && !forwarded)
     else {
-        add(range.clone(), Kind::Quoted);
+        add(range.clone(), Kind::Quoted, false);
         return range.end;
     };
     // The attribution and the first quote; the walk goes on behind it.
-    let covered = first.range().end;
-    add(range.start..covered, Kind::Quoted);
-    covered
+    let quote = first.range();
+    add(range.start..quote.start, Kind::Quoted, true);
+    add(quote.clone(), Kind::Quoted, false);
+    quote.end
 }
 
 fn mark(node: NodeRef<'_>, nodes: &[NodeRef<'_>], gmail: bool) -> Option<Mark> {
@@ -213,9 +235,8 @@ fn by_class(classes: &str) -> Option<Mark> {
             | "protonmail_quote"
             | "tutanota_quote"
             | "sh-quoted-content" => Mark::Container,
-            "gmail_attr"
-            | "moz-cite-prefix"
-            | "moz-forward-container"
+            "gmail_attr" | "moz-cite-prefix" => Mark::Attribution,
+            "moz-forward-container"
             | "moz-email-headers-table"
             | "yahoo_quoted"
             | "zmail_extra"
@@ -294,3 +315,6 @@ fn holds_fields(node: NodeRef<'_>, nodes: &[NodeRef<'_>]) -> bool {
     }
     colons >= 2 && digits
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,11 @@ fn quoted_campaign_text_never_survives_beside_new_text() {
         ),
     ] {
         let v = split(&text);
-        assert_eq!(own_words(&v.new_text), "No.", "{what}: {text}");
+        assert_eq!(
+            own_words(&v.new_text, v.nothing_new),
+            "No.",
+            "{what}: {text}"
+        );
         assert!(what == "between" || v.quoted.contains("viewing"), "{what}");
     }
 }
@@ -135,7 +139,10 @@ fn answers_between_quoted_lines_are_kept_and_not_sure() {
         v.new_text,
         "> Is Monday fine?\nYes, at ten.\n> And the price?\nToo high."
     );
-    assert_eq!(own_words(&v.new_text), "Yes, at ten.\nToo high.");
+    assert_eq!(
+        own_words(&v.new_text, v.nothing_new),
+        "Yes, at ten.\nToo high."
+    );
     assert!(!v.sure);
     // One quote with the answer below it is plain enough.
     let v = split(
