@@ -450,29 +450,6 @@ words! {
     }
 }
 
-/// For what automation can be switched off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AutomationScope {
-    /// Every automatic mail.
-    All,
-    /// Those of a campaign, its own mails included.
-    Campaign(CampaignId),
-    /// Those to a lead, in every campaign.
-    Lead(LeadRowId),
-}
-
-impl AutomationScope {
-    /// The word that stands for it in the store and in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Campaign(_) => "campaign",
-            Self::Lead(_) => "lead",
-        }
-    }
-}
-
 /// The matched sent mail, as the store knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentRef {
@@ -517,16 +494,6 @@ pub fn address_key(addr: &str) -> String {
     }
     let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
     format!("{}@{domain}", local.to_lowercase())
-}
-
-/// A telephone number with its country code, as people dial it.
-#[must_use]
-pub fn full_phone(country: &str, phone: &str) -> String {
-    let (country, phone) = (country.trim(), phone.trim());
-    if country.is_empty() || phone.is_empty() || phone.starts_with('+') {
-        return phone.to_owned();
-    }
-    format!("+{} {phone}", country.trim_start_matches('+'))
 }
 
 /// Which process holds an account, and since which change of owner. The capture transaction

@@ -129,17 +129,20 @@ fn every_named_point_is_listed_passed_by_the_sources_and_killed_at() {
         listed.len(),
         "a point is not in the list, or passed twice"
     );
-    // Those of a token refresh need a token server, and are killed at there.
-    let tokens = source::read_all("tests/oauth");
-    let tokens = tokens
+    // Those of a token refresh need a token server, those of a campaign die in a command: they
+    // are killed at there.
+    let mut others = source::read_all("tests/oauth");
+    others.extend(source::read_all("tests/campaigns"));
+    let others = others
         .iter()
-        .filter(|file| file.path == "tests/oauth/kill.rs")
+        .filter(|file| ["tests/oauth/kill.rs", "tests/campaigns/killed.rs"].contains(&&*file.path))
         .flat_map(|file| file.strings.iter().map(String::as_str))
-        .filter(|text| text.starts_with("oauth.") && listed.contains(text));
+        .filter(|text| text.starts_with("oauth.") || text.starts_with("campaign."))
+        .filter(|text| listed.contains(text));
     let killed: BTreeSet<&str> = CASES
         .iter()
         .map(|(_, point)| *point)
-        .chain(tokens)
+        .chain(others)
         .collect();
     assert_eq!(killed, listed, "points at which nothing is killed");
 }

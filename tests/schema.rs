@@ -46,6 +46,10 @@ const SCANS: &[(&str, &str)] = &[
         "process --limit, by hand",
     ),
     (
+        "FROM suppressions ORDER BY created_at DESC",
+        "suppress list, by hand: the newest by their index",
+    ),
+    (
         "d.subject, d.body, m.visible_text, m.from_spam FROM drafts d",
         "a piece: its users add WHERE d.id or WHERE d.state",
     ),

@@ -14,11 +14,11 @@ use super::template::{Filled, Source, TemplateFault, Templates, Values};
 use crate::config::SenderSettings;
 use crate::faultpoint;
 use crate::keys::Keys;
-use crate::model::{
-    AccountId, Address, CampaignId, CampaignLeadId, Inserted, MailKind, full_phone,
-};
+use crate::model::{AccountId, Address, CampaignId, CampaignLeadId, Inserted, MailKind};
 use crate::reply::compose::{self, CampaignParts, Draftable};
-use crate::store::{Campaign, Mailing, RECIPIENT_FIELDS, Recipient, Store, StoreError, Tx};
+use crate::store::{
+    Campaign, Mailing, RECIPIENT_FIELDS, Recipient, Store, StoreError, Tx, full_phone,
+};
 use crate::time::UtcMs;
 use crate::unsubscribe;
 

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::say;
 use crate::app::App;
 use crate::cli::{AutomationCommand, Exit, ScopeArgs, SuppressCommand};
-use crate::model::{AutomationScope, address_key};
-use crate::store::{Released, StoreError, Suppression};
+use crate::model::address_key;
+use crate::store::{AutomationScope, Released, StoreError, Suppression};
 use crate::time;
 
 /// Lines of one list.

@@ -8,8 +8,31 @@ use serde::Serialize;
 
 use super::outbox::Passage;
 use super::{Reader, StoreError, Tx};
-use crate::model::{AutomationScope, CampaignId, CampaignLeadId, LeadRowId, OutboxId};
+use crate::model::{CampaignId, CampaignLeadId, LeadRowId, OutboxId};
 use crate::time::UtcMs;
+
+/// For what automation can be switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutomationScope {
+    /// Every automatic mail.
+    All,
+    /// Those of a campaign, its own mails included.
+    Campaign(CampaignId),
+    /// Those to a lead, in every campaign.
+    Lead(LeadRowId),
+}
+
+impl AutomationScope {
+    /// The word that stands for it in the store and in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Campaign(_) => "campaign",
+            Self::Lead(_) => "lead",
+        }
+    }
+}
 
 /// Something that is switched off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

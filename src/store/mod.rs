@@ -54,7 +54,7 @@ use tracing::trace;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
 pub use alerts::{AlertNote, Incident, NewIncident, StrandedAlert, Told, WatchView};
-pub use automation::{AutomationOff, Released};
+pub use automation::{AutomationOff, AutomationScope, Released};
 pub use campaigns::{
     Campaign, CampaignChange, CampaignCounts, Mailing, Paused, RECIPIENT_FIELDS, Recipient,
     UnsubscribeTarget,
@@ -86,7 +86,7 @@ pub use reports::NoticeBounce;
 pub use sent::{Change, NewSent, SentUpsert};
 pub use states::AccountIs;
 pub use suppressions::Suppression;
-pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows};
+pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows, full_phone};
 pub use trace::Trace;
 pub use unmatched::{Proposal, Taught, Unmatched};
 

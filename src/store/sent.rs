@@ -288,7 +288,7 @@ impl Tx<'_> {
         Ok(Some(found.sent_id))
     }
 
-    fn add_sent(&self, s: &NewSent, now: UtcMs) -> Result<SentId, StoreError> {
+    pub(super) fn add_sent(&self, s: &NewSent, now: UtcMs) -> Result<SentId, StoreError> {
         let there = self
             .conn
             .prepare_cached("SELECT 1 FROM campaign_leads WHERE id = ?1")?

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Reader, StoreError};
 use crate::model::{
     AccountId, CampaignLeadId, CampaignMode, CaptureSource, ConversationId, Disposition, JobId,
-    LeadRowId, MessageRowId, Nature, SenderAuth, SentId, full_phone,
+    LeadRowId, MessageRowId, Nature, SenderAuth, SentId,
 };
 use crate::time::UtcMs;
 
@@ -471,4 +471,14 @@ impl Reader<'_> {
             .prepare_cached("SELECT coalesce(max(round) + 1, 0) FROM outbox WHERE job_id = ?1")?
             .query_row([job.0], |row| row.get(0))?)
     }
+}
+
+/// A telephone number with its country code, as people dial it.
+#[must_use]
+pub fn full_phone(country: &str, phone: &str) -> String {
+    let (country, phone) = (country.trim(), phone.trim());
+    if country.is_empty() || phone.is_empty() || phone.starts_with('+') {
+        return phone.to_owned();
+    }
+    format!("+{} {phone}", country.trim_start_matches('+'))
 }

@@ -109,3 +109,40 @@ fn five_hundred_leads_have_one_mail_each_after_ten_kills_at_random() {
     assert_eq!(count(&desk), (LEADS, 0, 0, 0), "seed {seed}");
     assert_eq!(shown(&desk.replyd)["counts"]["sent"], LEADS, "seed {seed}");
 }
+
+#[test]
+fn a_campaign_whose_queueing_dies_is_queued_again_and_no_lead_gets_two_mails() {
+    for point in ["campaign.queue_before_commit", "campaign.queued"] {
+        let desk = Desk::known(3);
+        // The import knows of a mail to each lead in Spring: another campaign has none.
+        let leads = desk
+            .leads
+            .iter()
+            .map(|l| format!("{},{}\n", l.lead_id, l.address));
+        let leads = format!("lead_id,email\n{}", leads.collect::<String>());
+        let leads = desk.replyd.file("summer.csv", &leads);
+        let text = desk
+            .replyd
+            .file("offer.txt", "Subject: Homes\n\nThey can be seen.\n");
+        desk.replyd
+            .ok(&["leads", "import", &leads, "--campaign", "Summer"]);
+        desk.replyd
+            .ok(&["campaign", "create", "Summer", "--template", &text]);
+        let send = ["campaign", "send", "Summer"];
+        let crash = [("REPLYD_CRASH_AT", point)];
+        let dead = desk.replyd.start_with(&send, &crash).finish();
+        assert_eq!(dead.status.signal(), Some(9), "{point}: {}", dead.output());
+        let queued = desk.replyd.rows().count("outbox WHERE kind = 'campaign'");
+        assert_eq!(queued, if point == "campaign.queued" { 3 } else { 0 });
+        desk.replyd.ok(&send);
+        desk.replyd.ok(&["run", "--once"]);
+        desk.replyd.ok(&send);
+        desk.replyd.ok(&["run", "--once"]);
+        let taken = desk.taken();
+        assert_eq!(taken.len(), 3, "{point}");
+        assert!(
+            taken.values().all(|times| *times == 1),
+            "{point}: {taken:?}"
+        );
+    }
+}

@@ -1,8 +1,7 @@
 //! What keeps a campaign's queued mails from leaving now, in words; empty: nothing does.
 
 use crate::app::App;
-use crate::model::AutomationScope;
-use crate::store::{Campaign, StoreError};
+use crate::store::{AutomationScope, Campaign, StoreError};
 use crate::time;
 
 const NOBODY_SENDS: &str =

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::StoreError;
-use crate::model::{IdSource, OutboxId, SentId};
-use crate::store::Tx;
+use crate::model::{CampaignLeadId, IdSource, OutboxId, SentKind};
+use crate::store::{NewSent, Tx};
 use crate::time::UtcMs;
 
 impl Tx<'_> {
@@ -31,28 +31,32 @@ impl Tx<'_> {
     /// From here on a reply to a campaign mail may come: it has its row and its Message-ID among
     /// the sent mails. Again is the same row.
     pub(super) fn know_campaign_mail(&self, id: OutboxId, now: UtcMs) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "INSERT INTO sent_messages
-                     (campaign_lead_id, kind, subject, body, sent_at, known_at, outbox_ref)
-                 SELECT campaign_lead_id, 'campaign', subject, body, ?2, ?2, id FROM outbox
-                 WHERE id = ?1 AND kind = 'campaign' AND campaign_lead_id IS NOT NULL
-                 ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![id.0, now.0])?;
-        let known: Option<(i64, String)> = self
+        let found: Option<(i64, String, String, String)> = self
             .conn
             .prepare_cached(
-                "SELECT s.id, o.rfc_message_id
-                 FROM outbox o JOIN sent_messages s ON s.outbox_ref = o.id
-                 WHERE o.id = ?1 AND o.kind = 'campaign'",
+                "SELECT o.campaign_lead_id, o.subject, o.body, o.rfc_message_id FROM outbox o
+                 WHERE o.id = ?1 AND o.kind = 'campaign' AND o.campaign_lead_id IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM sent_messages s WHERE s.outbox_ref = o.id)",
             )?
-            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([id.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
             .optional()?;
-        if let Some((sent, own_id)) = known {
-            // Nothing refers to it yet: it never left before.
-            self.add_sent_id(SentId(sent), &own_id, IdSource::Own, "", now)?;
-        }
+        let Some((campaign_lead, subject, body, own_id)) = found else {
+            return Ok(());
+        };
+        let sent = self.add_sent(
+            &NewSent {
+                campaign_lead_id: CampaignLeadId(campaign_lead),
+                kind: SentKind::Campaign,
+                subject,
+                body,
+                sent_at: now,
+                outbox_ref: Some(id),
+                ids: Vec::new(),
+            },
+            now,
+        )?;
+        // Nothing refers to it yet: it never left before.
+        self.add_sent_id(sent, &own_id, IdSource::Own, "", now)?;
         Ok(())
     }
 

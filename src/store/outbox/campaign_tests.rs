@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::tests::{MINUTE, T0, World, deferred, mail, sent};
 use super::*;
-use crate::model::{AutomationScope, CampaignId, JobId, LeadRowId, OutboxState};
-use crate::store::{AutomationOff, Mailing, Store};
+use crate::model::{CampaignId, JobId, LeadRowId, OutboxState};
+use crate::store::{AutomationOff, AutomationScope, Mailing, Store};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
