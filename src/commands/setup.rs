@@ -226,7 +226,7 @@ fn next_commands(place: &Place, answers: &Answers) -> [String; 3] {
     let first = if matches!(answers.sign_in, SignIn::OAuth { .. }) {
         format!("{replyd} auth login {}", answers.account)
     } else {
-        format!("{replyd} config check")
+        format!("{replyd} doctor")
     };
     let last = match (place.is_system && setup::is_booted(), answers.is_known) {
         (true, false) => "systemctl enable --now replyd.service".to_owned(),
