@@ -25,8 +25,8 @@ const FIND_EVERY: Duration = Duration::from_secs(24 * 3600);
 const FIND_AGAIN: Duration = Duration::from_secs(600);
 /// Reading one folder gives way to the idling mailbox after this.
 const SLICE: Duration = Duration::from_secs(2);
-/// What is read before replies are answered may take this long, or an answer could cross a
-/// person's.
+/// At the start of a session the Sent folder may take this long: an answer to what came meanwhile
+/// must not cross a person's.
 const SENT_SLICE: Duration = Duration::from_secs(20);
 /// A STATUS that takes longer than this…
 const SLOW_STATUS: Duration = Duration::from_secs(1);
@@ -235,7 +235,7 @@ impl Listener {
         (source, poison): (CaptureSource, Poison),
         looked: &mut Looked,
     ) -> Result<(), Ended> {
-        let slice = if folder.role == FolderRole::Sent {
+        let slice = if folder.role == FolderRole::Sent && source == CaptureSource::CatchUp {
             SENT_SLICE
         } else {
             SLICE

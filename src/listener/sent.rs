@@ -94,18 +94,20 @@ impl Listener {
         let Some(sent) = folders.sent() else {
             return Ok(());
         };
-        let rests = sent.rest_until > asked_at;
-        if rests || looked.more || looked.closed.contains(&sent.name) {
+        if sent.rest_until > asked_at || looked.closed.contains(&sent.name) {
             return Ok(());
         }
+        // While there is more to read, nothing automatic leaves.
+        let read_at = (!looked.more).then_some(asked_at);
         let id = self.id;
         let store = &self.shared.store;
         // What this session decides next needs it at once; later, only what waits.
         let wanted = source == CaptureSource::CatchUp
+            || looked.more
             || store.read(move |r| r.automatic_mail_waits(id)).await?;
         if wanted {
             store
-                .write(move |tx| tx.note_sent_read(id, asked_at))
+                .write(move |tx| tx.note_sent_read(id, read_at))
                 .await?;
         }
         Ok(())

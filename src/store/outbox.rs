@@ -10,6 +10,8 @@ mod campaign;
 #[cfg(test)]
 mod campaign_tests;
 mod copy;
+#[cfg(test)]
+mod folders_tests;
 mod gate;
 mod lanes;
 mod limit;

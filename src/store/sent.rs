@@ -160,6 +160,16 @@ impl Tx<'_> {
     ) -> Result<SentUpsert, StoreError> {
         let done = self.upsert_sent(s, ref_hashes, now)?;
         let own_id = s.ids.first().map_or("", |(id_key, _)| id_key.as_str());
+        if done.change == Change::Updated && s.kind != SentKind::Manual {
+            // Read in the Sent folder before the import said that a program sent it.
+            self.conn
+                .prepare_cached(
+                    "UPDATE conversations
+                     SET sender = 'agent', agent_tool_used = 'message_generation'
+                     WHERE campaign_lead_id = ?1 AND sender = 'human' AND email_message_id = ?2",
+                )?
+                .execute(params![s.campaign_lead_id.0, own_id])?;
+        }
         if s.body.is_empty() || done.change == Change::Unchanged {
             return Ok(done);
         }

@@ -2,7 +2,7 @@
 
 use replyd::time::now;
 
-use crate::common::scenario::{DESK, SALES, WISH};
+use crate::common::scenario::{DESK, WISH};
 use crate::{bare_desk, desk, persons_mail, stop, wait_for, wait_until_sales_are_told, watch};
 
 #[test]

@@ -3,7 +3,7 @@
 use replyd::time::{UtcMs, now};
 use serde_json::Value;
 
-use crate::common::scenario::{DESK, Lead, QUESTION, SALES, Scenario, WISH};
+use crate::common::scenario::{DESK, Lead, Scenario, WISH};
 use crate::{DAY, bare_desk, persons_mail, stop, to_leads, wait_for, watch};
 
 /// Imports the leads only, into no campaign.

@@ -10,6 +10,7 @@
 mod accounts;
 mod binary;
 mod errors;
+mod folders;
 mod oauth;
 mod old_names;
 mod reference;

@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl Reader<'_> {
     /// What holds an automatic mail back because its account's Sent folder was not read lately.
-    /// None: nothing, or the account reads no Sent folder.
+    /// None: nothing, or the account reads no Sent folder, or one that is in trouble (shown as such).
     pub(super) fn sent_unread(
         &self,
         id: OutboxId,
@@ -32,7 +32,8 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT o.created_at, b.looked_at
-                 FROM outbox o JOIN mailboxes b ON b.account_id = o.account_id AND b.role = 'sent'
+                 FROM outbox o
+                 JOIN mailboxes b ON b.account_id = o.account_id AND b.role = 'sent' AND b.trouble = ''
                  WHERE o.id = ?1",
             )?
             .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -43,7 +44,8 @@ impl Reader<'_> {
         let waited = now.since(UtcMs(created_at));
         let read_lately =
             looked_at.is_some_and(|at| at >= created_at && now.since(UtcMs(at)) <= LATELY);
-        Ok(if waited <= JUST_NOW || read_lately {
+        let just_now = waited <= JUST_NOW && looked_at.is_some();
+        Ok(if just_now || read_lately {
             None
         } else if waited > LONGEST {
             let why = "the Sent folder could not be read, and a person may have answered";
@@ -72,17 +74,16 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// The account's Sent folder was read to its end at `at`.
+    /// The account's Sent folder was read to its end as of `at`; none: it has yet to be.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn note_sent_read(&self, account: AccountId, at: UtcMs) -> Result<(), StoreError> {
+    pub fn note_sent_read(&self, account: AccountId, at: Option<UtcMs>) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
-                "UPDATE mailboxes SET looked_at = max(coalesce(looked_at, 0), ?2)
-                 WHERE account_id = ?1 AND role = 'sent'",
+                "UPDATE mailboxes SET looked_at = ?2 WHERE account_id = ?1 AND role = 'sent'",
             )?
-            .execute(params![account.0, at.0])?;
+            .execute(params![account.0, at.map(|at| at.0)])?;
         Ok(())
     }
 }
