@@ -8,6 +8,8 @@ use crate::visible;
 
 /// What is looked at: notices are short.
 const MAX_TEXT_BYTES: usize = 3000;
+/// What is looked at of most mails: who says an absence says it here.
+const FIRST_BYTES: usize = 1800;
 /// What is given to the split of new and quoted text.
 const MAX_SPLIT_BYTES: usize = 16 * 1024;
 /// Sentences with fewer words are greetings, names, places.
@@ -102,8 +104,7 @@ impl Read {
 
 /// Reads what was newly written in a mail.
 pub(super) fn of_new_text(mail: &Mail) -> Read {
-    let head = super::prefix(&mail.text, MAX_TEXT_BYTES);
-    let folded = fold(head, MAX_TEXT_BYTES);
+    let folded = fold(&mail.text, FIRST_BYTES);
     let hits = lexicon::in_reply(&folded);
     let telling = [
         Cue::Away,

@@ -192,6 +192,7 @@ impl Lexicon {
                 engine.add(line, number, super::fold::fold_phrase);
             }
         }
+        engine.finish();
         Self { entries, engine }
     }
 
