@@ -262,6 +262,8 @@ fn wording_signs(mail: &Mail, subject: &Subject, text: &Read) -> Option<Vec<Stri
         says(!marks.is_empty(), "sent by a machine")
             | says(text.says(Cue::Auto), "says that it is automatic")
             | says(text.is_formal_receipt(), "nothing but a receipt")
+    } else if answers && text.is_receipt_twice() {
+        says(true, "nothing but a receipt")
     } else if text.says(Cue::Auto) && (answers || text.says(Cue::Ack)) {
         says(true, "says that it is automatic")
     } else if text.says(Cue::Ack) && !marks.is_empty() && answers {

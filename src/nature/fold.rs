@@ -38,7 +38,14 @@ fn fold_line(line: &str, folded: &mut String) {
         if folded.len() > start && !folded.ends_with([' ', '\n']) {
             folded.push(' ');
         }
-        if is_address(word) {
+        if word.bytes().all(is_plain) {
+            // Most words: only their case changes.
+            let from = folded.len();
+            folded.push_str(word);
+            if let Some(added) = folded.get_mut(from..) {
+                added.make_ascii_lowercase();
+            }
+        } else if is_address(word) {
             let end = word.trim_end_matches(['>', ')', ']', '"', '\'', '.', ',', ';', ':', '!']);
             folded.push('@');
             // The stop or colon after an address still ends the sentence.
@@ -55,6 +62,11 @@ fn fold_line(line: &str, folded: &mut String) {
     while folded.len() > start && folded.ends_with(' ') {
         folded.pop();
     }
+}
+
+/// Bytes that stay as they are, but for their case.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b',' | b'\'' | b':' | b'!' | b'?' | b';')
 }
 
 /// `<ann@x.example>:` and the like. Not `@` alone, which phrases use for any address.

@@ -353,4 +353,6 @@ fn prefix(text: &str, max: usize) -> &str {
 }
 
 #[cfg(test)]
+mod language_tests;
+#[cfg(test)]
 mod tests;

@@ -8,6 +8,8 @@ use crate::visible;
 
 /// What is looked at: notices are short.
 const MAX_TEXT_BYTES: usize = 3000;
+/// What is looked at of most mails: who says an absence says it here.
+const FIRST_BYTES: usize = 1800;
 /// What is given to the split of new and quoted text.
 const MAX_SPLIT_BYTES: usize = 16 * 1024;
 /// Sentences with fewer words are greetings, names, places.
@@ -18,15 +20,17 @@ const FEW_STRAY_WORDS: usize = 25;
 /// A text, read.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    sentences: Vec<Cues>,
     /// Words of sentences that nothing explains.
     stray_words: usize,
     /// A wish, question or decision outside of what notices say.
     engaged: bool,
     /// A sentence says an absence, in the present or future.
     away: bool,
+    /// It is one from which the person comes back.
+    returns: bool,
     all: Cues,
     challenges: usize,
+    receipts: usize,
     empty: bool,
     /// Text was left out because it is long.
     cut: bool,
@@ -48,10 +52,7 @@ impl Read {
 
     /// An absence of a person who will come back.
     pub(super) fn says_absence(&self) -> bool {
-        self.sentences
-            .iter()
-            .any(|s| s.any(&[Cue::Absent, Cue::Away]) && !s.has(Cue::Left))
-            && (self.away || self.says(Cue::Absent))
+        self.returns
     }
 
     /// Something in it only people write.
@@ -62,18 +63,25 @@ impl Read {
     /// An absence, and nothing in the text that notices do not have.
     pub(super) fn is_formal_absence(&self) -> bool {
         // "I am on vacation until Monday" alone may be a person's answer.
-        let formal = self
-            .sentences
-            .iter()
-            .any(|s| s.any(&[Cue::Urgent, Cue::Auto]))
-            || self.says(Cue::Thanks) && self.says(Cue::Limited)
-            || self.says(Cue::Left) && self.says(Cue::Thanks);
-        self.away && formal && !self.engaged && !self.cut && self.stray_words == 0
+        let formal = [
+            Cue::Urgent,
+            Cue::Auto,
+            Cue::NoAccess,
+            Cue::Limited,
+            Cue::Thanks,
+        ];
+        let formal = formal.iter().any(|cue| self.says(*cue));
+        self.says_absence() && formal && !self.engaged && !self.cut && self.stray_words == 0
     }
 
     /// A receipt, and nothing else.
     pub(super) fn is_formal_receipt(&self) -> bool {
         self.says(Cue::Ack) && !self.engaged && !self.cut && self.stray_words == 0
+    }
+
+    /// Two sentences and more say that the mail was received.
+    pub(super) fn is_receipt_twice(&self) -> bool {
+        self.receipts >= 2 && self.is_formal_receipt()
     }
 
     /// Little in it that notices do not have.
@@ -96,8 +104,7 @@ impl Read {
 
 /// Reads what was newly written in a mail.
 pub(super) fn of_new_text(mail: &Mail) -> Read {
-    let head = super::prefix(&mail.text, MAX_TEXT_BYTES);
-    let folded = fold(head, MAX_TEXT_BYTES);
+    let folded = fold(&mail.text, FIRST_BYTES);
     let hits = lexicon::in_reply(&folded);
     let telling = [
         Cue::Away,
@@ -107,6 +114,7 @@ pub(super) fn of_new_text(mail: &Mail) -> Read {
         Cue::Ack,
         Cue::Challenge,
         Cue::Limited,
+        Cue::NoAccess,
     ];
     // Most mails say nothing of the kind, quoted or not.
     if !hits.iter().any(|h| telling.contains(&h.cue)) {
@@ -117,7 +125,7 @@ pub(super) fn of_new_text(mail: &Mail) -> Read {
         for hit in &hits {
             read.all.add(hit.cue);
         }
-        read.engaged = read.all.has(Cue::Want) || folded.contains('?');
+        read.engaged = read.all.any(&[Cue::Want, Cue::Always]) || folded.contains('?');
         return read;
     }
     let split = visible::split(super::prefix(&mail.text, MAX_SPLIT_BYTES));
@@ -157,6 +165,7 @@ fn of_folded(folded: &str, hits: &[Hit]) -> Read {
         Cue::Limited,
         Cue::Wish,
         Cue::Disclaimer,
+        Cue::NoAccess,
     ];
     let mut closed = false;
     for (start, end) in ranges(folded) {
@@ -169,25 +178,37 @@ fn of_folded(folded: &str, hits: &[Hit]) -> Read {
         for hit in &inside {
             cues.add(hit.cue);
         }
+        // `tak` is "yes" in Polish, and `tak for din mail` is thanks in Danish.
+        let within = |w: &Hit| {
+            inside.iter().any(|h| {
+                explained_by.contains(&h.cue)
+                    && h.start <= w.start
+                    && w.end <= h.end
+                    && h.end - h.start > w.end - w.start
+            })
+        };
+        let wants = inside.iter().any(|h| h.cue == Cue::Want && !within(h));
+        let always = cues.has(Cue::Always);
         let past = cues.has(Cue::Past);
         let away = inside.iter().any(|h| {
-            h.cue == Cue::Away
-                && inside
-                    .iter()
-                    .any(|b| b.cue == Cue::Be && family(b.language) == family(h.language))
+            // `Out of office until Monday` needs no word of being.
+            let opens = sentence.len() - sentence.trim_start().len() + start == h.start;
+            let being = |b: &&Hit| b.cue == Cue::Be && family(b.language) == family(h.language);
+            h.cue == Cue::Away && (opens || inside.iter().any(being))
         });
         let asks = sentence.trim_end().ends_with('?') || sentence.contains("? ");
         let absence = (away || cues.any(&[Cue::Absent, Cue::Left])) && !past && !asks;
         read.away |= absence && !closed;
+        read.returns |= absence && (away || cues.has(Cue::Absent)) && !closed;
         let explained = absence || cues.any(&explained_by);
         // After the closing come name, firm and telephone.
         if !closed && !explained {
             let words = sentence.split_whitespace().count();
-            read.engaged |= cues.has(Cue::Want) || asks;
+            read.engaged |= wants || asks || always;
             if words >= FEW_WORDS && !cues.any(&[Cue::Close]) && !is_frame(&inside, words) {
                 read.stray_words += words;
             }
-        } else if !closed && (cues.has(Cue::Want) || asks) {
+        } else if !closed && (wants || asks || always) {
             // `I am away until Monday but please send the brochure`; but `Is it urgent? Call ...`.
             let only_where_to_turn = cues.any(&[
                 Cue::Urgent,
@@ -196,13 +217,14 @@ fn of_folded(folded: &str, hits: &[Hit]) -> Read {
                 Cue::Challenge,
                 Cue::Disclaimer,
             ]);
-            read.engaged |= !only_where_to_turn || asks && !cues.any(&[Cue::Urgent, Cue::Auto]);
+            let asks = asks && !cues.any(&[Cue::Urgent, Cue::Auto]);
+            read.engaged |= !only_where_to_turn || asks || always;
         }
+        read.receipts += inside.iter().filter(|h| h.cue == Cue::Ack).count();
         read.challenges += inside.iter().filter(|h| h.cue == Cue::Challenge).count();
         for hit in &inside {
             read.all.add(hit.cue);
         }
-        read.sentences.push(cues);
         closed |= cues.has(Cue::Close);
     }
     read
@@ -229,13 +251,10 @@ fn ranges(folded: &str) -> Vec<(usize, usize)> {
     let mut start = 0;
     for (at, byte) in bytes.iter().enumerate() {
         let next = bytes.get(at + 1);
-        let before = at.checked_sub(1).and_then(|b| bytes.get(b));
         let ends = match byte {
             b'\n' => true,
             b'!' | b'?' => next.is_none_or(u8::is_ascii_whitespace),
-            b'.' => {
-                next.is_none_or(u8::is_ascii_whitespace) && !before.is_some_and(u8::is_ascii_digit)
-            }
+            b'.' => next.is_none_or(u8::is_ascii_whitespace) && !is_day(bytes, at),
             _ => false,
         };
         if ends {
@@ -247,11 +266,42 @@ fn ranges(folded: &str) -> Vec<(usize, usize)> {
     ranges
 }
 
+/// One or two digits before a full stop: `3. Mai`, and not `2025.`.
+fn is_day(bytes: &[u8], stop: usize) -> bool {
+    let before = bytes.get(..stop).unwrap_or_default();
+    let digits = before
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    (1..=2).contains(&digits)
+}
+
 fn push(ranges: &mut Vec<(usize, usize)>, bytes: &[u8], start: usize, end: usize) {
     let filled = bytes
         .get(start..end)
         .is_some_and(|s| s.iter().any(u8::is_ascii_alphanumeric) || s.iter().any(|b| *b >= 0x80));
     if filled {
         ranges.push((start, end));
+    }
+}
+
+#[cfg(test)]
+mod zz {
+    #[test]
+    fn zz_debug() {
+        let t = std::fs::read_to_string("/tmp/dbg.txt").unwrap();
+        for t in t.split("=====") {
+            let f = super::fold(t, 4000);
+            let hits = super::lexicon::in_reply(&f);
+            println!("#### {f}");
+            for (a, b) in super::ranges(&f) {
+                println!("-- {}", &f[a..b]);
+                for h in hits.iter().filter(|h| h.start >= a && h.end <= b) {
+                    println!("     {:?} {} {:?}", h.cue, h.language, &f[h.start..h.end]);
+                }
+            }
+            println!("{:?}", super::of_folded(&f, &hits));
+        }
     }
 }

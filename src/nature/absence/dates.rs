@@ -10,7 +10,7 @@ use std::cmp::max;
 use chrono::{Datelike, Days, NaiveDate};
 
 use super::parse::{self, Place, Token, Written};
-use super::words::{self, Word};
+use super::words::{self, SpanCue, Word};
 use super::zone::Zone;
 use crate::nature::lexicon::{Cue, Hit};
 
@@ -85,6 +85,8 @@ enum Role {
     From,
     /// Away that day, as far as can be seen.
     Alone,
+    /// Away for so many days.
+    Lasts,
 }
 
 /// The day of return that a folded text names, if it names one for certain.
@@ -113,16 +115,24 @@ pub(super) fn return_date(
             continue;
         }
         let previous = n.checked_sub(1).and_then(|p| places.get(p));
+        let weekday = previous.filter(|p| joins(&tokens, p, place));
         let role = role(&tokens, place, previous, &places);
         let Some(role) = role else { continue };
         let Some(day) = resolve(place.written, role, order, today) else {
             continue;
         };
+        // `Monday, 6 May`, which is a Tuesday: one of the two is wrong.
+        if let Some(Written::Weekday(named)) = weekday.map(|w| w.written)
+            && day.weekday().num_days_from_monday() != named
+        {
+            return None;
+        }
         match role {
             Role::Back => back = max(back, Some(day)),
             Role::Until => until = max(until, day.checked_add_days(Days::new(1))),
             Role::Alone if absent(place) => alone.push(day),
-            Role::Alone => {}
+            Role::Lasts if absent(place) => back = max(back, Some(day)),
+            Role::Alone | Role::Lasts => {}
             Role::From => {}
         }
         // `12 - 15 May`, `July 10-31`: the end of a span that names its month once.
@@ -141,10 +151,7 @@ pub(super) fn return_date(
 /// Only fillers between a weekday and its date.
 fn joins(tokens: &[Token<'_>], first: &Place, second: &Place) -> bool {
     let between = tokens.get(first.end..second.start).unwrap_or_default();
-    let date = !matches!(
-        second.written,
-        Written::Weekday(_) | Written::Tomorrow | Written::NextWeek
-    );
+    let date = matches!(second.written, Written::Day { .. } | Written::Either { .. });
     date && between.len() <= 3
         && between.iter().all(|t| match t {
             Token::Sign(c) => matches!(c, ',' | '.' | ':'),
@@ -164,6 +171,14 @@ fn role(
     let left = tokens.get(start..place.start).unwrap_or_default();
     let right = tokens.get(place.end..end).unwrap_or_default();
     let has = |side: &[Token<'_>], wanted: Word| side.iter().any(|t| word(t) == Some(wanted));
+    if let Written::Ahead(_) = place.written {
+        return match span_cue(left)? {
+            SpanCue::Lasts => Some(Role::Lasts),
+            SpanCue::Ends => {
+                (has(left, Word::Back) || has(right, Word::Back)).then_some(Role::Back)
+            }
+        };
+    }
     let weak = matches!(
         place.written,
         Written::Weekday(_) | Written::DayOfMonth(_) | Written::Tomorrow | Written::NextWeek
@@ -204,6 +219,28 @@ fn role(
         return Some(Role::Back);
     }
     (!weak).then_some(Role::Alone)
+}
+
+/// The word before a span of time, over `the next`.
+fn span_cue(left: &[Token<'_>]) -> Option<SpanCue> {
+    let words = left.iter().rev().take(4).map(|t| match t {
+        Token::Word(w) => *w,
+        _ => "",
+    });
+    for word in words {
+        if let Some(cue) = words::span_cue(word) {
+            return Some(cue);
+        }
+        let skipped = matches!(words::of(word), Some(Word::Filler | Word::Next))
+            || matches!(
+                word,
+                "about" | "prochaines" | "proximas" | "proximos" | "prossime" | "komende"
+            );
+        if !skipped {
+            return None;
+        }
+    }
+    None
 }
 
 fn later_date(places: &[Place], place: &Place, end: usize) -> bool {
@@ -381,6 +418,7 @@ fn resolve(written: Written, role: Role, order: Order, today: NaiveDate) -> Opti
             };
             today.checked_add_days(Days::new(u64::from(ahead)))
         }
+        Written::Ahead(days) => today.checked_add_days(Days::new(u64::from(days))),
         Written::Tomorrow => today.checked_add_days(Days::new(1)),
         Written::NextWeek => {
             let now = u64::from(today.weekday().num_days_from_monday());

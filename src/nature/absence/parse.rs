@@ -38,6 +38,8 @@ pub(super) enum Written {
     Tomorrow,
     /// `next week`.
     NextWeek,
+    /// `for two weeks`, `in 3 days`: so many days from today.
+    Ahead(u32),
 }
 
 /// A date with its place among the tokens.
@@ -78,7 +80,11 @@ pub(super) fn with_places(folded: &str) -> (Vec<Token<'_>>, Vec<usize>) {
             let after = rest.get(c.len_utf8()..).unwrap_or_default();
             // `3. Mai`, `t.o.m. 3 maj`
             let goes_on = match tokens.last() {
-                Some(Token::Number(..)) => true,
+                // `2025-05-03.` ends a sentence.
+                Some(Token::Number(_, digits)) => {
+                    let before = tokens.len().checked_sub(2).and_then(|b| tokens.get(b));
+                    *digits <= 2 && !matches!(before, Some(Token::Sign('-' | '/')))
+                }
                 Some(Token::Word(word)) => word.len() == 1,
                 _ => false,
             };
@@ -158,10 +164,17 @@ fn date_at(tokens: &[Token<'_>], at: usize) -> Option<(Written, usize)> {
             if matches!(before, Some('+' | ':' | '$' | '#' | '€' | '£' | '%')) {
                 return None;
             }
-            year_first(tokens, at, *value, *digits)
+            span_of_time(tokens, at, *value)
+                .or_else(|| year_first(tokens, at, *value, *digits))
                 .or_else(|| with_month_name(tokens, at, *value, *digits))
                 .or_else(|| in_numbers(tokens, at, *value, *digits))
                 .or_else(|| day_of_month(tokens, at, *value, *digits))
+        }
+        Token::Word(word)
+            if words::count(word).is_some()
+                && words::days_of(text_at(tokens, at + 1)).is_some() =>
+        {
+            span_of_time(tokens, at, words::count(word)?)
         }
         Token::Word(_) => match word_at(tokens, at)? {
             Word::Month(month) => month_first(tokens, at, month),
@@ -178,6 +191,13 @@ fn date_at(tokens: &[Token<'_>], at: usize) -> Option<(Written, usize)> {
         },
         _ => None,
     }
+}
+
+/// `3 days`, `two weeks`.
+fn span_of_time(tokens: &[Token<'_>], at: usize, count: u32) -> Option<(Written, usize)> {
+    let days = words::days_of(text_at(tokens, at + 1))?;
+    let ahead = count.checked_mul(days).filter(|d| (1..=400).contains(d))?;
+    Some((Written::Ahead(ahead), at + 2))
 }
 
 fn is_day(value: u32, digits: usize) -> bool {

@@ -43,7 +43,22 @@ fn the_day_of_return_is_read_in_many_languages() {
         ("I will be back tomorrow.", "2025-04-30"),
         ("I'll be back next week.", "2025-05-05"),
         ("I am on leave from 28/04 to 16/05.", "2025-05-17"),
+        ("I am out of the office for two weeks.", "2025-05-13"),
+        ("I'm on leave for the next 3 days.", "2025-05-02"),
+        ("I will be back in a week.", "2025-05-06"),
+        (
+            "I will reply to your email on my return on the 8th May.",
+            "2025-05-08",
+        ),
+        ("Back on 9.5.2025 (I leave at 17.30.)", "2025-05-09"),
+        (
+            "I am away until 10 May; ref 2025-06-01 for the contract.",
+            "2025-05-11",
+        ),
+        ("I am out of the office today.", ""),
         // German
+        ("Ich bin für zwei Wochen im Urlaub.", "2025-05-13"),
+        ("Ich bin in einer Woche wieder da.", "2025-05-06"),
         ("Ich bin bis zum 3. nicht im Büro.", "2025-05-04"),
         ("Ich bin vom 01.05. bis 09.05.2025 im Urlaub.", "2025-05-10"),
         ("Ab dem 12. Mai bin ich wieder erreichbar.", "2025-05-12"),
@@ -150,6 +165,13 @@ fn numbers_that_are_no_dates_say_nothing() {
         "Ich bin heute ab 17 Uhr wieder da.",
         "I am out of the office until further notice.",
         "Version 10.5.2025.1 of 31.31.2025",
+        "We will respond within 3 days. I am out of the office.",
+        "Send the invoice by May 5 please. I am out of the office.",
+        "Our next release is 2025-05-12. I am away.",
+        "I am out of the office until May 2025.",
+        "I am back on 30 February.",
+        // A Tuesday.
+        "I am back on Monday, 6 May.",
         "",
     ] {
         assert_eq!(day(text, ""), "", "{text}");

@@ -95,6 +95,55 @@ pub(super) fn of(word: &str) -> Option<Word> {
     stems.find(|(s, _)| word.starts_with(s)).map(|(_, w)| *w)
 }
 
+/// `two`: words that count units of time. Not in the table above: they are short, and mean other
+/// things elsewhere.
+pub(super) fn count(word: &str) -> Option<u32> {
+    let is = |list: &str| list.split(' ').any(|w| w == word);
+    match word {
+        _ if is("a an one einer ein eine une un una uno um uma een ett en et") => Some(1),
+        _ if is("two zwei deux dos dois duas due twee tva to dwa dva dve два две") => Some(2),
+        _ if is("three drei trois tres tre drie trzy tri три") => Some(3),
+        _ if is("four vier quatre cuatro quatro quattro fyra fire cztery четыре") => Some(4),
+        _ => None,
+    }
+}
+
+/// The days of a unit of time.
+pub(super) fn days_of(word: &str) -> Option<u32> {
+    let is = |list: &str| list.split(' ').any(|w| w == word);
+    match word {
+        _ if is(DAYS) => Some(1),
+        _ if is(WEEKS) => Some(7),
+        _ if is(MONTH_UNITS) => Some(30),
+        _ => None,
+    }
+}
+
+const DAYS: &str = "day days tag tage tagen jour jours dia dias giorno giorni dag dagen dagar dage dager den dni день дня дней";
+const WEEKS: &str = "week weeks woche wochen semaine semaines semana semanas settimana settimane weken vecka veckor uge uger uke uker tydzien tygodnie tyden tydny неделю недели недель";
+const MONTH_UNITS: &str = "month months monat monate monaten mois mes meses mese mesi maand maanden manad manader maned maneder miesiac mesic месяц месяца месяцев";
+
+/// What stands before a span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SpanCue {
+    /// `for two weeks`
+    Lasts,
+    /// `in two weeks`
+    Ends,
+}
+
+/// The word before a span of time.
+pub(super) fn span_cue(word: &str) -> Option<SpanCue> {
+    let is = |list: &str| list.split(' ').any(|w| w == word);
+    match word {
+        _ if is("for fur pour por durante per voor gedurende pendant i under w przez на") => {
+            Some(SpanCue::Lasts)
+        }
+        _ if is("in dans en em tra fra over om za через") => Some(SpanCue::Ends),
+        _ => None,
+    }
+}
+
 const MONTHS: [&str; 12] = [
     "january jan januar janner jaenner janvier janv enero ene janeiro gennaio gen januari stycznia ledna января січня ocak ianuarie",
     "february feb februar feber fevrier fevr fev febrero fevereiro febbraio februari lutego unora февраля лютого subat februarie",

@@ -6,6 +6,7 @@
 //! patterns there are. Of scripts that write no blanks each character is a word.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Stems have at least this many bytes: they are looked up by them.
 const STEM_HEAD: usize = 3;
@@ -36,15 +37,55 @@ struct State {
     ends: Vec<u32>,
 }
 
+/// A quick hash; the keys are our own constants and words that are looked up in them, so nobody
+/// can crowd a bucket of what is stored.
+#[derive(Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<Quick>>;
+
 /// The automaton.
 #[derive(Default)]
 pub(super) struct Engine {
-    words: HashMap<String, u32>,
+    words: Map<String, u32>,
     /// By their first bytes: stem and its number as a word.
-    stems: HashMap<[u8; STEM_HEAD], Vec<(String, u32)>>,
+    stems: Map<[u8; STEM_HEAD], Vec<(String, u32)>>,
     /// From the start state, by word.
-    first: HashMap<u32, Vec<u32>>,
+    first: Map<u32, Vec<u32>>,
     states: Vec<State>,
+    /// Patterns of one word, by word; of [`Engine::finish`].
+    singles: Map<u32, Vec<u32>>,
+    /// The states after two words: common first words begin hundreds of patterns, and few of
+    /// them go on as the text does.
+    pairs: Map<(u32, u32), Vec<u32>>,
 }
 
 impl Engine {
@@ -88,6 +129,28 @@ impl Engine {
                 state.ends.push(number);
             }
         }
+    }
+
+    /// Makes what [`Engine::find`] looks up, when all patterns are in.
+    pub(super) fn finish(&mut self) {
+        for (word, states) in &self.first {
+            for state in states {
+                let Some(state) = self.states.get(*state as usize) else {
+                    continue;
+                };
+                if !state.ends.is_empty() {
+                    self.singles.entry(*word).or_default().extend(&state.ends);
+                }
+                for (second, after) in &state.next {
+                    self.pairs.entry((*word, *second)).or_default().push(*after);
+                }
+            }
+        }
+        for states in self.singles.values_mut().chain(self.pairs.values_mut()) {
+            states.sort_unstable();
+            states.dedup();
+        }
+        self.first = Map::default();
     }
 
     fn new_state(&mut self) -> u32 {
@@ -147,21 +210,12 @@ impl Engine {
         // State and where its phrase started.
         let mut active: Vec<(u32, usize)> = Vec::new();
         let mut following: Vec<(u32, usize)> = Vec::new();
-        let mut numbers: Vec<u32> = Vec::new();
+        let (mut numbers, mut before): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        let mut before_start = 0;
         for span in spans(folded) {
             let word = folded.get(span.start..span.end).unwrap_or_default();
             numbers.clear();
-            numbers.extend(self.words.get(word));
-            if let Some(stems) = word
-                .as_bytes()
-                .first_chunk::<STEM_HEAD>()
-                .and_then(|head| self.stems.get(head))
-            {
-                let fits = stems
-                    .iter()
-                    .filter(|(stem, _)| word.starts_with(stem.as_str()));
-                numbers.extend(fits.map(|(_, number)| *number));
-            }
+            self.numbers_of(word, &mut numbers);
             following.clear();
             for number in &numbers {
                 for (state, start) in &active {
@@ -172,13 +226,19 @@ impl Engine {
                         }
                     }
                 }
-                for to in self
-                    .first
-                    .get(number)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default()
-                {
-                    following.push((*to, span.start));
+                for first in &before {
+                    let states = self.pairs.get(&(*first, *number));
+                    for state in states.map(Vec::as_slice).unwrap_or_default() {
+                        following.push((*state, before_start));
+                    }
+                }
+                let singles = self.singles.get(number).map(Vec::as_slice);
+                for pattern in singles.unwrap_or_default() {
+                    found.push(Found {
+                        pattern: *pattern as usize,
+                        start: span.start,
+                        end: span.end,
+                    });
                 }
             }
             for (state, start) in &following {
@@ -198,8 +258,22 @@ impl Engine {
                 following.drain(..following.len() - MAX_ACTIVE);
             }
             std::mem::swap(&mut active, &mut following);
+            std::mem::swap(&mut before, &mut numbers);
+            before_start = span.start;
         }
         found
+    }
+
+    /// The numbers of a word: its own, and those of the stems that it starts with.
+    fn numbers_of(&self, word: &str, numbers: &mut Vec<u32>) {
+        numbers.extend(self.words.get(word));
+        let head = word.as_bytes().first_chunk::<STEM_HEAD>();
+        if let Some(stems) = head.and_then(|head| self.stems.get(head)) {
+            let fits = stems
+                .iter()
+                .filter(|(stem, _)| word.starts_with(stem.as_str()));
+            numbers.extend(fits.map(|(_, number)| *number));
+        }
     }
 }
 
@@ -300,6 +374,7 @@ mod tests {
         for (number, pattern) in patterns.iter().enumerate() {
             engine.add(pattern, number, str::to_owned);
         }
+        engine.finish();
         engine
     }
 
@@ -328,7 +403,7 @@ mod tests {
         ]);
         assert_eq!(
             found(&e, "i'm away, out of my office."),
-            [(1, "i'm away"), (0, "out of my office"), (4, "office")]
+            [(1, "i'm away"), (4, "office"), (0, "out of my office")]
         );
         assert_eq!(
             found(&e, "automatic reply; auto response"),

@@ -35,6 +35,8 @@ cues! {
     Absent = "absent",
     /// The person left, or the address is used no more.
     Left = "left",
+    /// Mail is not read, or late.
+    NoAccess = "no-access",
     /// Words of being, present or future.
     Be = "being",
     /// Words of the past, or of a condition.
@@ -59,8 +61,10 @@ cues! {
     Wish = "wish",
     /// Disclaimers and links.
     Disclaimer = "disclaimer",
-    /// What only people write in an answer.
+    /// What people write in an answer, and notices beside whom to turn to.
     Want = "want",
+    /// What only people write in an answer.
+    Always = "always",
     /// Subject of an automatic answer, anywhere in it.
     AutoSubject = "automatic-subject",
     /// Subject that starts with an absence.
@@ -188,6 +192,7 @@ impl Lexicon {
                 engine.add(line, number, super::fold::fold_phrase);
             }
         }
+        engine.finish();
         Self { entries, engine }
     }
 
