@@ -108,3 +108,15 @@ fn old_keys_verify_and_debug_shows_no_key() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[test]
+fn subkeys_differ_by_purpose_and_installation_and_share_nothing_with_hashes() {
+    let keys = Keys::for_test(1);
+    let key = |keys: &Keys, purpose: &str| hex(keys.subkey(purpose).expose_secret());
+    let one = key(&keys, "tokens");
+    assert_eq!(one, key(&keys, "tokens"));
+    assert_eq!(one.len(), 64);
+    assert_ne!(one, key(&keys, "other"));
+    assert_ne!(one, key(&Keys::for_test(2), "tokens"));
+    assert!(!one.starts_with(&keys.hash("tokens")));
+}

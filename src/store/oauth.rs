@@ -387,3 +387,124 @@ fn oauth_row(row: &Row<'_>) -> Result<OAuthRow, StoreError> {
         client_hash: row.get(16)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn tokens(byte: u8, expires_at: i64) -> NewTokens {
+        NewTokens {
+            sealed: vec![byte; 40],
+            expires_at: UtcMs(expires_at),
+        }
+    }
+
+    fn failure(client_refused: bool, in_doubt: bool) -> RefreshFailure {
+        RefreshFailure {
+            error: "later".into(),
+            next_attempt_at: UtcMs(9_000),
+            client_hash: "h".into(),
+            in_doubt,
+            client_refused,
+        }
+    }
+
+    async fn with_login() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("r.db")).await.unwrap();
+        let login = |tx: &Tx<'_>| tx.save_login("sales", &tokens(1, HOUR), ("c", "u"), UtcMs(1000));
+        store.write(login).await.unwrap();
+        (dir, store)
+    }
+
+    async fn row(store: &Store) -> OAuthRow {
+        let row: Result<_, StoreError> = store.read(|r| r.oauth_row("sales")).await;
+        row.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_refresh_is_booked_for_the_tokens_that_it_replaces_and_for_no_others() {
+        let (_dir, store) = with_login().await;
+        let first = row(&store).await;
+        let id = first.id;
+        let seen: Result<(), StoreError> = store
+            .write(move |tx| {
+                assert!(tx.book_refresh("other", 1, "", UtcMs(2))?.is_none());
+                assert!(tx.book_refresh("sales", 7, "", UtcMs(2))?.is_none());
+                let booked = tx.book_refresh("sales", 1, "", UtcMs(2_000))?.unwrap();
+                assert_eq!(booked.booked_at, None);
+                // The next one sees that this one never got its answer.
+                let again = tx.book_refresh("sales", 1, "", UtcMs(3_000))?.unwrap();
+                assert_eq!(again.booked_at, Some(UtcMs(2_000)));
+                assert!(!tx.save_refresh(id, 7, &tokens(9, HOUR), false, UtcMs(4_000))?);
+                assert!(tx.save_refresh(id, 1, &tokens(2, 2 * HOUR), true, UtcMs(4_000))?);
+                assert!(!tx.save_refresh(id, 1, &tokens(3, HOUR), false, UtcMs(5_000))?);
+                Ok(())
+            })
+            .await;
+        seen.unwrap();
+        let now = row(&store).await;
+        assert_eq!(
+            (now.version, now.sealed, now.booked_at),
+            (2, vec![2; 40], None)
+        );
+        assert_eq!(
+            (now.forced_at, now.obtained_at),
+            (UtcMs(4_000), first.obtained_at)
+        );
+    }
+
+    #[tokio::test]
+    async fn failures_pause_and_a_refusal_ends_it_until_the_next_login() {
+        let (_dir, store) = with_login().await;
+        let id = row(&store).await.id;
+        let write = |f: fn(&Tx<'_>, i64) -> Result<(), StoreError>| {
+            let store = store.clone();
+            async move { store.write(move |tx| f(tx, id)).await.unwrap() }
+        };
+        write(|tx, id| {
+            tx.book_refresh("sales", 1, "h", UtcMs(2_000))?;
+            tx.refresh_failed(id, 1, &failure(false, true), UtcMs(3_000))?;
+            assert!(tx.book_refresh("sales", 1, "h", UtcMs(8_999))?.is_none());
+            assert!(
+                tx.book_refresh("sales", 1, "other", UtcMs(3_001))?
+                    .is_some()
+            );
+            tx.refresh_failed(id, 1, &failure(true, false), UtcMs(4_000))
+        })
+        .await;
+        let failed = row(&store).await;
+        assert_eq!(
+            (failed.state, failed.failures),
+            (OAuthState::ClientRefused, 2)
+        );
+        assert_eq!(failed.booked_at, None, "an answer came");
+        write(|tx, id| tx.refresh_refused(id, 1, "invalid_grant", UtcMs(5_000))).await;
+        write(|tx, _| {
+            assert!(tx.book_refresh("sales", 1, "", UtcMs(99_000))?.is_none());
+            tx.save_login("sales", &tokens(4, HOUR), ("c", "u"), UtcMs(500))
+        })
+        .await;
+        let again = row(&store).await;
+        assert_eq!(
+            (again.state, again.failures, again.id),
+            (OAuthState::Good, 0, id)
+        );
+        // Also with a clock that was set back it is another login.
+        assert_eq!(again.obtained_at, UtcMs(1001));
+        assert!(again.error.is_empty() && again.version == 2);
+    }
+
+    #[tokio::test]
+    async fn the_lock_is_held_by_one_and_freed_by_dropping_it() {
+        let (_dir, store) = with_login().await;
+        let held = store.try_lock_tokens(1).await.unwrap();
+        assert!(held.is_some());
+        assert!(store.try_lock_tokens(1).await.unwrap().is_none());
+        assert!(store.try_lock_tokens(2).await.unwrap().is_some());
+        drop(held);
+        assert!(store.try_lock_tokens(1).await.unwrap().is_some());
+    }
+}

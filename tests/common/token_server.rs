@@ -91,6 +91,8 @@ pub(crate) struct Desk {
     pub(crate) reuses: usize,
     /// The most refreshes under way at once.
     pub(crate) at_once: usize,
+    /// The last access token that it gave out.
+    pub(crate) access_token: String,
     /// Every secret that it gave out.
     pub(crate) secrets: Vec<String>,
     under_way: usize,
@@ -145,6 +147,7 @@ impl TokenServer {
             polls: Vec::new(),
             reuses: 0,
             at_once: 0,
+            access_token: String::new(),
             secrets: vec![CLIENT_SECRET.to_owned()],
             under_way: 0,
             refresh_tokens: HashMap::new(),
@@ -278,6 +281,7 @@ impl Desk {
             URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
         );
         self.secrets.push(token.clone());
+        self.access_token.clone_from(&token);
         token
     }
 

@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod expiry;
 mod kill;
 mod login;
 mod renewal;

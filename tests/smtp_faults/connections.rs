@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use replyd::config::{AuthMechanism, Credential, Security};
+use replyd::config::{AuthMechanism, Credential, SecretCommand, Security};
 
 use crate::server::{Act, PASSWORD, Server, Step, USER, at, at_nth, jump, right};
 use crate::{RAW, mail, mailer, send, short, text};
@@ -134,8 +134,13 @@ async fn every_mechanism_signs_in() {
         ),
         (
             AuthMechanism::XOAuth2,
-            Credential::TokenFile(token),
+            Credential::TokenFile(token.clone()),
             "AUTH XOAUTH2 ",
+        ),
+        (
+            AuthMechanism::OAuthBearer,
+            Credential::TokenFile(token),
+            "AUTH OAUTHBEARER ",
         ),
     ];
     for (auth, credential, command) in table {
@@ -159,6 +164,33 @@ async fn login_is_used_where_plain_is_not_offered() {
     settings.auth = AuthMechanism::Plain;
     let (outcome, _) = send(&mailer(&settings), mail(RAW)).await;
     assert_eq!(short(&outcome), "deferred - needs_sign_in");
+}
+
+#[tokio::test]
+async fn oauthbearer_is_used_where_xoauth2_is_not_offered_and_its_refusal_is_answered() {
+    let server = Server::with_features(Security::Tls, &["AUTH OAUTHBEARER"], right()).await;
+    let mut settings = server.settings();
+    let print =
+        |token: &str| Credential::TokenCommand(SecretCommand::Shell(format!("echo {token}")));
+    settings.credential = Some(print("fresh-token"));
+    let (outcome, _) = send(&mailer(&settings), mail(RAW)).await;
+    assert_eq!(short(&outcome), "sent 250", "{}", text(&outcome));
+    settings.credential = Some(print("old-token"));
+    let (outcome, _) = send(&mailer(&settings), mail(RAW)).await;
+    assert_eq!(short(&outcome), "deferred 535 needs_sign_in");
+    assert!(text(&outcome).contains("status 401"), "{}", text(&outcome));
+    assert!(!text(&outcome).contains("old-token"));
+    // A command that fails is no refusal: it is run again soon.
+    settings.credential = Some(Credential::TokenCommand(SecretCommand::Shell(
+        "exit 3".into(),
+    )));
+    let (outcome, _) = send(&mailer(&settings), mail(RAW)).await;
+    assert_eq!(short(&outcome), "deferred - down");
+    assert!(
+        text(&outcome).contains("exit status: 3"),
+        "{}",
+        text(&outcome)
+    );
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ impl Server {
         let features = [
             "8BITMIME",
             "SMTPUTF8",
-            "AUTH PLAIN LOGIN XOAUTH2",
+            "AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER",
             "SIZE 10000000",
         ];
         Self::with_features(security, &features, script).await
@@ -404,13 +404,19 @@ impl Peer<Box<dyn Io>> {
                 }
                 right
             }
-            ["AUTH", "XOAUTH2", blob] => {
-                let want = format!("user={USER}\x01auth=Bearer fresh-token\x01\x01");
+            ["AUTH", name @ ("XOAUTH2" | "OAUTHBEARER"), blob] => {
+                // RFC 7628 §3.1, and §3.2.3 for what answers a refusal.
+                let (user, dummy) = if *name == "XOAUTH2" {
+                    (format!("user={USER}\x01"), "")
+                } else {
+                    (format!("n,a={USER},\x01"), "AQ==")
+                };
+                let want = format!("{user}auth=Bearer fresh-token\x01\x01");
                 let right = *blob == STANDARD.encode(want);
                 if !right {
                     self.say(b"334 eyJzdGF0dXMiOiI0MDEifQ==\r\n").await?;
-                    let empty = self.line().await?;
-                    assert_eq!(empty.as_deref(), Some(""));
+                    let answer = self.line().await?;
+                    assert_eq!(answer.as_deref(), Some(dummy));
                 }
                 right
             }

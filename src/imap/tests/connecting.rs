@@ -224,6 +224,49 @@ async fn xoauth2_sends_the_token_and_answers_the_refusals_challenge() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn oauthbearer_is_used_where_xoauth2_is_not_offered_and_its_refusal_is_answered() {
+    let bearer = STANDARD.encode("n,a=ann,\x01auth=Bearer ya29.token\x01\x01");
+    let challenge = STANDARD.encode("{\"status\":\"invalid_token\",\"scope\":\"mail\"}");
+    let e = over(token(), async |server| {
+        let greeting = "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=OAUTHBEARER] hello\r\n";
+        server.say(greeting).await;
+        server
+            .expect(&format!("AUTHENTICATE OAUTHBEARER {bearer}"))
+            .await;
+        server.say(format!("+ {challenge}\r\n")).await;
+        // RFC 7628 §3.2.3: a dummy, of one %x01.
+        assert_eq!(server.line().await, "AQ==");
+        server.say("R1 NO [AUTHENTICATIONFAILED] no\r\n").await;
+    });
+    let e = e.await.unwrap_err();
+    assert!(
+        e.is_auth() && e.to_string().contains("status invalid_token"),
+        "{e}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn xoauth2_goes_before_oauthbearer_unless_the_settings_say_otherwise() {
+    let both = "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=OAUTHBEARER AUTH=XOAUTH2] hello\r\n";
+    for (auth, command) in [
+        (AuthMechanism::Auto, "AUTHENTICATE XOAUTH2 "),
+        (AuthMechanism::OAuthBearer, "AUTHENTICATE OAUTHBEARER "),
+    ] {
+        let (client, mut server) = pipe();
+        let (mut settings, budget, sign_in) = (settings(), budget(), token());
+        settings.auth = auth;
+        let (got, ()) = tokio::join!(connect_over(client, &settings, &sign_in, &budget), async {
+            server.say(both).await;
+            server
+                .answer(command, "{} OK [CAPABILITY IMAP4rev1] in\r\n")
+                .await;
+            drop(server);
+        });
+        got.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_token_is_not_sent_by_other_mechanisms() {
     let got = over(token(), async |server| {
