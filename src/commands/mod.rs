@@ -32,7 +32,7 @@ use crate::cli::{
     SentCommand,
 };
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
-use crate::fault;
+use crate::fault::{self, Fault};
 use crate::listener::Progress;
 use crate::telemetry;
 use crate::wake::Doorbell;
@@ -143,7 +143,10 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
         if is_service {
             stop_on_signals(stop.clone())?;
         }
-        let app = App::open(loaded.settings).await?;
+        let app = match App::open(loaded.settings).await {
+            Err(e) if is_service => return Ok(cannot_start(&e)),
+            other => other?,
+        };
         let vault = app.vault().clone();
         let done = match &cli.command {
             None | Some(Command::Run(_)) if cli.run.once => look::once(app).await,
@@ -170,6 +173,17 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
         }
         done
     })
+}
+
+/// The service's own log says why it ends at once.
+fn cannot_start(e: &anyhow::Error) -> Exit {
+    let fault = fault::of_any(e).unwrap_or(Fault::Unexpected);
+    error!(
+        fault = fault.code(),
+        "replyd cannot start: {e:#}. {}",
+        fault.sentence("", "")
+    );
+    fault.exit()
 }
 
 /// Listens until Ctrl+C or SIGTERM; a second signal ends the process at once.

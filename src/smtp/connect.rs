@@ -410,7 +410,7 @@ async fn start_tls(
         return Err(Failure::new(
             Step::StartTls,
             Kind::NoStartTls,
-            "The server offers no STARTTLS (set implicit TLS, port 465, if it has that)",
+            "STARTTLS is not among what it offers",
         ));
     }
     link.complete(within(limits::COMMAND, until), Starttls)

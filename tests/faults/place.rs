@@ -1,6 +1,7 @@
 //! An installation whose settings a test spoils, and looks at what doctor makes of it.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -112,7 +113,11 @@ impl Place {
 
     /// An installation with these settings; not started yet.
     pub(crate) fn install(&self) -> Replyd {
-        Replyd::new(&self.toml())
+        let replyd = Replyd::new(&self.toml());
+        // It holds passwords.
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(replyd.dir().join("replyd.toml"), mode).unwrap();
+        replyd
     }
 }
 

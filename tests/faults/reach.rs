@@ -25,7 +25,8 @@ fn both(place: &Place, check: &str, fault: &str, detail: &str, doctor: i32, once
 
 #[test]
 fn a_wrong_host_is_an_unknown_host() {
-    let mut place = Place::reading(&dovecot());
+    let dovecot = dovecot();
+    let mut place = Place::reading(&dovecot);
     // RFC 6761: never there, whatever the resolver.
     place.imap.host = "imap.nowhere.invalid".into();
     let replyd = place.install();
@@ -43,7 +44,8 @@ fn a_wrong_host_is_an_unknown_host() {
 
 #[test]
 fn a_closed_port_is_named() {
-    let mut place = Place::reading(&dovecot());
+    let dovecot = dovecot();
+    let mut place = Place::reading(&dovecot);
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     place.imap.host = "127.0.0.1".into();
     place.imap.port = free.local_addr().unwrap().port();
@@ -54,7 +56,8 @@ fn a_closed_port_is_named() {
 
 #[test]
 fn a_certificate_of_nobody_we_trust_is_named_with_its_issuer() {
-    let mut place = Place::reading(&dovecot());
+    let dovecot = dovecot();
+    let mut place = Place::reading(&dovecot);
     place.imap.ca_file = None;
     both(
         &place,
@@ -156,8 +159,12 @@ fn the_sending_server_has_the_same_names() {
     let told = Told::by(&place.install(), &[], 75);
     told.assert_fault("smtp.connect", "port-closed", "localhost");
 
-    // The port of other servers: TLS is offered, a sign-in is not.
+    // The port of other servers: no TLS; then TLS, and no sign-in.
     let mut place = Place::on(&host);
+    place.smtp().port = host.postfix.smtp_port();
+    let told = Told::by(&place.install(), &[], 2);
+    told.assert_fault("smtp.tls", "starttls-missing", "localhost");
+    host.postfix.set("smtpd_tls_security_level", "may");
     place.smtp().port = host.postfix.smtp_port();
     let told = Told::by(&place.install(), &[], 2);
     told.assert_fault("smtp.sign_in", "smtp-auth-missing", "localhost");
