@@ -426,7 +426,6 @@ CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automa
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
 CREATE INDEX outbox_unfiled ON outbox (account_id, finished_at) WHERE state = 'sent' AND filed = '';
-CREATE INDEX outbox_alerts ON outbox (id) WHERE kind = 'alert' AND state IN ('queued', 'deferred', 'sending');
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Each attempt of a mail and how it ended, for people.

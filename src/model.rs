@@ -90,6 +90,10 @@ macro_rules! words {
     };
 }
 
+mod alert;
+
+pub use alert::{AlertEvent, AlertTopic, AlertWay};
+
 words! {
     /// What kind of mail a message is, by itself (before it is matched).
     Nature, "nature" {
@@ -327,40 +331,6 @@ mod folders;
 mod oauth;
 pub use folders::{Filed, FilesSent, FolderRole, SenderAuth};
 pub use oauth::OAuthState;
-
-words! {
-    /// What an alert is about.
-    AlertTopic, "alert topic" {
-        /// The account's mailboxes are not heard.
-        Hearing => "hearing",
-        /// The account's mails do not leave.
-        Sending => "sending",
-    }
-}
-
-words! {
-    /// What the operator is told.
-    AlertEvent, "alert event" {
-        /// It began.
-        Raised => "raised",
-        /// It became graver: a person must sign in.
-        Worse => "worse",
-        /// It is over.
-        Ended => "ended",
-    }
-}
-
-words! {
-    /// By which way the operator is told, besides the log.
-    AlertWay, "alert way" {
-        /// A mail through the outbox.
-        Mail => "mail",
-        /// A POST to the webhook.
-        Webhook => "webhook",
-        /// The command.
-        Command => "command",
-    }
-}
 
 words! {
     /// Whether a server takes DONE, FETCH and IDLE in one write.

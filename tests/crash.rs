@@ -102,6 +102,13 @@ const AFTER_HANDOVER: &[&str] = &[
     "outbox.before_commit",
 ];
 
+/// Points on another way than a message's, each killed at in the test that is named.
+const ELSEWHERE: &[&str] = &[
+    // tests/outage/edges.rs, a_process_that_dies_while_it_tells_tells_it_once_in_the_end
+    "alerts.before_commit",
+    "alerts.claimed",
+];
+
 #[test]
 fn every_named_point_is_listed_passed_by_the_sources_and_killed_at() {
     let listed: BTreeSet<&str> = faultpoint::ALL.iter().copied().collect();
@@ -143,6 +150,8 @@ fn every_named_point_is_listed_passed_by_the_sources_and_killed_at() {
         .iter()
         .map(|(_, point)| *point)
         .chain(others)
+        .chain(tokens)
+        .chain(ELSEWHERE.iter().copied())
         .collect();
     assert_eq!(killed, listed, "points at which nothing is killed");
 }

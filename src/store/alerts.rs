@@ -126,28 +126,41 @@ impl Reader<'_> {
     /// What SQLite says.
     pub fn watch_view(&self, late: UtcMs) -> Result<WatchView, StoreError> {
         let pauses = self.smtp_pauses()?;
-        let mut waits = self.conn.prepare_cached(
-            "SELECT 1 FROM outbox WHERE state IN ('queued', 'deferred', 'sending')
-               AND account_id = ?1 LIMIT 1",
-        )?;
         let mut waiting = Vec::new();
         for pause in &pauses {
-            if waits.exists([pause.account_id.0])? {
+            if self.mails_wait(pause.account_id)? {
                 waiting.push(pause.account_id);
             }
         }
-        let overdue = self
+        let mut overdue: Vec<(AccountId, UtcMs)> = self
             .conn
             .prepare_cached(
                 "SELECT account_id, min(next_attempt_at) FROM outbox
-                 WHERE state IN ('queued', 'deferred', 'sending') AND next_attempt_at < ?1
-                   AND kind <> 'campaign' AND held = 0
+                 WHERE state IN ('queued', 'deferred') AND kind <> 'campaign' AND held = 0
+                   AND next_attempt_at < ?1
                  GROUP BY account_id",
             )?
             .query_map([late.0], |row| {
                 Ok((AccountId(row.get(0)?), UtcMs(row.get(1)?)))
             })?
             .collect::<Result<_, _>>()?;
+        // A lease that ended long ago and that nobody has settled.
+        let leases: Vec<(AccountId, UtcMs)> = self
+            .conn
+            .prepare_cached(
+                "SELECT account_id, min(next_attempt_at) FROM outbox
+                 WHERE state = 'sending' AND next_attempt_at < ?1 GROUP BY account_id",
+            )?
+            .query_map([late.0], |row| {
+                Ok((AccountId(row.get(0)?), UtcMs(row.get(1)?)))
+            })?
+            .collect::<Result<_, _>>()?;
+        for (account, due) in leases {
+            match overdue.iter_mut().find(|(known, _)| *known == account) {
+                Some((_, known)) => *known = (*known).min(due),
+                None => overdue.push((account, due)),
+            }
+        }
         Ok(WatchView {
             accounts: self.accounts()?,
             pauses,
@@ -155,6 +168,28 @@ impl Reader<'_> {
             overdue,
             open: self.open_alerts()?,
         })
+    }
+
+    /// Whether mails of the account are queued that nothing holds but its server.
+    fn mails_wait(&self, account: AccountId) -> Result<bool, StoreError> {
+        let ordinary = self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM outbox INDEXED BY outbox_due
+                 WHERE state IN ('queued', 'deferred') AND kind <> 'campaign' AND held = 0
+                   AND account_id = ?1 LIMIT 1",
+            )?
+            .exists([account.0])?;
+        let campaign = || {
+            self.conn
+                .prepare_cached(
+                    "SELECT 1 FROM outbox INDEXED BY outbox_campaign_due
+                     WHERE state IN ('queued', 'deferred') AND kind = 'campaign' AND held = 0
+                       AND account_id = ?1 LIMIT 1",
+                )?
+                .exists([account.0])
+        };
+        Ok(ordinary || campaign()?)
     }
 
     /// Incidents that are not over.

@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use crate::common::bin::Replyd;
 use crate::common::scenario::{Scenario, Setting};
 use crate::common::wait_for;
+use crate::world::{Settings, World, short};
 
 const CONSOLE: &str = "[[accounts]]\nname = \"desk\"\naddress = \"desk@homes.example\"\n\
      password = \"x\"\nimap.host = \"localhost\"\nimap.port = 1\nsmtp.console = true\n\
@@ -102,4 +104,47 @@ fn systemd_is_told_the_states_in_one_line() {
         text.contains("STATUS=desk: live").then_some(())
     });
     running.terminate().assert_code(0);
+}
+
+/// Killed between the steps of an alert: what was not committed is told by the next start, what
+/// was committed is not told again.
+#[test]
+fn a_process_that_dies_while_it_tells_tells_it_once_in_the_end() {
+    for point in ["alerts.before_commit", "alerts.claimed"] {
+        let world = World::new(Settings {
+            // Nobody listens there: the desk is down from the start.
+            imap_port: Some(1),
+            ..Settings::default()
+        });
+        let crash = [("REPLYD_CRASH_AT", point)];
+        let dead = world.replyd.start_with(&["run"], &crash).finish();
+        assert_eq!(dead.status.signal(), Some(9), "{}", dead.output());
+        assert_eq!(world.hook.told().len(), 0, "{point}");
+        // What a dead process had booked comes back with its lease: as if that were over.
+        let conn = rusqlite::Connection::open(world.replyd.database()).unwrap();
+        conn.execute("UPDATE alert_notes SET next_try_at = 0", [])
+            .unwrap();
+        let running = world.start();
+        assert_eq!(short(&world.hook.wait_for(1)), ["desk raised down"]);
+        assert_eq!(
+            world.wait_for_ops(1),
+            ["replyd: account desk does not hear"],
+            "{point}"
+        );
+        // Another start, and looks: nothing more.
+        running.kill();
+        let mut running = world.start();
+        for _ in 0..2 {
+            running.wait_for_event("further tries", |event| {
+                event["account"] == "desk"
+                    && event["message"]
+                        .as_str()
+                        .is_some_and(|m| m.starts_with("connection ended"))
+            });
+        }
+        assert_eq!(world.hook.told().len(), 1, "{point}");
+        assert_eq!(world.rows().count("alerts"), 1, "{point}");
+        assert_eq!(world.ops_got().len(), 1, "{point}");
+        running.terminate().assert_code(0);
+    }
 }

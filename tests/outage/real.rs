@@ -111,7 +111,7 @@ fn a_changed_password_is_told_at_once_and_not_tried_in_a_storm() {
     let text = status.stdout();
     for part in [
         "needs_sign_in",
-        "do: mend user and password",
+        "do: Mend user and password",
         "next try at",
         "was told at",
     ] {
