@@ -150,7 +150,6 @@ fn every_named_point_is_listed_passed_by_the_sources_and_killed_at() {
         .iter()
         .map(|(_, point)| *point)
         .chain(others)
-        .chain(tokens)
         .chain(ELSEWHERE.iter().copied())
         .collect();
     assert_eq!(killed, listed, "points at which nothing is killed");
