@@ -298,33 +298,6 @@ impl Dovecot {
         self.put(user, raw.as_ref(), Some(arrived), Some(flags));
     }
 
-    /// Makes a folder, as a mail program would.
-    #[track_caller]
-    pub(crate) fn create(&self, user: &str, folder: &str) {
-        self.signed_in(user).ok(&format!("CREATE \"{folder}\""));
-    }
-
-    /// Puts a mail into a folder (its name in modified UTF-7), as a mail program does that files
-    /// what was sent, with this time as its INTERNALDATE.
-    #[track_caller]
-    pub(crate) fn file(&self, user: &str, folder: &str, raw: impl AsRef<[u8]>, at: UtcMs) {
-        self.signed_in(user).append(folder, raw.as_ref(), at);
-    }
-
-    /// A connection of the user's own mail program.
-    #[track_caller]
-    pub(crate) fn signed_in(&self, user: &str) -> ImapClient {
-        let mut client = self.connect();
-        client.login(user, PASSWORD);
-        client
-    }
-
-    /// Every mail of a folder (its name in modified UTF-7) with its flags.
-    #[track_caller]
-    pub(crate) fn folder(&self, user: &str, folder: &str) -> Vec<(String, String)> {
-        self.signed_in(user).all_of(folder)
-    }
-
     fn put(&self, user: &str, raw: &[u8], arrived: Option<UtcMs>, flags: Option<&str>) {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let maildir = self.maildir(user);
