@@ -421,3 +421,6 @@ pub(super) fn is_daemon_local(local: &str) -> bool {
         || plain.ends_with("mailerdaemon")
         || plain.ends_with("postmaster")
 }
+
+#[cfg(test)]
+mod tests;

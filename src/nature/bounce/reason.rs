@@ -1,5 +1,6 @@
 //! Why a delivery failed: status, permanence, and whether the address is gone.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
@@ -69,7 +70,7 @@ pub(super) struct Told {
 /// Why the failures happened. One dead address makes the whole dead: campaign mails have one
 /// recipient each.
 pub(super) fn tell(failures: &[Failure], report: &Report<'_>) -> Told {
-    let own = report.own_words();
+    let own = Own::of(report.own_words());
     let mut told = Told::default();
     let nothing = [Failure::default()];
     let failures = if failures.is_empty() {
@@ -79,7 +80,7 @@ pub(super) fn tell(failures: &[Failure], report: &Report<'_>) -> Told {
     };
     let mut dead_status = None;
     for failure in failures {
-        let one = tell_one(failure, own);
+        let one = tell_one(failure, &own);
         if one.address_dead == Some(true) && told.address_dead != Some(true) {
             dead_status = Some(one.status.clone());
         }
@@ -106,34 +107,66 @@ pub(super) fn of_words(status: &str, said: &str) -> Told {
         words: said.to_owned(),
         ..Failure::default()
     };
-    tell_one(&failure, "")
+    tell_one(&failure, &Own::of(""))
 }
 
-fn tell_one(failure: &Failure, own: &str) -> Told {
+/// A report's own text, read once for all its failures.
+struct Own<'t> {
+    text: &'t str,
+    folded: String,
+    /// What counts where nothing is said of a failure by itself.
+    said: OnceCell<(Reason, Option<&'t str>)>,
+}
+
+impl<'t> Own<'t> {
+    fn of(text: &'t str) -> Self {
+        Self {
+            text,
+            folded: fold(&without_links(text), MAX_REASON_BYTES),
+            said: OnceCell::new(),
+        }
+    }
+
+    fn said(&self) -> &(Reason, Option<&'t str>) {
+        self.said.get_or_init(|| {
+            let reply = first(&REPLY, self.text);
+            // What another server said is more than what the report makes of it.
+            let answers = answers(self.text);
+            let mut reasons: Vec<(bool, Reason)> = answers
+                .iter()
+                .map(|a| (a.starts_with('5'), Reason::of(a, &self.folded)))
+                .collect();
+            let gone = |(permanent, r): &(bool, Reason)| *permanent && r.gone && !r.stays;
+            let telling = |(_, r): &(bool, Reason)| r.is_telling();
+            let best = reasons
+                .iter()
+                .position(gone)
+                .or_else(|| reasons.iter().position(telling))
+                .or_else(|| (!reasons.is_empty() && self.text.contains("<<< ")).then_some(0));
+            let reason = match best {
+                Some(best) => reasons.swap_remove(best).1,
+                None => Reason::of(self.text, &self.folded),
+            };
+            (reason, reply)
+        })
+    }
+}
+
+fn tell_one(failure: &Failure, own: &Own<'_>) -> Told {
     let said = failure.words.trim();
-    // What another server said is more than what the report makes of it.
-    let answers = if said.is_empty() {
-        answers(own)
+    let status = status(&failure.status, said, own.text);
+    let its_own;
+    let (reason, reply) = if said.is_empty() {
+        let (reason, reply) = own.said();
+        (reason, *reply)
     } else {
-        Vec::new()
+        its_own = Reason::of(said, &own.folded);
+        let reply = first(&REPLY, said).or_else(|| first(&REPLY, own.text));
+        (&its_own, reply)
     };
-    let words = if said.is_empty() {
-        let telling = |a: &&String| Reason::of(a, own).is_telling();
-        let gone = answers.iter().find(|a| {
-            let reason = Reason::of(a, own);
-            a.starts_with('5') && reason.gone && !reason.stays
-        });
-        let best = gone.or_else(|| answers.iter().find(telling));
-        let marked = answers.first().filter(|_| own.contains("<<< "));
-        best.or(marked).map_or(own, String::as_str)
-    } else {
-        said
-    };
-    let status = status(&failure.status, said, own);
-    let reply = first(&REPLY, words).or_else(|| first(&REPLY, own));
-    let reason = Reason::of(words, own);
-    let address_dead = Some(is_dead(status.as_deref(), reply, &reason));
-    let silent = status.is_none() && reply.is_none() && words.trim().is_empty();
+    let address_dead = Some(is_dead(status.as_deref(), reply, reason));
+    let silent =
+        status.is_none() && reply.is_none() && said.is_empty() && own.text.trim().is_empty();
     let permanent = match (&status, reply) {
         (Some(status), _) => Some(status.starts_with('5')),
         (None, Some(reply)) => Some(reply.starts_with('5')),
@@ -231,16 +264,12 @@ impl Reason {
         self.gone || self.stays || self.denied || self.unavailable || self.never_accepts
     }
 
+    /// Of what was said; the stage may stand elsewhere in the report, `own` folded.
     fn of(words: &str, own: &str) -> Self {
         let folded = fold(&without_links(words), MAX_REASON_BYTES);
         let hits = lexicon::in_reason(&folded);
         let gone = gone_at(&folded, &hits);
-        let stage = if words.len() >= own.len() {
-            folded.clone()
-        } else {
-            format!("{folded}\n{}", fold(own, MAX_REASON_BYTES))
-        };
-        let any = |list: &[&str]| list.iter().any(|w| stage.contains(w));
+        let any = |list: &[&str]| list.iter().any(|w| folded.contains(w) || own.contains(w));
         Self {
             gone: gone.is_some(),
             // `not listed in the directory` is no blocklist.

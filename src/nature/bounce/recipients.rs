@@ -1,6 +1,8 @@
 //! Whom a mail did not reach: from the status fields, else `X-Failed-Recipients`, else the text,
 //! where an address counts by what stands around it.
 
+use std::collections::HashSet;
+
 use super::{BounceClass, Report, is_daemon_local};
 use crate::mime::{Mail, bare_address};
 use crate::model::address_key;
@@ -10,6 +12,8 @@ use crate::nature::prefix;
 
 /// Failed addresses that are kept.
 const MAX_RECIPIENTS: usize = 50;
+/// Addresses of one header, or of the text, that are looked at.
+const MAX_LISTED: usize = 200;
 /// Lines of a report's text that are looked at.
 const MAX_LINES: usize = 400;
 /// Points at which an address in the text counts as failed.
@@ -31,11 +35,11 @@ pub(super) struct Failure {
 /// The addresses of failures, each once.
 pub(super) fn addresses(failures: &[Failure]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
+    let mut keys = HashSet::new();
     for failure in failures {
         for address in [&failure.original, &failure.address].into_iter().flatten() {
             let key = address_key(address);
-            let known = found.iter().any(|f| address_key(f) == key);
-            if !key.is_empty() && !known && found.len() < MAX_RECIPIENTS {
+            if !key.is_empty() && found.len() < MAX_RECIPIENTS && keys.insert(key) {
                 found.push(address.clone());
             }
         }
@@ -71,13 +75,13 @@ pub(super) fn of(report: &Report<'_>, class: BounceClass) -> Vec<Failure> {
         all.any(|f| f.address.is_some() || f.original.is_some())
     };
     let header = report.mail.header_values("x-failed-recipients");
-    for address in header
-        .flat_map(|v| v.split([',', ';']))
-        .filter_map(bare_address)
-    {
-        let key = address_key(&address);
-        let known = addresses(&failures).iter().any(|a| address_key(a) == key);
-        if !known && failures.len() < MAX_RECIPIENTS {
+    let listed = header.flat_map(|v| v.split([',', ';'])).take(MAX_LISTED);
+    let mut keys: HashSet<String> = addresses(&failures)
+        .iter()
+        .map(|a| address_key(a))
+        .collect();
+    for address in listed.filter_map(bare_address) {
+        if failures.len() < MAX_RECIPIENTS && keys.insert(address_key(&address)) {
             failures.push(Failure {
                 address: Some(address),
                 ..Failure::default()
@@ -127,6 +131,7 @@ pub(super) fn names_one(report: &Report<'_>) -> bool {
 
 struct Found<'t> {
     address: &'t str,
+    key: String,
     points: i32,
     line: usize,
 }
@@ -138,6 +143,15 @@ fn of_text(report: &Report<'_>) -> Vec<Failure> {
     let ours: Vec<String> = mail.to.iter().chain(&mail.from).map(|a| a.key()).collect();
     let mut found: Vec<Found<'_>> = Vec::new();
     let mut cued_until = 0;
+    let mut seen = 0;
+    // Each line is looked at once, however many addresses stand around it.
+    let mut reasons: Vec<Option<bool>> = vec![None; lines.len()];
+    let mut has_reason_at = |n: usize| {
+        let Some((known, line)) = reasons.get_mut(n).zip(lines.get(n)) else {
+            return false;
+        };
+        *known.get_or_insert_with(|| has_reason(line))
+    };
     for (n, line) in lines.iter().enumerate() {
         if is_cue(line) {
             cued_until = n + 5;
@@ -145,6 +159,10 @@ fn of_text(report: &Report<'_>) -> Vec<Failure> {
         // An indented list below its cue.
         let cued = n > 0 && n <= cued_until;
         for (at, address) in addresses_in(line) {
+            seen += 1;
+            if seen > MAX_LISTED {
+                break;
+            }
             let key = address_key(address);
             let local = key.split('@').next().unwrap_or_default();
             if ours.contains(&key) || is_daemon_local(local) || !key.contains('.') {
@@ -154,20 +172,19 @@ fn of_text(report: &Report<'_>) -> Vec<Failure> {
             if points > 0 && cued {
                 points += 2;
             }
-            let next = lines
-                .get(n + 1..(n + 3).min(lines.len()))
-                .unwrap_or_default();
-            if points > 0 && (has_reason(line) || next.iter().any(|l| has_reason(l))) {
+            let said = points > 0 && (n..n + 3).any(&mut has_reason_at);
+            if said {
                 points += 2;
             }
             if points <= 0 {
                 continue;
             }
-            if let Some(known) = found.iter_mut().find(|f| address_key(f.address) == key) {
+            if let Some(known) = found.iter_mut().find(|f| f.key == key) {
                 known.points = known.points.max(points) + 1;
             } else if found.len() < MAX_RECIPIENTS {
                 let line = n;
                 found.push(Found {
+                    key,
                     address,
                     points,
                     line,

@@ -159,8 +159,9 @@ fn is_mark(line: &str) -> bool {
         return false;
     };
     let colon = line.trim_end().ends_with([':', '-', '：']);
-    // `The following did NOT receive a copy of your message:`
-    if !ruled && head.contains(" not ") {
+    // `The following did NOT receive a copy of your message:`; `Original Message Details` of
+    // Microsoft 365 stand before the reason.
+    if !ruled && head.contains(" not ") || head.contains("details") {
         return false;
     }
     // `Your original message could not be delivered` goes on.
