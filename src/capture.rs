@@ -8,10 +8,10 @@
 mod batch;
 mod known;
 mod opt_out;
+mod rows;
 mod scan;
 mod sent;
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub use batch::{Arrived, Origin, Report};
 pub use scan::{SCAN_CAMPAIGN, ScanReport};
 
 use self::known::Known;
+use self::rows::{content, ours};
 use crate::auth_results;
 use crate::config::{KeepRaw, Settings};
 use crate::disposition;
@@ -31,7 +32,7 @@ use crate::keys::Keys;
 use crate::matcher::{self, Questions, Search};
 use crate::mime::{self, Mail};
 use crate::model::{Disposition, FolderRole, MessageRowId, SenderAuth, address_key};
-use crate::msgid::{self, MsgId};
+use crate::msgid;
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
     Asked, Content, Lookups, Matched, NewConversation, NewMessage, Reader, Speaker, Store,
@@ -543,61 +544,4 @@ fn ref_hashes(questions: &Questions, keys: &Keys) -> Vec<String> {
     }
     hashes.dedup();
     hashes
-}
-
-fn content(mail: &Mail, visible: Visible) -> Content {
-    let addresses = |list: &[crate::model::Address]| {
-        list.iter()
-            .map(|a| a.addr.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let ids = |list: &[MsgId]| list.iter().map(MsgId::as_str).collect::<Vec<_>>().join(" ");
-    Content {
-        from_address: mail
-            .from
-            .as_ref()
-            .map(|a| a.addr.clone())
-            .unwrap_or_default(),
-        from_name: mail
-            .from
-            .as_ref()
-            .map(|a| a.name.clone())
-            .unwrap_or_default(),
-        to_addresses: addresses(&mail.to),
-        subject: mail.subject.clone(),
-        sent_date: mail.date,
-        in_reply_to: ids(&mail.in_reply_to),
-        reference_ids: ids(&mail.references),
-        full_text: mail.text.clone(),
-        visible_text: visible.new_text,
-        visible_sure: visible.sure,
-        visible_quoted: visible.nothing_new,
-        attachments: serde_json::to_string(&mail.attachments).unwrap_or_default(),
-        malformed: serde_json::to_string(&mail.malformed).unwrap_or_default(),
-    }
-}
-
-/// The addresses that are ours, the sales' and the operator's.
-fn ours(settings: &Settings) -> Ours {
-    let keys = |list: &[String]| -> HashSet<String> {
-        list.iter()
-            .map(|a| address_key(a))
-            .filter(|k| !k.is_empty())
-            .collect()
-    };
-    let mut addresses = HashSet::new();
-    for account in &settings.accounts {
-        addresses.insert(account.address.clone());
-        addresses.insert(account.smtp.envelope_from.clone());
-        addresses.extend(account.aliases.iter().cloned());
-    }
-    let addresses: HashSet<String> = keys(&addresses.into_iter().collect::<Vec<_>>());
-    let mut sales = keys(&settings.reply.sales_addresses);
-    sales.extend(keys(std::slice::from_ref(&settings.reply.sales_email)));
-    Ours {
-        addresses,
-        sales,
-        operators: keys(&settings.reply.operator_addresses),
-    }
 }

@@ -19,6 +19,7 @@ pub(crate) mod bin;
 pub(crate) mod certs;
 pub(crate) mod desk;
 pub(crate) mod dovecot;
+mod dovecot_tokens;
 pub(crate) mod folders;
 pub(crate) mod host;
 pub(crate) mod imap_client;
