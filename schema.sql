@@ -358,6 +358,7 @@ CREATE TABLE drafts (
     created_at       INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX drafts_one_open ON drafts (job_id) WHERE state = 'open';
+CREATE INDEX drafts_by_job ON drafts (job_id);
 
 -- What sales are told in one digest instead of one notice each.
 CREATE TABLE digest_items (

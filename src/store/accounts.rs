@@ -306,6 +306,10 @@ impl Tx<'_> {
                  WHERE id = ?1 AND credential_hash <> ?2",
             )?
             .execute(params![account.0, hash])?;
+        if changed == 1 {
+            // The same secret opens the SMTP server: what was refused there may go now, too.
+            self.resume_account(account)?;
+        }
         Ok(changed == 1)
     }
 

@@ -460,7 +460,7 @@ impl Tx<'_> {
         Ok(UtcMs(pause.retry_at))
     }
 
-    fn resume_account(&self, account: AccountId) -> Result<(), StoreError> {
+    pub(in crate::store) fn resume_account(&self, account: AccountId) -> Result<(), StoreError> {
         self.conn
             .prepare_cached("DELETE FROM meta WHERE key = 'smtp:' || ?1")?
             .execute([account.0])?;
