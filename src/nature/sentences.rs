@@ -285,23 +285,3 @@ fn push(ranges: &mut Vec<(usize, usize)>, bytes: &[u8], start: usize, end: usize
         ranges.push((start, end));
     }
 }
-
-#[cfg(test)]
-mod zz {
-    #[test]
-    fn zz_debug() {
-        let t = std::fs::read_to_string("/tmp/dbg.txt").unwrap();
-        for t in t.split("=====") {
-            let f = super::fold(t, 4000);
-            let hits = super::lexicon::in_reply(&f);
-            println!("#### {f}");
-            for (a, b) in super::ranges(&f) {
-                println!("-- {}", &f[a..b]);
-                for h in hits.iter().filter(|h| h.start >= a && h.end <= b) {
-                    println!("     {:?} {} {:?}", h.cue, h.language, &f[h.start..h.end]);
-                }
-            }
-            println!("{:?}", super::of_folded(&f, &hits));
-        }
-    }
-}
