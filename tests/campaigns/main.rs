@@ -4,7 +4,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::unwrap_used,
     reason = "clippy's allowance for tests does not reach helper functions; figures are printed"
 )]
 
