@@ -140,13 +140,17 @@ impl Reader<'_> {
     pub fn message_with_key(&self, key: &str) -> Result<Option<MessageRowId>, StoreError> {
         // An account at a time: the index begins with it.
         let mut statement = self.conn.prepare_cached(
-            "SELECT (SELECT m.id FROM messages m WHERE m.account_id = a.id AND m.message_key = ?1
-                     ORDER BY m.duplicate_of IS NOT NULL, m.id DESC LIMIT 1)
-             FROM accounts a",
+            "SELECT id FROM messages WHERE account_id = ?1 AND message_key = ?2
+             ORDER BY duplicate_of IS NOT NULL, id DESC LIMIT 1",
         )?;
-        let found = statement.query_map([key], |row| row.get::<_, Option<i64>>(0))?;
-        let found: Vec<Option<i64>> = found.collect::<Result<_, _>>()?;
-        Ok(found.into_iter().flatten().max().map(MessageRowId))
+        let mut newest: Option<i64> = None;
+        for account in self.accounts()? {
+            let found = statement
+                .query_row(params![account.id.0, key], |row| row.get::<_, i64>(0))
+                .optional()?;
+            newest = newest.max(found);
+        }
+        Ok(newest.map(MessageRowId))
     }
 
     /// Everything that is known of a message.
