@@ -120,7 +120,7 @@ pub fn warm_up() {
 #[must_use]
 pub fn questions(mail: &Mail, judged: &Judged) -> Questions {
     let mut seen = HashSet::new();
-    let ids: Vec<MsgId> = candidates(mail, true)
+    let ids: Vec<MsgId> = candidates(mail, judged, true)
         .map(|c| c.id)
         .filter(|id| seen.insert(*id))
         .take(MAX_IDS)
@@ -176,7 +176,11 @@ impl Candidate<'_> {
 }
 
 /// The ids in the order in which they count.
-fn candidates(mail: &Mail, reports: bool) -> impl Iterator<Item = Candidate<'_>> {
+fn candidates<'a>(
+    mail: &'a Mail,
+    judged: &'a Judged,
+    reports: bool,
+) -> impl Iterator<Item = Candidate<'a>> {
     fn numbered<'m>(
         ids: impl Iterator<Item = &'m MsgId>,
         method: MatchMethod,
@@ -187,13 +191,18 @@ fn candidates(mail: &Mail, reports: bool) -> impl Iterator<Item = Candidate<'_>>
             place: i + 1,
         })
     }
+    // The id that a report names, which may stand in no part of it, then all that were seen.
+    let original = judged.original_message_id.iter().filter(|_| reports);
     let embedded: &[MsgId] = if reports { &mail.embedded_ids } else { &[] };
+    let others = embedded
+        .iter()
+        .filter(|id| judged.original_message_id.as_ref() != Some(*id));
     numbered(mail.in_reply_to.iter(), MatchMethod::InReplyTo)
         .chain(numbered(
             mail.references.iter().rev(),
             MatchMethod::References,
         ))
-        .chain(numbered(embedded.iter(), MatchMethod::Report))
+        .chain(numbered(original.chain(others), MatchMethod::Report))
 }
 
 /// Searches the sent mail that `mail` answers, or that a report is about.
@@ -272,8 +281,8 @@ impl<'a> Climb<'a> {
     /// Each id once: In-Reply-To mostly stands in References again.
     fn ids(&self) -> Vec<Candidate<'a>> {
         let mut seen = HashSet::new();
-        let mail: &'a Mail = self.mail;
-        candidates(mail, self.is_report)
+        let (mail, judged): (&'a Mail, &'a Judged) = (self.mail, self.judged);
+        candidates(mail, judged, self.is_report)
             .filter(|c| seen.insert(c.id))
             .take(MAX_IDS)
             .collect()

@@ -10,8 +10,6 @@ use crate::visible;
 const MAX_TEXT_BYTES: usize = 3000;
 /// What is looked at of most mails: who says an absence says it here.
 const FIRST_BYTES: usize = 1800;
-/// What is given to the split of new and quoted text.
-const MAX_SPLIT_BYTES: usize = 16 * 1024;
 /// Sentences with fewer words are greetings, names, places.
 const FEW_WORDS: usize = 4;
 /// Unexplained words that a notice sent by a machine may have.
@@ -128,20 +126,17 @@ pub(super) fn of_new_text(mail: &Mail) -> Read {
         read.engaged = read.all.any(&[Cue::Want, Cue::Always]) || folded.contains('?');
         return read;
     }
-    let split = visible::split(super::prefix(&mail.text, MAX_SPLIT_BYTES));
+    let split = visible::of_mail(mail);
     // Nothing new: a forward, or a mail that is nothing but quotes.
-    let nothing_new = !split.sure
-        && !split.quoted.is_empty()
-        && split.new_text.len() >= mail.text.trim().len().min(MAX_SPLIT_BYTES);
-    if nothing_new {
+    if split.nothing_new {
         return Read {
             empty: true,
             engaged: true,
             ..Read::default()
         };
     }
-    let new = split.new_text.as_str();
-    let refolded = fold(new, MAX_TEXT_BYTES);
+    let new = visible::own_words(&split.new_text, false);
+    let refolded = fold(&new, MAX_TEXT_BYTES);
     let hits = lexicon::in_reply(&refolded);
     let mut read = of_folded(&refolded, &hits);
     read.cut = new.len() > MAX_TEXT_BYTES;

@@ -26,6 +26,16 @@ pub struct Understanding {
     pub failed: bool,
 }
 
+impl Understanding {
+    /// What an automatic answer says of the absence. The mail's own date stands for its receipt,
+    /// and UTC for the person's zone.
+    #[must_use]
+    pub fn absence(&self) -> nature::Absence {
+        let received = self.mail.date.unwrap_or_default();
+        nature::absence(&self.mail.subject, &self.visible.new_text, received, "")
+    }
+}
+
 /// Reads a raw message, whole or a prefix of it. `ours` and `keys` tell our own mail from that
 /// of others. Never panics.
 #[must_use]

@@ -93,7 +93,7 @@ pub struct ComplaintFacts {
 /// What an automatic mail says.
 #[derive(Clone, Debug, Serialize)]
 pub struct AutomaticFacts {
-    /// Vacation, acknowledgement, challenge, report or other.
+    /// Vacation, departed, acknowledgement, challenge, report or other.
     pub subtype: Automatic,
     /// When the person is back: `YYYY-MM-DD`.
     pub return_date: Option<String>,
@@ -108,7 +108,7 @@ impl Record {
         let mail = &u.mail;
         let raw = raw.get(..MAX_SEARCHED_BYTES).unwrap_or(raw);
         let id = |id: &MsgId| as_written(raw, id);
-        let original = || mail.embedded_ids.first().map(id);
+        let original = || u.judged.original_message_id.as_ref().map(id);
         let bounce = u.judged.bounce.as_ref().map(|b| BounceFacts {
             class: b.class,
             status: b.status.clone(),
@@ -120,10 +120,13 @@ impl Record {
             recipients: nature::complained_of(mail, &u.judged),
             original_message_id: original(),
         });
-        let automatic = u.judged.automatic.map(|subtype| AutomaticFacts {
-            subtype,
-            return_date: None,
-            stand_in: None,
+        let automatic = u.judged.automatic.map(|subtype| {
+            let absence = u.absence();
+            AutomaticFacts {
+                subtype,
+                return_date: absence.return_date.map(|d| d.to_string()),
+                stand_in: absence.stand_in.map(|s| s.to_string()),
+            }
         });
         let address = |a: &Address| a.addr.clone();
         let mut malformed = mail.malformed.clone();

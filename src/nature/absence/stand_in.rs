@@ -1,5 +1,7 @@
 //! Who stands in for an absent person, where a notice says so.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::mime::bare_address;
@@ -19,6 +21,17 @@ pub struct StandIn {
     pub name: Option<String>,
     /// The address.
     pub address: Option<String>,
+}
+
+impl fmt::Display for StandIn {
+    /// `Ann Lee <ann@x.example>`, or what of it is there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, &self.address) {
+            (Some(name), Some(address)) => write!(f, "{name} <{address}>"),
+            (Some(one), None) | (None, Some(one)) => f.write_str(one),
+            (None, None) => Ok(()),
+        }
+    }
 }
 
 /// Words that stand before a name and are none; all folded.
