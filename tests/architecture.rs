@@ -26,6 +26,7 @@ const TASKS: &[&str] = &["listener", "reply", "outbox", "web"];
 /// No async, no store, no clock, no I/O.
 const PURE: &[&str] = &[
     "auth_results",
+    "understand",
     "mime",
     "msgid",
     "unsubscribe",

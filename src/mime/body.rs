@@ -56,7 +56,17 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
         if !may_be_shown(part) || !is_plain(part) || named || room == 0 {
             continue;
         }
-        let decoded = plain(mail, raw, part);
+        let (decoded, files) = text::without_uuencode(plain(mail, raw, part));
+        for file in files {
+            if mail.attachments.len() >= MAX_ATTACHMENTS {
+                break;
+            }
+            mail.attachments.push(Attachment {
+                name: header::clean_line(&file.name),
+                content_type: "application/octet-stream".to_owned(),
+                size: file.size,
+            });
+        }
         used.push(i);
         let is_html = looks_like_html(&decoded);
         let content = if is_html {
@@ -77,6 +87,10 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
         });
     }
     let first_plain = shown.first().map(|s| s.part);
+    let first_html = tree
+        .parts
+        .iter()
+        .position(|p| may_be_shown(p) && is_html(p));
     // HTML beside the plain text of the same message: its marks tell what is quoted.
     let mut beside: Vec<String> = Vec::new();
     let mut html_room = MAX_HTML_BYTES;
@@ -89,7 +103,7 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
         let known = if part.alternative > 0 {
             served.contains(&part.alternative)
         } else {
-            named || first_plain.is_some_and(|p| p < i)
+            named || first_plain.is_some_and(|p| p < i) && first_html == Some(i)
         };
         used.push(i);
         if known && named {

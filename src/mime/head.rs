@@ -1,6 +1,6 @@
 //! The header of the mail itself: who, to whom, what it answers, and its fallback identity.
 
-use super::{MAX_HEADER_BYTES, MAX_HEADERS, Mail, header, tree};
+use super::{MAX_HEADER_BYTES, MAX_HEADERS, Mail, dated_ahead, header, tree};
 use crate::model::Address;
 use crate::msgid::{self, MsgId};
 
@@ -83,6 +83,14 @@ pub(super) fn read(mut mail: Mail, tree: &tree::Tree<'_>) -> Mail {
             None => "no_date",
         };
         mail.odd(word);
+    }
+    // The newest Received field is the one of the server that has the mailbox.
+    let received = block.first("received").and_then(|value| {
+        let at = value.iter().rposition(|b| *b == b';')?;
+        header::date(value.get(at + 1..)?)
+    });
+    if received.is_some_and(|received| dated_ahead(&mail, received)) {
+        mail.odd("date_ahead");
     }
     mail
 }

@@ -1,17 +1,17 @@
 //! A header block as it came: fields in their order, values raw, and their tolerant reading.
 //! The grammar of single fields (addresses, dates, encoded words) is mail-parser's.
 
-use std::borrow::Cow;
-
 use mail_parser::parsers::MessageStream;
 use mail_parser::{ContentType, HeaderValue};
 
-use super::charset;
+use super::{charset, encoded};
 use crate::model::Address;
 use crate::time::UtcMs;
 
 /// Fields of one block that are kept.
 const MAX_FIELDS: usize = 1000;
+/// Lines that are looked at for a further field, where one line is none.
+const MAX_LOOK_AHEAD: usize = 20;
 /// A field name longer than this is text, not a field.
 const MAX_NAME_BYTES: usize = 128;
 /// What is decoded of one value: mail-parser looks for encoded words in quadratic time.
@@ -53,6 +53,8 @@ impl<'a> Block<'a> {
         let mut at = from;
         // The field being collected: name, where its value starts, where it ends so far.
         let mut open: Option<(&[u8], usize, usize)> = None;
+        // A line that may be the name of a field whose colon comes after a fold.
+        let mut lone: Option<&[u8]> = None;
         while at < raw.len() {
             let end = line_end(raw, at);
             let line = raw.get(at..end).unwrap_or_default();
@@ -75,14 +77,35 @@ impl<'a> Block<'a> {
                 }
                 block.junk_lines += 1;
             } else if continues {
-                if let Some((_, _, value_end)) = &mut open {
+                // `From` and, folded, ` : ann@x.example` (RFC 5322 §4.5.8 lets a fold stand there).
+                let colon = content.trim_ascii_start().starts_with(b":");
+                if let Some(name) = lone.take().filter(|_| colon) {
+                    block.close(raw, open.take());
+                    let value_at = raw
+                        .get(at..)
+                        .and_then(|l| l.iter().position(|b| *b == b':'));
+                    open = Some((name, at + value_at.unwrap_or(0) + 1, end));
+                    block.junk_lines = block.junk_lines.saturating_sub(1);
+                } else if let Some((_, _, value_end)) = &mut open {
                     *value_end = end;
                 }
             } else {
                 block.close(raw, open.take());
+                lone = None;
                 match field_start(raw, at, content) {
                     Some((name, value_at)) => open = Some((name, value_at, end)),
-                    None => block.junk_lines += 1,
+                    None if body_starts(raw, at, &block, &ends) => {
+                        block.body_at = at;
+                        block.complete = true;
+                        block.junk_lines += 1;
+                        return block;
+                    }
+                    None => {
+                        let word = content.trim_ascii();
+                        let name = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+                        lone = name.then_some(word);
+                        block.junk_lines += 1;
+                    }
                 }
             }
             at = end;
@@ -113,6 +136,31 @@ impl<'a> Block<'a> {
     pub(super) fn first(&self, name: &'static str) -> Option<&'a [u8]> {
         self.all(name).next()
     }
+}
+
+/// Whether the body starts at a line that is no field, because the blank line before it was
+/// forgotten: there are fields above, and none in the lines below, up to a blank one.
+fn body_starts(raw: &[u8], from: usize, block: &Block<'_>, ends: &impl Fn(&[u8]) -> bool) -> bool {
+    if block.fields.is_empty() {
+        return false;
+    }
+    let mut at = from;
+    for n in 0..MAX_LOOK_AHEAD {
+        let end = line_end(raw, at);
+        let content = trim_line_end(raw.get(at..end).unwrap_or_default());
+        if content.is_empty() || ends(content) {
+            return true;
+        }
+        // A parameter that was folded without a blank, or a name folded from its colon.
+        let first = n == 0;
+        let parameter = first && content.iter().take(40).any(|b| *b == b'=');
+        let folded_name = n == 1 && content.trim_ascii_start().starts_with(b":");
+        if parameter || folded_name || !first && field_start(raw, at, content).is_some() {
+            return false;
+        }
+        at = end;
+    }
+    true
 }
 
 /// The name and the start of the value, if the line starts a field (RFC 5322 §2.2; blanks
@@ -171,16 +219,11 @@ pub(super) fn text(value: &[u8]) -> String {
 /// As [`text`], with the charset of the body for 8-bit characters that are not UTF-8.
 pub(super) fn text_in(value: &[u8], charset: Option<&str>) -> String {
     let line = utf8_line_in(value, MAX_TEXT_BYTES, charset);
-    let decoded = if line.contains("=?") {
-        let joined = join_encoded_words(&line);
-        match MessageStream::new(joined.as_bytes()).parse_unstructured() {
-            HeaderValue::Text(text) => text.into_owned(),
-            _ => line,
-        }
+    if line.contains("=?") {
+        clean_line(&encoded::decoded(&clean_line(&line)))
     } else {
-        line
-    };
-    clean_line(&decoded)
+        clean_line(&line)
+    }
 }
 
 /// One line without line ends and control characters. Folding becomes one blank.
@@ -204,83 +247,13 @@ pub(super) fn clean_line(text: &str) -> String {
     clean
 }
 
-/// Joins neighbouring encoded words of the same charset and encoding. Senders split them in the
-/// middle of a character, against RFC 2047 §5, and each half alone cannot be decoded.
-fn join_encoded_words(line: &str) -> Cow<'_, str> {
-    if line.matches("=?").count() < 2 {
-        return Cow::Borrowed(line);
-    }
-    let mut joined = String::with_capacity(line.len());
-    let mut rest = line;
-    // Charset and encoding of the encoded word at the end of `joined`, and where its `?=` is.
-    let mut last: Option<(String, usize)> = None;
-    while let Some(at) = rest.find("=?") {
-        let (before, word) = rest.split_at(at);
-        let Some((head, payload, after)) = encoded_word(word) else {
-            let (mark, after) = word.split_at(2);
-            joined.push_str(before);
-            joined.push_str(mark);
-            last = None;
-            rest = after;
-            continue;
-        };
-        let key = head.to_ascii_lowercase();
-        match &last {
-            // Base64 with padding stands for whole bytes and cannot be lengthened.
-            Some((known, end))
-                if *known == key
-                    // Each word of a charset with shift states starts anew.
-                    && !key.starts_with("iso-2022") && !key.starts_with("utf-7")
-                    && before.trim().is_empty()
-                    && !joined.get(..*end).unwrap_or_default().ends_with('=') =>
-            {
-                joined.truncate(*end);
-            }
-            _ => {
-                joined.push_str(before);
-                joined.push_str("=?");
-                joined.push_str(head);
-                joined.push('?');
-            }
-        }
-        joined.push_str(payload);
-        last = Some((key, joined.len()));
-        joined.push_str("?=");
-        rest = after;
-    }
-    joined.push_str(rest);
-    Cow::Owned(joined)
-}
-
-/// Splits `=?charset?B?payload?=rest` into `charset?B`, `payload` and `rest`.
-fn encoded_word(word: &str) -> Option<(&str, &str, &str)> {
-    let inner = word.strip_prefix("=?")?;
-    let charset_end = inner.find('?')?;
-    let (charset, rest) = inner.split_at(charset_end);
-    let encoding = rest.get(1..2)?;
-    let payload = rest.get(2..)?.strip_prefix('?')?;
-    if charset.len() > 40 || charset.contains(char::is_whitespace) {
-        return None;
-    }
-    if !matches!(encoding, "b" | "B" | "q" | "Q") {
-        return None;
-    }
-    let end = payload.find("?=")?;
-    let (payload, after) = payload.split_at(end);
-    if payload.contains('?') {
-        return None;
-    }
-    let head = inner.get(..charset_end + 2)?;
-    Some((head, payload, after.get(2..)?))
-}
-
 /// The addresses of a value, groups flattened, without those that have no address.
 pub(super) fn addresses(value: &[u8]) -> Vec<Address> {
     let line = utf8_line(value, MAX_ADDRESSES_BYTES);
     if !line.contains(['<', '"', '(', ':', ';']) && !line.contains("=?") {
         return bare_addresses(&line);
     }
-    let line = join_encoded_words(&line);
+    let line = encoded::joined(&line);
     let HeaderValue::Address(parsed) = MessageStream::new(line.as_bytes()).parse_address() else {
         return Vec::new();
     };
@@ -341,6 +314,7 @@ pub(super) fn date(value: &[u8]) -> Option<UtcMs> {
 /// A Content-Type or Content-Disposition with its parameters (RFC 2045, RFC 2231).
 pub(super) fn content_type(value: &[u8]) -> Option<ContentType<'static>> {
     let line = utf8_line(value, MAX_TEXT_BYTES);
+    let line = encoded::joined(&line);
     let parsed = MessageStream::new(line.as_bytes()).parse_content_type();
     match parsed.into_owned() {
         HeaderValue::ContentType(ct) => Some(ct),

@@ -6,6 +6,7 @@
 
 mod body;
 mod charset;
+mod encoded;
 mod facts;
 mod head;
 mod header;
@@ -15,6 +16,7 @@ mod report;
 mod text;
 mod tree;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,6 +39,8 @@ pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
 const MAX_HEADERS: usize = 300;
 /// Bytes of all header values that are kept.
 const MAX_HEADER_BYTES: usize = 128 * 1024;
+/// The first line of a message ends within.
+const LINE_END_WITHIN: usize = 2000;
 /// Further than this ahead of its receipt a date is odd.
 const FUTURE_TOLERANCE: Duration = Duration::from_secs(10 * 60);
 
@@ -175,8 +179,12 @@ impl Mail {
 /// Reads a message, whole or a prefix of it. Never panics, never fails.
 #[must_use]
 pub fn parse(raw: &[u8]) -> Mail {
-    let raw = skip_envelope(raw);
+    let lines = line_feeds(raw);
+    let raw = skip_envelope(&lines);
     let mut mail = Mail::default();
+    if matches!(lines, Cow::Owned(_)) {
+        mail.odd("bare_cr");
+    }
     let tree = match catch_unwind(|| tree::read(raw)) {
         Ok(tree) => tree,
         Err(_) => {
@@ -209,7 +217,8 @@ pub fn wants_more_text(prefix: &[u8], total_bytes: u64) -> bool {
     if u64::try_from(prefix.len()).unwrap_or(u64::MAX) >= total_bytes {
         return false;
     }
-    let prefix = skip_envelope(prefix);
+    let lines = line_feeds(prefix);
+    let prefix = skip_envelope(&lines);
     catch_unwind(|| body::is_cut_in_text(&tree::read(prefix), prefix)).unwrap_or(false)
 }
 
@@ -260,6 +269,21 @@ fn push_words(to: &mut String, text: &str) {
     }
 }
 
+/// With line feeds, if lines end with a lone CR, as programs of old Macs write them.
+fn line_feeds(raw: &[u8]) -> Cow<'_, [u8]> {
+    let head = raw.get(..LINE_END_WITHIN).unwrap_or(raw);
+    if head.contains(&b'\n') || !head.contains(&b'\r') {
+        return Cow::Borrowed(raw);
+    }
+    let mut lines = Vec::with_capacity(raw.len());
+    let mut bytes = raw.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        let lone = *byte == b'\r' && bytes.peek() != Some(&&b'\n');
+        lines.push(if lone { b'\n' } else { *byte });
+    }
+    Cow::Owned(lines)
+}
+
 /// Without a byte order mark, blank lines and an mbox `From ` line before the header.
 fn skip_envelope(raw: &[u8]) -> &[u8] {
     let mut raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
@@ -282,3 +306,6 @@ fn skip_envelope(raw: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod shape_tests;

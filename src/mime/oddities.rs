@@ -6,6 +6,7 @@ pub const ODDITIES: &[(&str, &str)] = &[
         "attachments_cut",
         "more than 100 attachments; the first are listed",
     ),
+    ("bare_cr", "lines that end with a lone CR"),
     (
         "body_panicked",
         "a part of replyd failed on the body; please report it",
@@ -28,6 +29,10 @@ pub const ODDITIES: &[(&str, &str)] = &[
         "the text is not in the charset that it names",
     ),
     ("charset_unknown", "a charset that nobody knows"),
+    (
+        "date_ahead",
+        "dated more than 10 minutes after the server received it",
+    ),
     ("date_unreadable", "Date is no date"),
     ("from_without_address", "From holds no address"),
     (

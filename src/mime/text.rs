@@ -42,7 +42,76 @@ pub(super) fn decoded(raw: &[u8], part: &Part<'_>) -> (String, charset::Oddity) 
             bytes.truncate(from + at);
         }
     }
-    charset::decode(&bytes, part.charset.as_deref())
+    let named = match (&part.charset, part.mime.as_str()) {
+        (None, "text/html") if !bytes.is_ascii() => meta_charset(&bytes),
+        _ => None,
+    };
+    charset::decode(&bytes, part.charset.as_deref().or(named.as_deref()))
+}
+
+/// The charset that an HTML page names in itself: `<meta charset=…>`, `content="…; charset=…"`.
+fn meta_charset(page: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(page.get(..2048).unwrap_or(page)).to_ascii_lowercase();
+    let (_, rest) = head.split_once("<meta")?;
+    let (_, value) = rest.split_once("charset")?;
+    let value = value.trim_start().strip_prefix('=')?;
+    let value = value.trim_start_matches([' ', '"', '\'']);
+    let end = value.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'));
+    let name = value.get(..end.unwrap_or(value.len()))?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// A file that stands in a plain text as uuencode wrote it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Uuencoded {
+    pub(super) name: String,
+    /// Decoded size in bytes.
+    pub(super) size: usize,
+}
+
+/// Takes uuencoded files out of a text.
+pub(super) fn without_uuencode(text: String) -> (String, Vec<Uuencoded>) {
+    let mut files = Vec::new();
+    if !text.contains("begin ") {
+        return (text, files);
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        let begins = line.strip_prefix("begin ").and_then(|rest| {
+            let (mode, name) = rest.trim_end().split_once(' ')?;
+            let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|b| b.is_ascii_digit());
+            octal.then(|| name.to_owned())
+        });
+        let first = lines.peek().and_then(|l| uuencoded_len(l));
+        let (Some(name), Some(_)) = (begins, first) else {
+            kept.push_str(line);
+            continue;
+        };
+        let mut size = 0;
+        while let Some(length) = lines.peek().and_then(|l| uuencoded_len(l)) {
+            size += length;
+            lines.next();
+        }
+        // The empty line of data and `end`.
+        for _ in 0..2 {
+            lines.next_if(|l| matches!(l.trim_end(), "`" | "" | "end"));
+        }
+        files.push(Uuencoded { name, size });
+    }
+    (kept, files)
+}
+
+/// How many bytes a line of uuencode holds, if it is one.
+fn uuencoded_len(line: &str) -> Option<usize> {
+    let line = line.trim_end_matches(['\r', '\n']).as_bytes();
+    let (first, data) = line.split_first()?;
+    let length = usize::from(first.checked_sub(32)?);
+    let digits = length.div_ceil(3) * 4;
+    // Blanks at the end are often lost, and some programs add a check character.
+    let fits = data.len() <= digits + 2 && data.len() + 4 >= digits;
+    let known = data.iter().all(|b| (32..=96).contains(b));
+    ((1..=45).contains(&length) && fits && known).then_some(length)
 }
 
 fn decode_base64(body: &[u8]) -> Vec<u8> {
@@ -63,12 +132,43 @@ fn decode_base64(body: &[u8]) -> Vec<u8> {
     base64_decode(&digits).unwrap_or_else(|| body.to_vec())
 }
 
+/// The bytes of one encoded word: blanks and broken padding do not matter; `None` when it is no
+/// base64 at all.
+pub(super) fn lenient_base64(payload: &[u8]) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = payload
+        .iter()
+        .copied()
+        .filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'))
+        .map(|b| match b {
+            b'-' => b'+',
+            b'_' => b'/',
+            b => b,
+        })
+        .collect();
+    let strange = payload
+        .iter()
+        .filter(|b| !b.is_ascii_whitespace() && **b != b'=')
+        .count();
+    if strange > digits.len() {
+        return None;
+    }
+    // A single digit at the end is no byte.
+    let mut whole = digits;
+    if whole.len() % 4 == 1 {
+        whole.pop();
+    }
+    while whole.len() % 4 != 0 {
+        whole.push(b'=');
+    }
+    base64_decode(&whole)
+}
+
 fn decode_quoted_printable(body: &[u8]) -> Vec<u8> {
     // What the strict decoder refuses is read as RFC 2045 §6.7 advises: left as it stands.
     quoted_printable_decode(body).unwrap_or_else(|| lenient_quoted_printable(body))
 }
 
-fn lenient_quoted_printable(body: &[u8]) -> Vec<u8> {
+pub(super) fn lenient_quoted_printable(body: &[u8]) -> Vec<u8> {
     let hex = |b: Option<&u8>| {
         b.and_then(|b| char::from(*b).to_digit(16))
             .and_then(|d| u8::try_from(d).ok())

@@ -194,6 +194,16 @@ impl<'a> Walk<'a> {
                 self.odd("nested_too_deep");
                 "text/plain".clone_into(&mut facts.mime);
             }
+            if !facts.is_multipart()
+                && let Some(boundary) = &facts.boundary
+                && self.starts_with_boundary(boundary)
+            {
+                // Another type, but its body is a multipart.
+                "multipart/mixed".clone_into(&mut facts.mime);
+                if self.levels.is_empty() {
+                    self.tree.mime.clone_from(&facts.mime);
+                }
+            }
             if facts.is_multipart() {
                 let disbelieve = self.guess && self.levels.is_empty();
                 let named = facts.boundary.take().filter(|_| !disbelieve);
@@ -263,6 +273,23 @@ impl<'a> Walk<'a> {
             at = end;
         }
         None
+    }
+
+    /// Whether the next filled line is a boundary line of this boundary.
+    fn starts_with_boundary(&self, boundary: &[u8]) -> bool {
+        let mut at = self.at;
+        for _ in 0..10 {
+            let end = line_end(self.raw, at);
+            let line = trim_line_end(self.raw.get(at..end).unwrap_or_default());
+            if !line.trim_ascii().is_empty() {
+                let rest = line
+                    .strip_prefix(b"--")
+                    .and_then(|l| l.strip_prefix(boundary));
+                return rest.is_some_and(|r| r.trim_ascii().is_empty());
+            }
+            at = end;
+        }
+        false
     }
 
     /// Moves to the next boundary line and closes the leaf before it.

@@ -144,8 +144,8 @@ pub(super) fn start(lines: &[&str], words_above: bool) -> Option<usize> {
             return false;
         }
         let below = lines.get(i + 1..).unwrap_or_default();
-        is_mark(line) && from(*i) <= MAX_LINES && !asks_much(below)
-            || is_program_line(line) && from(i + 1) <= 3
+        from(*i) <= MAX_LINES && is_mark(line) && !asks_much(below)
+            || from(i + 1) <= 3 && is_program_line(line)
             || is_underlines(line)
                 && from(*i) < all
                 && (1..=MAX_LINES).contains(&from(i + 1))
