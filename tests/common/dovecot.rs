@@ -10,8 +10,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use replyd::time::UtcMs;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -20,6 +18,7 @@ use super::certs::Certs;
 use super::imap_client::ImapClient;
 use super::janitor::Janitor;
 use super::ports::Port;
+use super::token_server::dovecot_with_tokens;
 use super::{PATIENCE, is_root, make_dir, pause, program, text_of, write};
 
 /// The password of every user.
@@ -105,7 +104,7 @@ impl Dovecot {
         let config = dir.path().join("dovecot.conf");
         let mut text = configuration(dir.path(), options, owner, &imaps, imap.as_ref());
         if let Some(key) = token_key {
-            text.push_str(&tokens(dir.path(), key));
+            text.push_str(&dovecot_with_tokens(dir.path(), key));
         }
         write(&config, text);
         let mut users = String::new();
@@ -566,31 +565,6 @@ service anvil {{
         .expect("A string takes it");
     }
     text
-}
-
-/// Checks tokens by itself (docs of Dovecot 2.3, "Open Authentication v2.0 database").
-fn tokens(dir: &Path, key: &[u8]) -> String {
-    let d = dir.display();
-    let keys = dir.join("keys/default/HS256");
-    make_dir(&keys);
-    write(&keys.join("default"), STANDARD.encode(key));
-    write(
-        &dir.join("oauth2.conf"),
-        format!(
-            "introspection_mode = local
-local_validation_key_dict = fs:posix:prefix={d}/keys/
-"
-        ),
-    );
-    format!(
-        "auth_mechanisms = plain login xoauth2 oauthbearer
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {d}/oauth2.conf
-}}
-"
-    )
 }
 
 /// Name of a numeric user or group: the third field of both files is the number.
