@@ -27,6 +27,8 @@ pub(super) async fn auth(app: &App, command: &AuthCommand) -> anyhow::Result<Exi
 #[derive(Serialize)]
 struct Standing {
     account: String,
+    /// Whether it signs in by OAuth2 by the settings of now.
+    in_settings: bool,
     /// `good`, `needs_sign_in`, `client_refused`, or `never` when nobody signed in yet.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,10 +46,11 @@ struct Standing {
 }
 
 impl Standing {
-    fn of(row: &OAuthRow) -> Self {
+    fn of(row: &OAuthRow, in_settings: bool) -> Self {
         let waits = row.state != OAuthState::NeedsSignIn && row.failures > 0;
         Self {
             account: row.account.clone(),
+            in_settings,
             state: row.state.as_str(),
             signed_in_at: Some(row.obtained_at),
             renewed_at: Some(row.refreshed_at),
@@ -65,6 +68,7 @@ impl Standing {
     fn never(account: &str) -> Self {
         Self {
             account: account.to_owned(),
+            in_settings: true,
             state: "never",
             signed_in_at: None,
             renewed_at: None,
@@ -84,6 +88,12 @@ impl Standing {
             }
             _ => format!("{}: NEEDS A NEW SIGN-IN\n", self.account),
         };
+        if !self.in_settings {
+            text = format!(
+                "{}: stored tokens, but by the settings it does not sign in by OAuth2\n",
+                self.account
+            );
+        }
         let mut line = |what: &str, value: String| {
             writeln!(text, "  {what:<14}{value}").unwrap_or_default();
         };
@@ -122,15 +132,19 @@ async fn status(app: &App, args: AuthStatusArgs) -> anyhow::Result<Exit> {
         .await
         .map_err(|e: StoreError| e)
         .context("Read the tokens")?;
-    let mut all: Vec<Standing> = rows.iter().map(Standing::of).collect();
     let settings = app.settings();
+    let ours = |account: &str| settings.oauth_accounts.iter().any(|name| name == account);
+    let mut all: Vec<Standing> = rows
+        .iter()
+        .map(|row| Standing::of(row, ours(&row.account)))
+        .collect();
     for name in &settings.oauth_accounts {
         if !all.iter().any(|s| s.account == *name) {
             all.push(Standing::never(name));
         }
     }
     all.sort_by(|a, b| a.account.cmp(&b.account));
-    let person = all.iter().any(|s| s.state != "good");
+    let person = all.iter().any(|s| s.in_settings && s.state != "good");
     if args.json {
         let mut text = serde_json::to_string(&serde_json::json!({ "accounts": all }))?;
         text.push('\n');

@@ -36,8 +36,13 @@ pub(crate) struct Kept {
     pub(crate) bell: Doorbell,
 }
 
-/// What was last seen of an account's tokens.
-type Seen = Option<(UtcMs, OAuthState)>;
+/// What was last seen of an account's tokens: the login they stem from, their state, and whether
+/// the last refresh failed.
+type Seen = Option<(UtcMs, OAuthState, bool)>;
+
+fn seen(row: &OAuthRow) -> (UtcMs, OAuthState, bool) {
+    (row.obtained_at, row.state, row.failures > 0)
+}
 
 /// Keeps the tokens of all accounts.
 #[derive(Debug)]
@@ -82,8 +87,7 @@ impl Keeper {
     fn remember(&mut self, rows: &[OAuthRow]) {
         for kept in &self.accounts {
             let row = rows.iter().find(|r| r.account == kept.account);
-            let seen = row.map(|r| (r.obtained_at, r.state));
-            self.seen.insert(kept.account.clone(), seen);
+            self.seen.insert(kept.account.clone(), row.map(seen));
         }
     }
 
@@ -112,14 +116,16 @@ impl Keeper {
     /// Rings where something changed since the last look.
     fn ring(&self, kept: &Kept, row: Option<&OAuthRow>) {
         let before = self.seen.get(&kept.account).copied().flatten();
-        let after = row.map(|r| (r.obtained_at, r.state));
+        let after = row.map(seen);
         if before == after {
             return;
         }
         let account = kept.account.as_str();
-        let login = after.map(|(at, _)| at) != before.map(|(at, _)| at) && after.is_some();
-        if login {
+        let login = |of: Seen| of.map(|(at, _, _)| at);
+        if after.is_some() && login(after) != login(before) {
             info!(account, "a new sign-in is stored: it is used at once");
+        }
+        if after.is_some_and(|(_, state, failing)| state == OAuthState::Good && !failing) {
             self.outbox.ring();
         }
         kept.bell.ring();

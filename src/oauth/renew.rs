@@ -18,21 +18,19 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
-use super::causes::{self, Verdict};
-use super::client::{Refusal, TokenServer, Tokens};
+use super::client::Tokens;
+use super::refresh::Wish;
 use super::seal::{Pair, Sealer};
 use crate::config::{ClientSecret, OAuthSettings};
 use crate::credential::CredentialError;
-use crate::faultpoint;
 use crate::http::HttpClient;
 use crate::keys::Keys;
 use crate::model::OAuthState;
-use crate::retry;
-use crate::store::{NewTokens, OAuthRow, RefreshFailure, Store, StoreError, TokensLock};
+use crate::store::{NewTokens, OAuthRow, Store, StoreError};
 use crate::time::{self, UtcMs};
 use crate::tls::TlsRoots;
 
@@ -40,14 +38,8 @@ use crate::tls::TlsRoots;
 const SPARE: Duration = Duration::from_secs(60);
 /// While the access token is good, a sign-in waits no longer than this for a new one.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Another process renews: its request has a deadline of 30 s, and its commit one of 10 s.
-const LOCK_WAIT: Duration = Duration::from_secs(45);
-/// How often the lock is tried.
-const LOCK_EVERY: Duration = Duration::from_millis(50);
 /// A token that a mail server refuses is replaced at most this often.
 const FORCED_EVERY: Duration = Duration::from_secs(15 * 60);
-/// New tokens that the store does not take are offered again, at first and at most.
-const SAVE_AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 /// An access token with what is known of it.
 pub(crate) struct Held {
@@ -99,8 +91,8 @@ impl Age {
 pub(crate) struct Renewer(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    store: Store,
+pub(super) struct Inner {
+    pub(super) store: Store,
     keys: Arc<Keys>,
     sealer: Sealer,
     roots: TlsRoots,
@@ -108,17 +100,6 @@ struct Inner {
     /// One refresh at a time for each account.
     gates: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     tasks: TaskTracker,
-}
-
-/// What is to be renewed.
-#[derive(Clone, Debug)]
-struct Wish {
-    account: String,
-    settings: Arc<OAuthSettings>,
-    /// The tokens that are to be replaced.
-    version: i64,
-    /// A mail server refused the access token.
-    forced: bool,
 }
 
 impl Renewer {
@@ -313,7 +294,7 @@ fn joined(
 
 impl Inner {
     /// The tokens of an account, if they are those of the settings.
-    async fn row(
+    pub(super) async fn row(
         &self,
         account: &str,
         settings: &OAuthSettings,
@@ -333,7 +314,7 @@ impl Inner {
         }
     }
 
-    fn open(&self, row: &OAuthRow) -> Result<Pair, CredentialError> {
+    pub(super) fn open(&self, row: &OAuthRow) -> Result<Pair, CredentialError> {
         self.sealer.open(&row.account, &row.sealed).ok_or_else(|| {
             let why = "the stored tokens cannot be decrypted: they were stored under other keys \
                        than those of this process (keys.json or the credential replyd.keys)";
@@ -353,7 +334,7 @@ impl Inner {
         })
     }
 
-    fn sealed(
+    pub(super) fn sealed(
         &self,
         account: &str,
         pair: &Pair,
@@ -366,7 +347,7 @@ impl Inner {
     }
 
     /// Tells one client of the settings from another: a mended secret is tried at once.
-    fn client_hash(&self, settings: &OAuthSettings) -> String {
+    pub(super) fn client_hash(&self, settings: &OAuthSettings) -> String {
         let secret = match &settings.client_secret {
             None => "",
             Some(ClientSecret::Text(text)) => text.expose_secret(),
@@ -381,7 +362,7 @@ impl Inner {
         self.keys.hash(&client)
     }
 
-    async fn http(&self, settings: &OAuthSettings) -> Result<HttpClient, String> {
+    pub(super) async fn http(&self, settings: &OAuthSettings) -> Result<HttpClient, String> {
         let clients = || self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients().get(&settings.ca_file) {
             return Ok(client.clone());
@@ -397,175 +378,9 @@ impl Inner {
         Ok(client)
     }
 
-    fn gate(&self, account: &str) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn gate(&self, account: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(gates.entry(account.to_owned()).or_default())
-    }
-
-    /// One refresh. `Ok` also when it failed and that is recorded, or when somebody else has
-    /// renewed meanwhile: the row tells.
-    async fn renew(&self, wish: &Wish) -> Result<(), CredentialError> {
-        let gate = self.gate(&wish.account);
-        let _one = gate.lock().await;
-        let Some((_lock, row)) = self.book(wish).await? else {
-            return Ok(());
-        };
-        faultpoint::hit("oauth.booked");
-        let doubt = row.booked_at.is_some();
-        if doubt {
-            let account = wish.account.as_str();
-            warn!(
-                account,
-                "an earlier token refresh never got its answer; asking again"
-            );
-        }
-        let refresh = self.open(&row)?.refresh;
-        match self.ask(&wish.settings, &refresh).await {
-            Ok(tokens) => {
-                faultpoint::hit("oauth.answered");
-                self.keep(wish, &row, tokens, refresh).await
-            }
-            Err(refusal) => self.failed(wish, &row, &refusal).await,
-        }
-    }
-
-    /// Waits for the lock and books the refresh; `None` when it is not wanted any more.
-    async fn book(&self, wish: &Wish) -> Result<Option<(TokensLock, OAuthRow)>, CredentialError> {
-        let until = Instant::now() + LOCK_WAIT;
-        let lock = loop {
-            let row = self.row(&wish.account, &wish.settings).await?;
-            if row.version != wish.version || row.state == OAuthState::NeedsSignIn {
-                return Ok(None);
-            }
-            if let Some(lock) = self.store.try_lock_tokens(row.id).await? {
-                break lock;
-            }
-            if Instant::now() >= until {
-                let reason = "another replyd process is renewing the token".to_owned();
-                let retry_at = None;
-                return Err(CredentialError::TokenServer { reason, retry_at });
-            }
-            sleep(LOCK_EVERY).await;
-        };
-        let (account, version) = (wish.account.clone(), wish.version);
-        let client = self.client_hash(&wish.settings);
-        let booked: Option<OAuthRow> = self
-            .store
-            .write(move |tx| tx.book_refresh(&account, version, &client, time::now()))
-            .await?;
-        Ok(booked.map(|row| (lock, row)))
-    }
-
-    async fn ask(&self, settings: &OAuthSettings, refresh: &str) -> Result<Tokens, Refusal> {
-        let http = self.http(settings).await.map_err(Refusal::NotAsked)?;
-        let server = TokenServer {
-            http: &http,
-            settings,
-        };
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
-        server.tokens(&form, &[refresh]).await
-    }
-
-    /// Stores the answer. It may hold the only refresh token there is: while the store cannot
-    /// take it (a full disk), it is offered again, and the lock keeps others from asking with
-    /// the old one.
-    async fn keep(
-        &self,
-        wish: &Wish,
-        row: &OAuthRow,
-        tokens: Tokens,
-        old: Zeroizing<String>,
-    ) -> Result<(), CredentialError> {
-        let now = time::now();
-        let pair = Pair {
-            access: tokens.access,
-            refresh: tokens.refresh.unwrap_or(old),
-        };
-        let new = self.sealed(&wish.account, &pair, now.plus(tokens.life))?;
-        let (account, life_s) = (wish.account.as_str(), tokens.life.as_secs());
-        let mut wait = SAVE_AGAIN.0;
-        loop {
-            let (id, version, forced, new) = (row.id, row.version, wish.forced, new.clone());
-            let saved: Result<bool, StoreError> = self
-                .store
-                .write(move |tx| {
-                    let saved = tx.save_refresh(id, version, &new, forced, now)?;
-                    faultpoint::hit("oauth.before_commit");
-                    Ok(saved)
-                })
-                .await;
-            match saved {
-                Ok(true) => {
-                    faultpoint::hit("oauth.committed");
-                    info!(account, life_s, "access token renewed");
-                    return Ok(());
-                }
-                Ok(false) => {
-                    info!(account, "a login has replaced the tokens meanwhile");
-                    return Ok(());
-                }
-                Err(e) => {
-                    error!(account, "the renewed tokens cannot be stored yet: {e:#}");
-                    sleep(wait).await;
-                    wait = (wait * 2).min(SAVE_AGAIN.1);
-                }
-            }
-        }
-    }
-
-    async fn failed(
-        &self,
-        wish: &Wish,
-        row: &OAuthRow,
-        refusal: &Refusal,
-    ) -> Result<(), CredentialError> {
-        let account = wish.account.as_str();
-        let (id, version, now) = (row.id, row.version, time::now());
-        let verdict = causes::verdict(refusal);
-        if verdict == Verdict::Gone {
-            let doubt = row.booked_at.is_some();
-            let why = causes::gone(refusal, doubt);
-            let (usual, remedy) = (
-                causes::usual(wish.settings.provider),
-                causes::remedy(account),
-            );
-            error!(
-                account,
-                "the token server refuses the stored sign-in ({why}). Usual causes: {usual}. {remedy}"
-            );
-            let written: Result<(), StoreError> = self
-                .store
-                .write(move |tx| tx.refresh_refused(id, version, &why, now))
-                .await;
-            return Ok(written?);
-        }
-        let (error, wait) = match verdict {
-            Verdict::Client => (causes::client(refusal), retry::CLIENT.wait(row.failures)),
-            _ => (refusal.text(), retry::TOKEN.wait(row.failures)),
-        };
-        let (asked, in_doubt) = match refusal {
-            Refusal::Passing { wait, in_doubt, .. } => (*wait, *in_doubt),
-            _ => (None, false),
-        };
-        let wait = asked.map_or(wait, |asked| asked.max(wait));
-        warn!(
-            account,
-            wait_s = wait.as_secs(),
-            "the access token could not be renewed: {error}"
-        );
-        let failure = RefreshFailure {
-            error,
-            next_attempt_at: now.plus(wait),
-            client_hash: self.client_hash(&wish.settings),
-            // What was in doubt stays so until an answer comes.
-            in_doubt: in_doubt || row.booked_at.is_some(),
-            client_refused: verdict == Verdict::Client,
-        };
-        let written: Result<(), StoreError> = self
-            .store
-            .write(move |tx| tx.refresh_failed(id, version, &failure, now))
-            .await;
-        Ok(written?)
     }
 }
 

@@ -204,10 +204,13 @@ impl Tx<'_> {
                 now.0,
                 tokens.expires_at.0
             ])?;
-        self.signed_in_again(account, now)
+        self.sign_in_mended(account, false, now)
     }
 
-    fn signed_in_again(&self, account: &str, now: UtcMs) -> Result<(), StoreError> {
+    /// What waited because nobody was signed in waits no longer. `was_over`: there was no good
+    /// token, so every pause of the account is for lack of one; else a pause that a mail server
+    /// asked for is kept.
+    fn sign_in_mended(&self, account: &str, was_over: bool, now: UtcMs) -> Result<(), StoreError> {
         let id: Option<i64> = self
             .conn
             .prepare_cached("SELECT id FROM accounts WHERE name = ?1")?
@@ -216,13 +219,12 @@ impl Tx<'_> {
         let Some(id) = id else {
             return Ok(());
         };
-        // A pause that a mail server asked for is kept: it is not about who we are.
         self.conn
             .prepare_cached(
                 "UPDATE accounts SET next_attempt_at = 0, auth_refusals = 0
-                 WHERE id = ?1 AND auth_refusals > 0",
+                 WHERE id = ?1 AND (auth_refusals > 0 OR ?2)",
             )?
-            .execute([id])?;
+            .execute(params![id, was_over])?;
         let waited = self
             .conn
             .prepare_cached("DELETE FROM meta WHERE key = 'smtp:' || ?1")?
@@ -265,8 +267,9 @@ impl Tx<'_> {
     }
 
     /// Keeps what a refresh brought: the new access token and the refresh token that goes with
-    /// it, at once. `forced`: a mail server had refused the one before. False when the tokens
-    /// were replaced meanwhile (a login), and these are not wanted any more.
+    /// it, at once. `forced`: a mail server had refused the one before. Connections and mails that
+    /// waited for it are due. False when the tokens were replaced meanwhile (a login), and these
+    /// are not wanted any more.
     ///
     /// # Errors
     /// What SQLite says.
@@ -278,6 +281,19 @@ impl Tx<'_> {
         forced: bool,
         now: UtcMs,
     ) -> Result<bool, StoreError> {
+        let before: Option<(String, bool, i64)> = self
+            .conn
+            .prepare_cached(
+                "SELECT account, failures > 0 OR state <> 'good', expires_at FROM oauth_tokens
+                 WHERE id = ?1 AND version = ?2",
+            )?
+            .query_row([row, version], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        if let Some((account, true, expired_at)) = before {
+            self.sign_in_mended(&account, expired_at <= now.0, now)?;
+        }
         let changed = self
             .conn
             .prepare_cached(

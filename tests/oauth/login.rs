@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use crate::common::ports::Port;
 use crate::common::scenario::{DESK, SALES};
 use crate::common::token_server::{Decision, browse};
 use crate::scene::{Scene, Share, Wish, consent, shown_address};
@@ -60,6 +61,33 @@ fn the_address_at_which_a_browser_ends_elsewhere_is_pasted() {
         writeln!(typed, "{location}").expect("Type");
         running.finish().assert_code(0);
     }
+}
+
+#[test]
+fn a_port_can_be_chosen_for_a_tunnel_and_a_taken_one_is_named() {
+    let scene = Scene::new();
+    let port = Port::reserve();
+    let number = port.number().to_string();
+    let mut running = scene
+        .replyd()
+        .start(&["auth", "login", "desk", "--port", &number]);
+    let address = shown_address(&mut running);
+    assert!(
+        address.contains(&format!("127.0.0.1%3A{number}")),
+        "{address}"
+    );
+    let taken = scene
+        .replyd()
+        .run(&["auth", "login", "desk", "--port", &number]);
+    taken.assert_code(1);
+    assert!(
+        taken.stderr().contains(&format!("port {number}")),
+        "{}",
+        taken.stderr()
+    );
+    let (_, location, _) = browse(&address);
+    browse(&location.expect("The page sends the browser back"));
+    running.finish().assert_code(0);
 }
 
 #[test]
