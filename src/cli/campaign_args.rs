@@ -82,6 +82,9 @@ pub struct CampaignCreateArgs {
     /// Text of the mails: a file, or a folder with template.txt and perhaps template.html
     #[arg(long, value_name = "FILE")]
     pub template: PathBuf,
+    /// The same text in HTML [default: the .html file beside it]
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Subject, a template too [default: the file's line `Subject: …`]
     #[arg(long, value_name = "TEXT")]
     pub subject: Option<String>,

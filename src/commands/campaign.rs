@@ -21,6 +21,9 @@ use crate::config::SenderSettings;
 use crate::store::{Campaign, CampaignChange, CampaignCounts, Mailing, StoreError, Tx};
 use crate::time;
 
+/// Leads whose mail was refused that `show` names.
+const REFUSED_LINES: u32 = 20;
+
 pub(super) async fn campaign(app: &App, command: &CampaignCommand) -> anyhow::Result<Exit> {
     match command {
         CampaignCommand::Create(args) => create(app, args).await,
@@ -33,7 +36,7 @@ pub(super) async fn campaign(app: &App, command: &CampaignCommand) -> anyhow::Re
 }
 
 async fn create(app: &App, args: &CampaignCreateArgs) -> anyhow::Result<Exit> {
-    let (text_file, html_file) = template_files(&args.template);
+    let (text_file, html_file) = template_files(&args.template, args.html.as_deref());
     let text = read_text(&text_file)?;
     let html = match &html_file {
         Some(file) => read_text(file)?,
@@ -88,7 +91,10 @@ async fn create(app: &App, args: &CampaignCreateArgs) -> anyhow::Result<Exit> {
     )?;
     match html_file {
         Some(file) => writeln!(out, "HTML part: {}", file.display())?,
-        None => writeln!(out, "Plain text only: no HTML file of that name beside it")?,
+        None => writeln!(
+            out,
+            "Plain text only: no HTML file of that name beside it, and no --html"
+        )?,
     }
     if queued > 0 {
         writeln!(out, "{queued} queued mails keep the text that they have")?;
@@ -124,15 +130,18 @@ fn may_change(tx: &Tx<'_>, there: &Campaign, new: &Mailing, replace: bool) -> an
     Ok(queued)
 }
 
-/// The text file and the HTML file beside it.
-fn template_files(given: &Path) -> (PathBuf, Option<PathBuf>) {
+/// The text file, and the HTML file that is given or lies beside it.
+fn template_files(given: &Path, html: Option<&Path>) -> (PathBuf, Option<PathBuf>) {
     let text = if given.is_dir() {
         given.join("template.txt")
     } else {
         given.to_owned()
     };
-    let html = text.with_extension("html");
-    let html = (html != text && html.is_file()).then_some(html);
+    let beside = text.with_extension("html");
+    let html = match html {
+        Some(html) => Some(html.to_owned()),
+        None => (beside != text && beside.is_file()).then_some(beside),
+    };
     (text, html)
 }
 
@@ -234,14 +243,19 @@ async fn list(app: &App, json: bool) -> anyhow::Result<Exit> {
 async fn show(app: &App, name: &str, json: bool) -> anyhow::Result<Exit> {
     let campaign = find(app, name).await?;
     let id = campaign.id;
-    let counts: CampaignCounts = app
+    let (counts, refused): (CampaignCounts, Vec<(String, String)>) = app
         .store()
-        .read(move |r| r.campaign_counts(id))
-        .await
-        .map_err(|e: StoreError| e)?;
+        .read(move |r| -> Result<_, StoreError> {
+            Ok((r.campaign_counts(id)?, r.refused_leads(id, REFUSED_LINES)?))
+        })
+        .await?;
     let held = holds::of(app, &campaign).await?;
     if json {
-        let json = as_json(&campaign, &counts, &held);
+        let mut json = as_json(&campaign, &counts, &held);
+        let refused = refused
+            .iter()
+            .map(|(lead, why)| json!({ "lead_id": lead, "why": why }));
+        json["refused"] = refused.collect();
         say(&format!("{}\n", serde_json::to_string_pretty(&json)?))?;
         return Ok(Exit::Done);
     }
@@ -279,6 +293,9 @@ async fn show(app: &App, name: &str, json: bool) -> anyhow::Result<Exit> {
             text,
             "Nobody knows whether the unknown ones arrived: replyd outbox list"
         )?;
+    }
+    for (lead, why) in &refused {
+        writeln!(text, "Refused: lead {lead}: {why}")?;
     }
     for why in &held {
         writeln!(text, "Held: {why}")?;

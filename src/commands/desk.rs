@@ -23,7 +23,11 @@ fn line(text: &mut String, mail: &OutboxItem) -> std::fmt::Result {
         text,
         "{:>6}  {:<9} {:<20} to {}  queued {}  attempts {}  {}",
         mail.id.0,
-        mail.state,
+        if mail.held {
+            "held"
+        } else {
+            mail.state.as_str()
+        },
         mail.kind,
         mail.envelope_to,
         mail.created_at.rfc3339(),
@@ -45,12 +49,23 @@ pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result
             ] {
                 let items: Vec<OutboxItem> = app
                     .store()
-                    .read(move |r| r.outbox_in(state, LIMIT))
+                    .read(move |r| match state {
+                        OutboxState::Unknown => r.outbox_in(state, LIMIT),
+                        _ => r.outbox_but_campaigns(state, LIMIT),
+                    })
                     .await
                     .map_err(|e: StoreError| e)?;
                 for mail in &items {
                     line(&mut text, mail)?;
                 }
+            }
+            let queued: u64 = app
+                .store()
+                .read(|r| r.campaign_mails_queued())
+                .await
+                .map_err(|e: StoreError| e)?;
+            if queued > 0 {
+                writeln!(text, "{queued} campaign mails wait: replyd campaign list")?;
             }
             if text.is_empty() {
                 text.push_str("Nothing waits, and nothing needs a person.\n");

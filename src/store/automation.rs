@@ -236,7 +236,7 @@ impl Tx<'_> {
             was_off: removed > 0,
             ..Released::default()
         };
-        for id in self.held_ids()? {
+        for (id, campaign) in self.held_ids()? {
             let passage = match self.passage_of(id, now)? {
                 Some(Passage::Leave) if self.answers_older(id, now.minus(max_age))? => {
                     Passage::Draft(
@@ -253,7 +253,14 @@ impl Tx<'_> {
                 Passage::Withdraw(_) | Passage::Refuse(_) => &mut done.withdrawn,
             };
             *count = count.saturating_add(1);
-            self.unhold(id, &passage, now)?;
+            // A campaign is held as a whole: a mail of it that stays marked would be forgotten
+            // when the campaign goes on. Its claim marks it again if its lead is still off.
+            if campaign || passage != Passage::Hold {
+                self.unhold(id)?;
+            }
+            if passage != Passage::Hold {
+                self.stop(id, &passage, now)?;
+            }
         }
         Ok(done)
     }
@@ -283,11 +290,12 @@ impl Tx<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn held_ids(&self) -> Result<Vec<OutboxId>, StoreError> {
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT id FROM outbox WHERE held = 1 ORDER BY next_attempt_at")?;
-        let rows = statement.query_map([], |row| row.get(0).map(OutboxId))?;
+    /// Held mails, and whether each is a campaign mail.
+    fn held_ids(&self) -> Result<Vec<(OutboxId, bool)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, kind = 'campaign' FROM outbox WHERE held = 1 ORDER BY next_attempt_at",
+        )?;
+        let rows = statement.query_map([], |row| Ok((OutboxId(row.get(0)?), row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -303,13 +311,10 @@ impl Tx<'_> {
             .exists(params![id.0, before.0])?)
     }
 
-    fn unhold(&self, id: OutboxId, passage: &Passage, now: UtcMs) -> Result<(), StoreError> {
-        if *passage == Passage::Hold {
-            return Ok(());
-        }
+    fn unhold(&self, id: OutboxId) -> Result<(), StoreError> {
         self.conn
             .prepare_cached("UPDATE outbox SET held = 0 WHERE id = ?1 AND held = 1")?
             .execute([id.0])?;
-        self.stop(id, passage, now)
+        Ok(())
     }
 }

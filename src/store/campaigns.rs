@@ -217,6 +217,28 @@ impl Reader<'_> {
         Ok(counts)
     }
 
+    /// Leads whose mail of the campaign was refused for good, newest first: the operator's key,
+    /// and what the server said.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn refused_leads(
+        &self,
+        id: CampaignId,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT l.lead_id, o.smtp_text
+             FROM outbox o
+             JOIN campaign_leads cl ON cl.id = o.campaign_lead_id
+             JOIN leads l ON l.id = cl.lead_id
+             WHERE o.kind = 'campaign' AND o.campaign_id = ?1 AND o.state = 'rejected'
+             ORDER BY o.id DESC LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![id.0, limit], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many mails of a campaign still wait for their turn.
     ///
     /// # Errors
@@ -230,6 +252,18 @@ impl Reader<'_> {
                    AND state IN ('queued', 'deferred', 'sending')",
             )?
             .query_row([id.0], |row| count(row, 0))?)
+    }
+
+    /// How many mails of all campaigns wait for their turn.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn campaign_mails_queued(&self) -> Result<u64, StoreError> {
+        let mut queued = 0_u64;
+        for campaign in self.campaigns()? {
+            queued = queued.saturating_add(self.campaign_queued(campaign.id)?);
+        }
+        Ok(queued)
     }
 
     /// The leads of a campaign after `after`, in the order in which they joined it.

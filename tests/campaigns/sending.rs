@@ -1,5 +1,7 @@
 //! From `campaign create` to mails on the server, and back as a reply or an opt-out.
 
+use replyd_sandbox::faults::{SmtpAction, SmtpPoint, Times, Who};
+
 use super::common::desk::{Desk, stop};
 use super::common::scenario::{DESK, SALES, header};
 use super::{FAST, TEMPLATE, campaign, configure, import, shown, taken, unsubscribe_subject};
@@ -381,4 +383,65 @@ fn redirected_mails_go_to_one_address_and_opt_outs_of_leads_still_hold() {
     desk.replyd.ok(&["--redirect-to", to, "process"]);
     assert_eq!(taken(&desk).get(to), Some(&1), "{:?}", taken(&desk));
     assert_eq!(taken(&desk).len(), 1);
+}
+
+#[test]
+fn an_address_that_does_not_exist_is_counted_named_and_left_out_of_the_next_campaign() {
+    let desk = campaign(2, FAST);
+    let gone = &desk.leads[1];
+    let refusal = SmtpAction::Reply {
+        code: 550,
+        text: "5.1.1 User unknown".into(),
+    };
+    let faults = desk.sandbox.faults();
+    faults.at_smtp(
+        Who::user(&gone.address),
+        Times::Always,
+        SmtpPoint::Rcpt,
+        refusal,
+    );
+    desk.replyd.ok(&["campaign", "send", "Spring"]);
+    desk.replyd.ok(&["process"]);
+    let json = shown(&desk.replyd);
+    assert_eq!(
+        (
+            &json["counts"]["sent"],
+            &json["counts"]["failed"],
+            &json["counts"]["bounced"]
+        ),
+        (&1.into(), &1.into(), &1.into()),
+        "{json}"
+    );
+    assert_eq!(
+        json["refused"][0]["lead_id"],
+        gone.lead_id.as_str(),
+        "{json}"
+    );
+    // Among thousands it is no event: nobody has to settle it by hand.
+    let status = desk.replyd.run(&["status"]).stdout();
+    assert!(!status.contains("refused"), "{status}");
+    let again = desk
+        .replyd
+        .ok(&["campaign", "send", "Spring", "--retry"])
+        .stdout();
+    assert!(again.contains("1  at addresses that bounced"), "{again}");
+
+    // Its address was mended: one more chance.
+    desk.sandbox.faults().clear();
+    desk.sandbox.add_user("new@people.example", "x");
+    let lead = (
+        gone.lead_id.clone(),
+        "Ann".to_owned(),
+        "new@people.example".to_owned(),
+    );
+    import(&desk.replyd, [lead]);
+    let once = desk.replyd.ok(&["campaign", "send", "Spring"]).stdout();
+    assert!(
+        once.contains("refused or withdrawn before: --retry"),
+        "{once}"
+    );
+    desk.replyd.ok(&["campaign", "send", "Spring", "--retry"]);
+    desk.replyd.ok(&["process"]);
+    assert_eq!(taken(&desk).get("new@people.example"), Some(&1));
+    assert_eq!(shown(&desk.replyd)["counts"]["sent"], 2);
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::StoreError;
-use crate::model::{CampaignLeadId, IdSource, OutboxId, SentKind};
+use crate::model::{CampaignLeadId, IdSource, LeadRowId, OutboxId, SentKind};
 use crate::store::{NewSent, Tx};
 use crate::time::UtcMs;
 
@@ -58,6 +58,23 @@ impl Tx<'_> {
         // Nothing refers to it yet: it never left before.
         self.add_sent_id(sent, &own_id, IdSource::Own, "", now)?;
         Ok(())
+    }
+
+    /// The server says that the lead's mailbox is not there: as a delivery report would.
+    pub(super) fn note_dead_address(&self, id: OutboxId, now: UtcMs) -> Result<(), StoreError> {
+        let lead: Option<i64> = self
+            .conn
+            .prepare_cached(
+                "SELECT cl.lead_id FROM outbox o JOIN campaign_leads cl ON cl.id = o.campaign_lead_id
+                 WHERE o.id = ?1
+                   AND o.kind IN ('campaign', 'acknowledgment', 'answer', 'optout_confirmation', 'manual')",
+            )?
+            .query_row([id.0], |row| row.get(0))
+            .optional()?;
+        match lead {
+            Some(lead) => self.mark_bounced(LeadRowId(lead), now),
+            None => Ok(()),
+        }
     }
 
     /// The server took a campaign mail: the predecessor's columns, and the line that people read.

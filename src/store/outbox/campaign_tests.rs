@@ -471,19 +471,22 @@ fn a_lead_that_is_off_away_or_bounced_does_not_hold_up_the_campaign() {
 #[test]
 fn a_lead_has_one_campaign_mail_whoever_queues_it_again() {
     let w = World::new();
+    pace(&w, Duration::from_millis(1), 1000);
     let mails = campaign(&w, 1);
     let again = NewMail {
         rfc_message_id: "other@y".into(),
         ..campaign_mail(2)
     };
     let lost = Verdict::Unknown { why: "?".into() };
+    let mut at = T0;
     for (verdict, state) in [
         (None, "queued"),
         (Some(deferred(None)), "deferred"),
         (Some(lost), "unknown"),
     ] {
         if let Some(verdict) = verdict {
-            send_next(&w, T0.plus(DAY), &verdict);
+            at = at.plus(DAY);
+            send_next(&w, at, &verdict);
             w.sql("UPDATE outbox SET next_attempt_at = 0 WHERE state = 'deferred'");
         }
         assert_eq!(w.state(mails[0]), state);
@@ -567,5 +570,35 @@ fn held_campaigns_cost_a_claim_no_look_at_their_mails() {
         OutboxState::ALL.len(),
         7,
         "a new state: does the gate know it?"
+    );
+}
+
+#[test]
+fn a_lead_that_is_on_again_while_its_campaign_is_paused_is_not_forgotten() {
+    let w = World::new();
+    mailing(&w);
+    let mails = campaign(&w, 1);
+    let lead = AutomationScope::Lead(LeadRowId(2));
+    w.tx(|tx| tx.switch_automation_off(lead, "", "", T0));
+    assert_eq!(w.text("SELECT held FROM outbox"), "1");
+    w.tx(|tx| tx.pause_campaign(CampaignId(1), "", "", T0));
+    w.tx(|tx| tx.switch_automation_on(lead, AGE, T0));
+    assert!(w.claim(T0).is_none());
+    w.tx(|tx| tx.resume_campaign(CampaignId(1), T0));
+    assert_eq!(send_next(&w, T0, &sent()), Some(mails[0]));
+}
+
+#[test]
+fn without_settings_of_a_process_that_sends_the_pace_is_careful() {
+    let w = World::new();
+    let mails = campaign(&w, 2);
+    assert_eq!(send_next(&w, T0, &sent()), Some(mails[0]));
+    assert_eq!(
+        send_next(&w, T0.plus(Duration::from_secs(2)), &sent()),
+        None
+    );
+    assert_eq!(
+        send_next(&w, T0.plus(Duration::from_secs(3)), &sent()),
+        Some(mails[1])
     );
 }

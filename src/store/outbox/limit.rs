@@ -22,7 +22,6 @@ const OF_THE_RECIPIENT: &[&str] = &[
     // Gmail, 450 4.2.1
     "user you are trying to contact",
     "is receiving mail",
-    "recipient rate",
 ];
 
 const A_DAY: &[&str] = &[
@@ -42,6 +41,9 @@ const A_DAY: &[&str] = &[
     // Microsoft 365: "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException"
     "submissionquotaexceeded",
     "submission quota",
+    // "RecipientRateLimitExceeded", "550 5.1.90 … reached your daily limit for message recipients"
+    "recipientratelimit",
+    "recipient rate limit",
     "outgoing email quota",
     "outgoing message quota",
 ];
@@ -51,8 +53,12 @@ const A_RATE: &[&str] = &[
     "too many emails",
     "too many mails",
     "too many connections",
-    // Microsoft 365: "432 4.3.2 Concurrent connections limit exceeded"
+    // Microsoft 365: "432 4.3.2 Concurrent connections limit exceeded", "432 4.3.2
+    // STOREDRV.ClientSubmit; sender thread limit exceeded", "421 4.3.2 The maximum number of
+    // concurrent server connections has exceeded a limit"
     "concurrent connections limit",
+    "sender thread limit",
+    "connections has exceeded a limit",
     "rate limit",
     "ratelimit",
     "rate exceeded",
@@ -86,6 +92,16 @@ pub(super) fn of(code: Option<u16>, text: &str) -> Option<Limit> {
         return Some(Limit::Rate);
     }
     None
+}
+
+/// Whether a refusal says that there is no such mailbox: RFC 3463 X.1.1 to X.1.6, and X.1.10
+/// (RFC 7505). X.1.7 and X.1.8 are about the sender.
+pub(super) fn is_dead_address(code: Option<u16>, text: &str) -> bool {
+    const DEAD: [&str; 7] = [
+        "5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1",
+    ];
+    code.is_some_and(|code| (500..600).contains(&code))
+        && DEAD.iter().any(|status| has_status(text, status))
 }
 
 /// Whether the enhanced status code (RFC 3463) stands in the text as a word.
@@ -161,6 +177,16 @@ mod tests {
                 "RCPT: Throttling failure: maximum sending rate exceeded",
                 rate,
             ),
+            (
+                554,
+                "Body: 5.2.0 STOREDRV.Submission; RecipientRateLimitExceeded",
+                day,
+            ),
+            (
+                432,
+                "MAIL: 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded",
+                rate,
+            ),
             (550, "RCPT: 5.1.1 No such user here", None),
             (550, "RCPT: 5.7.1 Message rejected as spam", None),
             (552, "RCPT: 5.2.2 Mailbox over quota", None),
@@ -183,5 +209,33 @@ mod tests {
             assert_eq!(of(Some(code), text), want, "{code} {text}");
         }
         assert_eq!(of(None, "rate limit"), None, "our own words are no reply");
+    }
+
+    #[test]
+    fn no_such_mailbox_is_said_by_the_status() {
+        for (code, text, dead) in [
+            (
+                550,
+                "RCPT: 5.1.1 <a@x>: Recipient address rejected: User unknown",
+                true,
+            ),
+            (550, "RCPT: 5.1.10 RESOLVER.ADR.RecipientNotFound", true),
+            (
+                550,
+                "RCPT: 5.2.1 The email account that you tried to reach is disabled",
+                true,
+            ),
+            (
+                553,
+                "MAIL: 5.1.8 Sender address rejected: Domain not found",
+                false,
+            ),
+            (550, "RCPT: 5.7.1 Access denied", false),
+            (450, "RCPT: 4.1.1 unverified", false),
+            (550, "no such user", false),
+        ] {
+            assert_eq!(is_dead_address(Some(code), text), dead, "{text}");
+        }
+        assert!(!is_dead_address(None, "5.1.1"));
     }
 }

@@ -231,6 +231,9 @@ impl Tx<'_> {
             return Err(StoreError::Stale(format!("Mail {}", attempt.id)));
         }
         self.note_attempt(attempt, state.as_str(), code, &text, now)?;
+        if state == OutboxState::Rejected && limit::is_dead_address(code, &text) {
+            self.note_dead_address(attempt.id, now)?;
+        }
         if let Verdict::Sent {
             provider_id,
             aliases,

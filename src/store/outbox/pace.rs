@@ -47,6 +47,22 @@ struct Pace {
     stop_reason: String,
 }
 
+/// Until a process that sends writes the settings' own: 20 a minute, 500 a day.
+const CAREFUL_GAP_MS: i64 = 3000;
+const CAREFUL_PER_DAY: i64 = 500;
+
+impl Pace {
+    fn careful() -> Self {
+        Self {
+            gap_ms: CAREFUL_GAP_MS,
+            per_day: CAREFUL_PER_DAY,
+            next_at: 0,
+            stopped_until: 0,
+            stop_reason: String::new(),
+        }
+    }
+}
+
 impl Reader<'_> {
     /// When the account may send its next campaign mail; `now` or earlier: it may.
     pub(super) fn campaign_opens_at(
@@ -54,11 +70,8 @@ impl Reader<'_> {
         account: AccountId,
         now: UtcMs,
     ) -> Result<UtcMs, StoreError> {
-        // Without a row no process has sent for the account with this version: it starts with one.
-        match self.pace(account)? {
-            Some(pace) => self.opens_at(account, &pace, now),
-            None => Ok(now),
-        }
+        let pace = self.pace(account)?.unwrap_or_else(Pace::careful);
+        self.opens_at(account, &pace, now)
     }
 
     fn opens_at(&self, account: AccountId, pace: &Pace, now: UtcMs) -> Result<UtcMs, StoreError> {
@@ -184,8 +197,12 @@ impl Tx<'_> {
     /// A campaign mail of the account is claimed: the next one after the gap.
     pub(super) fn take_pace(&self, account: AccountId, now: UtcMs) -> Result<(), StoreError> {
         self.conn
-            .prepare_cached("UPDATE campaign_pace SET next_at = ?2 + gap_ms WHERE account_id = ?1")?
-            .execute(params![account.0, now.0])?;
+            .prepare_cached(
+                "INSERT INTO campaign_pace (account_id, gap_ms, per_day, next_at)
+                 VALUES (?1, ?3, ?4, ?2 + ?3)
+                 ON CONFLICT (account_id) DO UPDATE SET next_at = ?2 + gap_ms",
+            )?
+            .execute(params![account.0, now.0, CAREFUL_GAP_MS, CAREFUL_PER_DAY])?;
         Ok(())
     }
 
@@ -211,12 +228,18 @@ impl Tx<'_> {
             .prepare_cached(
                 "INSERT INTO campaign_pace
                      (account_id, gap_ms, per_day, stopped_until, stop_reason, stops)
-                 VALUES (?1, 3000, 500, ?2, ?3, 1)
+                 VALUES (?1, ?4, ?5, ?2, ?3, 1)
                  ON CONFLICT (account_id) DO UPDATE
                      SET stopped_until = excluded.stopped_until,
                          stop_reason = excluded.stop_reason, stops = stops + 1",
             )?
-            .execute(params![account.0, until.0, reason])?;
+            .execute(params![
+                account.0,
+                until.0,
+                reason,
+                CAREFUL_GAP_MS,
+                CAREFUL_PER_DAY
+            ])?;
         Ok(until)
     }
 

@@ -35,6 +35,8 @@ pub struct OutboxItem {
     pub created_at: UtcMs,
     /// When its body went out.
     pub handed_over_at: Option<UtcMs>,
+    /// It waits because automation is off for it.
+    pub held: bool,
 }
 
 /// Why all mails of an account wait.
@@ -62,13 +64,14 @@ pub struct SmtpPause {
 #[derive(Clone, Debug, Serialize)]
 pub struct OutboxStatus {
     /// How many mails stand in each state that is not at rest, and in `unknown` and `rejected`.
+    /// Campaign mails that were refused do not count: `campaign show` lists them.
     pub depth: Vec<(OutboxState, u64)>,
     /// When the oldest mail that is due by now was queued. Campaign mails do not count: they
     /// wait for their turn on purpose.
     pub oldest_due_created_at: Option<UtcMs>,
     /// Mails of which nobody knows whether they arrived, newest first.
     pub unknown: Vec<OutboxItem>,
-    /// Mails refused for good, newest first.
+    /// Mails refused for good, but for campaign mails, newest first.
     pub rejected: Vec<OutboxItem>,
     /// Accounts whose mails wait.
     pub paused: Vec<SmtpPause>,
@@ -141,7 +144,14 @@ impl Reader<'_> {
         while let Some(row) = rows.next()? {
             let word: String = row.get(0)?;
             let n: i64 = row.get(1)?;
-            depth.push((word.parse()?, u64::try_from(n).unwrap_or(0)));
+            let state: OutboxState = word.parse()?;
+            let mut n = u64::try_from(n).unwrap_or(0);
+            if state == OutboxState::Rejected {
+                n = n.saturating_sub(self.refused_campaign_mails()?);
+            }
+            if n > 0 {
+                depth.push((state, n));
+            }
         }
         let oldest: Option<i64> = self
             .conn
@@ -155,9 +165,40 @@ impl Reader<'_> {
             depth,
             oldest_due_created_at: oldest.map(UtcMs),
             unknown: self.outbox_in(OutboxState::Unknown, limit)?,
-            rejected: self.outbox_in(OutboxState::Rejected, limit)?,
+            rejected: self.outbox_but_campaigns(OutboxState::Rejected, limit)?,
             paused: self.smtp_pauses()?,
         })
+    }
+
+    fn refused_campaign_mails(&self) -> Result<u64, StoreError> {
+        let n: i64 = self
+            .conn
+            .prepare_cached(
+                "SELECT count(*) FROM outbox WHERE kind = 'campaign' AND state = 'rejected'",
+            )?
+            .query_row([], |row| row.get(0))?;
+        Ok(u64::try_from(n).unwrap_or(0))
+    }
+
+    /// The newest mails in `state`, but for campaign mails: a mail that waits for its turn, or an
+    /// address that does not exist, is no event among thousands.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn outbox_but_campaigns(
+        &self,
+        state: OutboxState,
+        limit: u32,
+    ) -> Result<Vec<OutboxItem>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
+                    smtp_code, smtp_text, created_at, handed_over_at, held
+             FROM outbox
+             WHERE state = ?1 AND state NOT IN ('sent', 'cancelled') AND kind <> 'campaign'
+             ORDER BY id DESC LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![state.as_str(), limit], |row| Ok(item(row)))?;
+        rows.map(|row| row?).collect()
     }
 
     /// The newest mails in `state`.
@@ -168,7 +209,7 @@ impl Reader<'_> {
         let mut items = Vec::new();
         let mut statement = self.conn.prepare_cached(
             "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
-                    smtp_code, smtp_text, created_at, handed_over_at
+                    smtp_code, smtp_text, created_at, handed_over_at, held
              FROM outbox WHERE state = ?1 AND state NOT IN ('sent', 'cancelled')
              ORDER BY id DESC LIMIT ?2",
         )?;
@@ -259,5 +300,6 @@ fn item(row: &Row<'_>) -> Result<OutboxItem, StoreError> {
         smtp_text: row.get(9)?,
         created_at: UtcMs(row.get(10)?),
         handed_over_at: row.get::<_, Option<i64>>(11)?.map(UtcMs),
+        held: row.get(12)?,
     })
 }
