@@ -91,8 +91,10 @@ macro_rules! words {
 }
 
 mod alert;
+mod server;
 
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
+pub use server::Pipelining;
 
 words! {
     /// What kind of mail a message is, by itself (before it is matched).
@@ -329,18 +331,6 @@ words! {
 
 mod oauth;
 pub use oauth::OAuthState;
-
-words! {
-    /// Whether a server takes DONE, FETCH and IDLE in one write.
-    Pipelining, "pipelining" {
-        /// Not tried yet.
-        Untried => "untried",
-        /// It does.
-        Yes => "yes",
-        /// It answered BAD or not at all: two steps.
-        No => "no",
-    }
-}
 
 words! {
     /// What a mailbox is watched for.
