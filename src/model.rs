@@ -91,8 +91,10 @@ macro_rules! words {
 }
 
 mod alert;
+mod server;
 
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
+pub use server::Pipelining;
 
 words! {
     /// What kind of mail a message is, by itself (before it is matched).
@@ -331,18 +333,6 @@ mod folders;
 mod oauth;
 pub use folders::{Filed, FilesSent, FolderRole, SenderAuth};
 pub use oauth::OAuthState;
-
-words! {
-    /// Whether a server takes DONE, FETCH and IDLE in one write.
-    Pipelining, "pipelining" {
-        /// Not tried yet.
-        Untried => "untried",
-        /// It does.
-        Yes => "yes",
-        /// It answered BAD or not at all: two steps.
-        No => "no",
-    }
-}
 
 words! {
     /// How a reply was matched to the mail that it answers.

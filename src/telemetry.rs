@@ -2,7 +2,7 @@
 //! stdout stay clean. Secrets, bodies and addresses are never fields (invariant I7).
 //!
 //! When stderr is the journal (systemd says so in JOURNAL_STREAM), each line begins with its
-//! priority (sd-daemon(3)), so that `journalctl -p err` shows alerts and nothing else.
+//! priority (sd-daemon(3)), so that `journalctl -p err` shows the alerts.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};

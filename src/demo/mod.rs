@@ -4,6 +4,7 @@
 mod samples;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,6 +60,7 @@ async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
     let app = App::open(settings).await?;
     let store = app.store().clone();
     import(&app).await?;
+    let web = app.listen_web().await.context("Answer HTTP requests")?;
 
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
@@ -67,7 +69,7 @@ async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
     let handled = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(Vec::new()),
-        handled = tell(args, &sandbox, &store, folder) => handled,
+        handled = tell(args, &sandbox, &store, folder, web) => handled,
     };
     if !args.exit && handled.is_ok() {
         stop.cancelled().await;
@@ -94,6 +96,7 @@ async fn tell(
     sandbox: &Sandbox,
     store: &Store,
     folder: &Path,
+    web: Option<SocketAddr>,
 ) -> anyhow::Result<Vec<String>> {
     let deadline = Instant::now() + LIMIT;
     say(&format!(
@@ -117,7 +120,7 @@ async fn tell(
         wrong.extend(threading(sandbox)?);
     }
     if !args.exit {
-        say(&invitation(sandbox, folder))?;
+        say(&invitation(sandbox, folder, web))?;
     }
     Ok(wrong)
 }
@@ -270,7 +273,7 @@ fn threading(sandbox: &Sandbox) -> anyhow::Result<Option<String>> {
     }))
 }
 
-fn invitation(sandbox: &Sandbox, folder: &Path) -> String {
+fn invitation(sandbox: &Sandbox, folder: &Path, web: Option<SocketAddr>) -> String {
     let first = SAMPLES.first();
     let (email, sent) = first.map(|s| (s.email, s.sent_id())).unwrap_or_default();
     format!(
@@ -279,7 +282,9 @@ fn invitation(sandbox: &Sandbox, folder: &Path) -> String {
          Message-ID: <mine-'$$'@leads.example>\\r\\n\\r\\nIs there a garage?\\r\\n' | \\\n\
          curl -sS --cacert {ca} --user {email}:{PASSWORD} --url smtps://localhost:{port} \\\n     \
          --mail-from {email} --mail-rcpt {TEAM} --upload-file -\n\n\
-         and look at what became of it: replyd --database {db} status\n",
+         and look at what became of it: replyd --database {db} status\n\
+         Whether it hears, as a monitor asks: curl http://{web}/health\n",
+        web = web.map_or_else(|| "127.0.0.1".to_owned(), |a| a.to_string()),
         ca = folder.join("ca.pem").display(),
         port = sandbox.smtp_addr().port(),
         db = folder.join("replyd.db").display(),
@@ -293,6 +298,7 @@ fn settings(sandbox: &Sandbox, folder: &Path) -> anyhow::Result<Settings> {
     let config = folder.join("replyd.toml");
     let text = format!(
         "[store]\ndatabase = {db:?}\n[reply]\nsales_email = {SALES:?}\n[log]\nfilter = \"warn\"\n\
+         [web]\nlisten = \"127.0.0.1:0\"\n\
          [imap]\nhost = \"localhost\"\nport = {imap}\nca_file = {ca:?}\n\
          [smtp]\nhost = \"localhost\"\nport = {smtp}\nsecurity = \"tls\"\nca_file = {ca:?}\n\
          [[accounts]]\nname = \"demo\"\naddress = {TEAM:?}\npassword = {PASSWORD:?}\n",

@@ -229,11 +229,10 @@ impl Listener {
         let reason = is.reason.as_str();
         match is.state {
             AccountState::Live => info!(account, state, reason, "account state"),
-            // What lasts becomes an alert, at error level.
-            AccountState::Degraded | AccountState::Down => {
+            // What the operator must know becomes an alert, at error level.
+            AccountState::Degraded | AccountState::Down | AccountState::NeedsSignIn => {
                 warn!(account, state, reason, "account state");
             }
-            AccountState::NeedsSignIn => error!(account, state, reason, "account state"),
         }
     }
 

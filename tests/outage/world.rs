@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) imap_port: Option<u16>,
     /// The desk's password as replyd knows it.
     pub(crate) password: String,
+    /// Its `[accounts.oauth]` table, instead of the password; empty: none.
+    pub(crate) oauth: String,
     /// Period of the poll.
     pub(crate) interval: &'static str,
     /// One sign-in in this time.
@@ -52,6 +54,7 @@ impl Default for Settings {
         Self {
             imap_port: None,
             password: PASSWORD.to_owned(),
+            oauth: String::new(),
             interval: "1s",
             login_every: "1s",
         }
@@ -113,12 +116,20 @@ impl World {
                 _ => host.dovecot.imaps_port(),
             };
             let ca = host.dovecot.certs.ca_file.display();
+            let oauth = match name {
+                "desk" => self.settings.oauth.as_str(),
+                _ => "",
+            };
+            let secret = if oauth.is_empty() {
+                format!("password = \"{password}\"\n")
+            } else {
+                String::new()
+            };
             write!(
                 text,
-                "[[accounts]]\nname = \"{name}\"\naddress = \"{address}\"\n\
-                 password = \"{password}\"\n\
+                "[[accounts]]\nname = \"{name}\"\naddress = \"{address}\"\n{secret}\
                  imap = {{ host = \"localhost\", port = {imap}, ca_file = \"{ca}\" }}\n\
-                 smtp = {{ host = \"localhost\", port = {}, ca_file = \"{ca}\" }}\n",
+                 smtp = {{ host = \"localhost\", port = {}, ca_file = \"{ca}\" }}\n{oauth}",
                 host.postfix.submission_port()
             )
             .unwrap();

@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod alerts;
 mod binary;
 mod errors;
 mod folders;
