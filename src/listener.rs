@@ -257,7 +257,7 @@ impl Listener {
                 rest.report.add(&looked.report);
                 looked = rest;
             }
-            let way = (AccountState::Live, SINGLE_PASS.to_owned());
+            let way = (AccountState::Live, SINGLE_PASS.to_owned(), "");
             let is = self.with_token_trouble(state::looked(&looked, way)).await?;
             self.looked(lease, is).await?;
             self.forget_failures().await?;

@@ -99,12 +99,9 @@ impl Patient {
     }
 
     /// The fault that replyd has recorded for the account.
-    #[expect(
-        clippy::unused_self,
-        reason = "the row will tell once it keeps the fault's word"
-    )]
     pub(super) fn recorded_fault(&self) -> Fault {
-        Fault::AccountFault
+        let recorded = self.row.as_ref().map(|row| row.state_fault.parse());
+        recorded.and_then(Result::ok).unwrap_or(Fault::AccountFault)
     }
 
     async fn arrivals(&self) -> Option<clock::Seen> {

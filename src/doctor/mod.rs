@@ -5,7 +5,7 @@
 //! | file | duty |
 //! | --- | --- |
 //! | `report` | a line a check, as text and JSON; the exit code |
-//! | `host` | settings, state folder, disk, database, keys, limits, the running replyd |
+//! | `host`, `health` | settings, state folder, disk, database, keys, limits, the running replyd |
 //! | `account` | one account, put together |
 //! | `way`, `reading`, `sending` | the way to a server; IMAP; SMTP |
 //! | `clock` | our clock against the servers' |
@@ -16,6 +16,7 @@
 
 mod account;
 mod clock;
+mod health;
 mod host;
 mod reading;
 mod report;
@@ -135,6 +136,17 @@ pub async fn examine(intake: Intake, options: Options, mut tell: impl FnMut(&Gro
     Report::new(at, groups)
 }
 
+/// What is wrong with the state folder and its disk right now, for `status`: a full disk cannot be
+/// recorded in the database that lies on it.
+#[must_use]
+pub fn glance(settings: &Settings) -> Vec<Check> {
+    let mut group = Group::new(None);
+    host::folder(settings, &mut group);
+    let wrong = |check: &Check| matches!(check.verdict, Verdict::Warning | Verdict::Failed);
+    group.checks.retain(wrong);
+    group.checks
+}
+
 /// What the accounts need of the installation.
 #[derive(Debug)]
 struct Place {
@@ -151,6 +163,9 @@ impl Place {
             usable = host::database(settings, group).await;
             keys = host::keys(settings, group).map(Arc::new);
             running = host::service(settings, group);
+            if running {
+                health::ask(settings, group).await;
+            }
         } else {
             host::files(settings, None, group);
         }

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::look::Looked;
 use super::{Ended, LEASE, Listener};
 use crate::credential::SignIn;
-use crate::fault;
+use crate::fault::{self, Fault};
 use crate::faultpoint;
 use crate::imap::{self, ImapError, Session};
 use crate::model::{AccountState, Lease};
@@ -36,8 +36,8 @@ const STORE_TROUBLE: u32 = 3;
 const HEARD_EVERY: Duration = Duration::from_secs(5);
 
 /// The state after a look: degraded when a mailbox could not be opened, else as `way` says.
-pub(super) fn looked(looked: &Looked, way: (AccountState, String)) -> AccountIs {
-    let (state, reason) = if looked.closed.is_empty() {
+pub(super) fn looked(looked: &Looked, way: (AccountState, String, &'static str)) -> AccountIs {
+    let (state, reason, fault) = if looked.closed.is_empty() {
         way
     } else {
         let names = looked.closed.join(", ");
@@ -45,12 +45,13 @@ pub(super) fn looked(looked: &Looked, way: (AccountState, String)) -> AccountIs 
         (
             AccountState::Degraded,
             format!("{why}: {names}; check `mailboxes` in the settings"),
+            Fault::MailboxMissing.code(),
         )
     };
     AccountIs {
         state,
         reason,
-        fault: "",
+        fault,
     }
 }
 
@@ -226,12 +227,16 @@ impl Listener {
             return;
         }
         let (account, state) = (self.account.name.as_str(), is.state.as_str());
-        let reason = is.reason.as_str();
+        let (reason, fault) = (is.reason.as_str(), is.fault);
+        let known = fault.parse::<Fault>().ok();
+        let (what, remedy) = (known.map(Fault::title), known.map(Fault::remedy));
         match is.state {
-            AccountState::Live => info!(account, state, reason, "account state"),
+            AccountState::Live => {
+                info!(account, state, reason, fault, what, remedy, "account state");
+            }
             // What the operator must know becomes an alert, at error level.
             AccountState::Degraded | AccountState::Down | AccountState::NeedsSignIn => {
-                warn!(account, state, reason, "account state");
+                warn!(account, state, reason, fault, what, remedy, "account state");
             }
         }
     }

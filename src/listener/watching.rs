@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 
 use super::Listener;
 use super::push::{self, MUTE_PERIOD};
+use crate::fault::Fault;
 use crate::imap::{Capabilities, ImapError, Mode, Session, Trouble, Watch};
 use crate::model::{AccountState, Pipelining};
 use crate::store::{PushHealth, StoreError};
@@ -256,27 +257,31 @@ impl Listener {
             .await
     }
 
-    /// How the account hears, in a word and in words.
-    pub(super) fn way(&self, watch: &Watch, push: &PushHealth) -> (AccountState, String) {
+    /// How the account hears: state, words, and the code of what is missing.
+    pub(super) fn way(
+        &self,
+        watch: &Watch,
+        push: &PushHealth,
+    ) -> (AccountState, String, &'static str) {
         let every = self.period(push).as_secs();
         let now = time::now();
         if push.polls(now) {
             let (until, why) = (UtcMs(push.poll_until).rfc3339(), &push.poll_reason);
             let text = format!("polls every {every} s instead of IDLE until {until}: {why}");
-            return (AccountState::Degraded, text);
+            return (AccountState::Degraded, text, Fault::IdleBroken.code());
         }
         if !watch.is_idle_offered() {
             let text = format!("polls every {every} s: this server offers no IDLE");
-            return (AccountState::Live, text);
+            return (AccountState::Live, text, Fault::IdleMissing.code());
         }
         if push.is_mute() {
             let text = format!(
                 "this server does not push: polled every {every} s; {} mails were found by polls alone",
                 push.push_missed
             );
-            return (AccountState::Degraded, text);
+            return (AccountState::Degraded, text, Fault::IdleBroken.code());
         }
         let text = "hears by push, and polls besides".to_owned();
-        (AccountState::Live, text)
+        (AccountState::Live, text, "")
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{SINGLE_PASS, remedy};
 use crate::config::Settings;
+use crate::fault::Fault;
 use crate::model::{AccountId, AccountState, FolderRole};
 use crate::store::{AccountRow, FolderRow, NoticeBounce, PushHealth, SmtpPause};
 use crate::time::UtcMs;
@@ -61,6 +62,8 @@ pub struct AccountStatus {
 pub struct SmtpStatus {
     /// `needs_sign_in` when the server refuses the credentials, else `down`.
     pub state: AccountState,
+    /// The code of the fault behind it; empty: none.
+    pub fault: String,
     /// What the server said, or what happened instead.
     pub reason: String,
     /// Since when.
@@ -163,6 +166,7 @@ impl AccountStatus {
                 .filter(|_| beside.in_settings)
                 .map(|p| SmtpStatus {
                     state: p.state,
+                    fault: p.fault.clone(),
                     reason: p.reason.clone(),
                     since: p.since,
                     next_try_at: p.retry_at,
@@ -203,9 +207,16 @@ impl AccountStatus {
         if self.state != AccountState::Live && self.in_settings {
             line(format!("since {}", self.since.rfc3339()))?;
         }
-        if matches!(self.state, AccountState::Down | AccountState::NeedsSignIn)
-            && !self.remedy.is_empty()
-        {
+        let known = self
+            .fault
+            .parse::<Fault>()
+            .ok()
+            .filter(|_| self.in_settings);
+        if let Some(fault) = known {
+            line(format!("{fault}: {}", fault.title()))?;
+        }
+        let asks = matches!(self.state, AccountState::Down | AccountState::NeedsSignIn);
+        if (asks || known.is_some()) && !self.remedy.is_empty() {
             line(format!("do: {}", self.remedy))?;
         }
         if let Some(at) = self.next_try_at {
@@ -219,6 +230,10 @@ impl AccountStatus {
                 smtp.next_try_at.rfc3339(),
                 smtp.reason
             ))?;
+            if let Ok(fault) = smtp.fault.parse::<Fault>() {
+                line(format!("{fault}: {}", fault.title()))?;
+                line(format!("do: {}", fault.remedy()))?;
+            }
         }
         if let Some(at) = self
             .notice_bounced_at

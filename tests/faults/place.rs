@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::common::bin::{Finished, Replyd};
+use crate::common::bin::Replyd;
 use crate::common::dovecot::{Dovecot, Options, PASSWORD};
 use crate::common::host::MailHost;
 
@@ -217,13 +217,34 @@ impl Told {
     }
 }
 
-/// Fails unless this command ended with `code` and its output names account, fault and remedy.
+/// Fails unless a single pass ends with `code`, and its report, its log and `status` afterwards
+/// name account, fault and remedy.
 #[track_caller]
-pub(crate) fn assert_named(finished: &Finished, code: i32, fault: &str) {
+pub(crate) fn assert_named_everywhere(replyd: &Replyd, code: i32, fault: &str) {
+    assert_named(replyd, ACCOUNT, code, fault);
+}
+
+/// The same for another account's name.
+#[track_caller]
+pub(crate) fn assert_named(replyd: &Replyd, account: &str, code: i32, fault: &str) {
+    let known: replyd::fault::Fault = fault.parse().unwrap();
+    assert_eq!(
+        i32::from(known.exit().code()),
+        code,
+        "the table says otherwise"
+    );
+    let finished = replyd.run(&["run", "--once"]);
     finished.assert_code(code);
-    let output = finished.output();
-    let fault: replyd::fault::Fault = fault.parse().unwrap();
-    for part in [ACCOUNT, fault.title(), fault.remedy()] {
-        assert!(output.contains(part), "{part:?} is not in\n{output}");
+    let report = finished.stdout();
+    for part in [account, known.title(), known.remedy()] {
+        assert!(report.contains(part), "{part:?} is not in\n{report}");
+    }
+    let told = finished.events().into_iter().find(|e| e["fault"] == fault);
+    let told = told.unwrap_or_else(|| panic!("no event with {fault} in\n{}", finished.output()));
+    assert_eq!(told["account"], account, "{told}");
+    assert!(told.to_string().contains(known.remedy()), "{told}");
+    let status = replyd.run(&["status"]).stdout();
+    for part in [account, fault, known.title(), known.remedy()] {
+        assert!(status.contains(part), "{part:?} is not in\n{status}");
     }
 }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use crate::common::dovecot::{Dovecot, Options, Variant};
-use crate::place::{Place, Told, USERS, assert_named, dovecot, host};
+use crate::place::{Place, Told, USERS, assert_named_everywhere, dovecot, host};
 
 #[track_caller]
 fn special(variant: Variant<'_>) -> Dovecot {
@@ -20,7 +20,7 @@ fn special(variant: Variant<'_>) -> Dovecot {
 fn both(place: &Place, check: &str, fault: &str, detail: &str, doctor: i32, once: i32) {
     let replyd = place.install();
     Told::by(&replyd, &[], doctor).assert_fault(check, fault, detail);
-    assert_named(&replyd.run(&["run", "--once"]), once, fault);
+    assert_named_everywhere(&replyd, once, fault);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_wrong_host_is_an_unknown_host() {
         "{check}"
     );
     told.assert_fault("imap.name", &fault, "imap.nowhere.invalid");
-    assert_named(&replyd.run(&["run", "--once"]), 75, &fault);
+    assert_named_everywhere(&replyd, 75, &fault);
 }
 
 #[test]

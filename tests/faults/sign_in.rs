@@ -1,7 +1,7 @@
 //! Signing in, and what the mailbox gives.
 
 use crate::common::dovecot::{Dovecot, Options};
-use crate::place::{Place, Told, USERS, assert_named, dovecot};
+use crate::place::{ACCOUNT, Place, Told, USERS, assert_named_everywhere, dovecot};
 
 #[test]
 fn a_wrong_password_is_named_and_is_not_tried_again_and_again() {
@@ -14,7 +14,7 @@ fn a_wrong_password_is_named_and_is_not_tried_again_and_again() {
     told.assert_fault("imap.sign_in", "wrong-password", "AUTHENTICATIONFAILED");
     assert_eq!(told.installation("state.database")["verdict"], "skipped");
 
-    assert_named(&replyd.run(&["run", "--once"]), 2, "wrong-password");
+    assert_named_everywhere(&replyd, 2, "wrong-password");
     // Now there is a database with a pause in it.
     let before = refusals(&dovecot);
     let told = Told::by(&replyd, &[], 2);
@@ -68,7 +68,52 @@ fn a_missing_idle_is_a_warning_and_replyd_polls() {
     told.assert_fault("imap.capabilities", "idle-missing", "no IDLE");
     assert_eq!(told.check("imap.capabilities")["verdict"], "warning");
     assert_eq!(told.check("imap.idle")["verdict"], "skipped");
-    replyd.ok(&["run", "--once"]);
+    // A listener lives with it, and says so in the log and in `status`.
+    let mut running = replyd.start(&["run"]);
+    let event = running.wait_for_event("idle-missing", |e| e["fault"] == "idle-missing");
+    assert_eq!(
+        (event["account"].as_str(), event["state"].as_str()),
+        (Some(ACCOUNT), Some("live"))
+    );
+    let status = replyd.ok(&["status"]).stdout();
+    let fault = replyd::fault::Fault::IdleMissing;
+    for part in [
+        ACCOUNT,
+        "live",
+        "idle-missing",
+        fault.title(),
+        fault.remedy(),
+    ] {
+        assert!(status.contains(part), "{part:?} is not in\n{status}");
+    }
+    running.terminate().assert_code(0);
+}
+
+#[test]
+fn a_running_replyd_says_the_same_as_a_single_pass() {
+    let dovecot = dovecot();
+    let mut place = Place::reading(&dovecot);
+    place.imap.ca_file = None;
+    let replyd = place.install();
+    let mut running = replyd.start(&["run"]);
+    let event = running.wait_for_event("the fault", |e| e["fault"] == "certificate-untrusted");
+    assert_eq!(event["account"], ACCOUNT);
+    let fault = replyd::fault::Fault::CertificateUntrusted;
+    assert!(
+        event.to_string().contains("set `ca_file` of this server"),
+        "{event}"
+    );
+    let status = replyd.run(&["status"]).stdout();
+    for part in [
+        ACCOUNT,
+        "down",
+        "certificate-untrusted",
+        fault.title(),
+        fault.remedy(),
+    ] {
+        assert!(status.contains(part), "{part:?} is not in\n{status}");
+    }
+    running.terminate().assert_code(0);
 }
 
 #[test]
