@@ -152,12 +152,14 @@ fn attached(bytes: usize) -> Vec<u8> {
     .into_bytes()
 }
 
+type Shape = fn(usize) -> Vec<u8>;
+
 fn sizes(bench: &Bench) {
     println!(
         "\n| ms, by size | 1 KB | 10 KB | 100 KB | 1 MB | 5 MB | 25 MB | mail-parser, 25 MB |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    let shapes: [(&str, fn(usize) -> Vec<u8>); 3] = [
+    let shapes: [(&str, Shape); 3] = [
         ("reply in plain text, half of it quoted", reply),
         ("reply in HTML, half of it quoted", page),
         ("short text with an attachment", attached),
@@ -359,7 +361,7 @@ fn shapes(bench: &Bench) {
     );
     let mut steep = 0;
     for (name, make) in hostile() {
-        let [small, large] = [64_000, 512_000].map(|n| make(n));
+        let [small, large] = [64_000, 512_000].map(make);
         let (a, b) = (
             time(|| bench.understand(&small)),
             time(|| bench.understand(&large)),

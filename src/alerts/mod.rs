@@ -2,7 +2,7 @@
 //!
 //! The sentinel looks at the store every few seconds, from outside: a listener that hangs, or
 //! that waits in its backoff, cannot tell of itself. What it finds becomes an incident in the
-//! store ([`judge`] has the rules), and in the same transaction the mail to the operator is queued
+//! store (`judge` has the rules), and in the same transaction the mail to the operator is queued
 //! and the notes for webhook and command are made. So a restart neither repeats nor loses an
 //! alert, and two processes tell it once. A mail that cannot leave through the account's own
 //! server is sent through another account's.

@@ -29,7 +29,7 @@ pub struct SetupArgs {
     /// Name in From of its mails [default: the campaign's sender name]
     #[arg(long, value_name = "NAME")]
     pub from_name: Option<String>,
-    /// Name of the account in states and logs [default: the address up to the @]
+    /// Name of the account in states and logs (default: the address up to the @)
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
     /// Mail provider [default: found by the address's domain]

@@ -192,7 +192,7 @@ fn candidates<'a>(
         })
     }
     // The id that a report names, which may stand in no part of it, then all that were seen.
-    let original = judged.original_message_id.iter().filter(|_| reports);
+    let original = judged.original_message_id.iter().filter(move |_| reports);
     let embedded: &[MsgId] = if reports { &mail.embedded_ids } else { &[] };
     let others = embedded
         .iter()

@@ -62,7 +62,7 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
                 break;
             }
             mail.attachments.push(Attachment {
-                name: header::clean_line(&file.name),
+                name: super::header::clean_line(&file.name),
                 content_type: "application/octet-stream".to_owned(),
                 size: file.size,
             });

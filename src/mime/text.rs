@@ -157,7 +157,7 @@ pub(super) fn lenient_base64(payload: &[u8]) -> Option<Vec<u8>> {
     if whole.len() % 4 == 1 {
         whole.pop();
     }
-    while whole.len() % 4 != 0 {
+    while !whole.len().is_multiple_of(4) {
         whole.push(b'=');
     }
     base64_decode(&whole)

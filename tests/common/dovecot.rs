@@ -18,7 +18,6 @@ use super::certs::Certs;
 use super::imap_client::ImapClient;
 use super::janitor::Janitor;
 use super::ports::Port;
-use super::token_server::dovecot_with_tokens;
 use super::{PATIENCE, is_root, make_dir, pause, program, text_of, write};
 
 /// The password of every user.

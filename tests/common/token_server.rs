@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ use replyd::time::now;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{LOOK_AGAIN, PATIENCE, make_dir, write};
+use super::{LOOK_AGAIN, PATIENCE};
 
 /// The registered client.
 pub(crate) const CLIENT_ID: &str = "replyd-test-client";
@@ -540,29 +539,4 @@ pub(crate) fn browse(url: &str) -> (String, Option<String>, String) {
         .find_map(|line| line.strip_prefix("Location: "))
         .map(str::to_owned);
     (status, location, text)
-}
-
-/// The lines by which a Dovecot in this folder checks tokens by itself (docs of Dovecot 2.3, "Open Authentication v2.0 database").
-pub(crate) fn dovecot_with_tokens(dir: &Path, key: &[u8]) -> String {
-    let d = dir.display();
-    let keys = dir.join("keys/default/HS256");
-    make_dir(&keys);
-    write(&keys.join("default"), STANDARD.encode(key));
-    write(
-        &dir.join("oauth2.conf"),
-        format!(
-            "introspection_mode = local
-local_validation_key_dict = fs:posix:prefix={d}/keys/
-"
-        ),
-    );
-    format!(
-        "auth_mechanisms = plain login xoauth2 oauthbearer
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {d}/oauth2.conf
-}}
-"
-    )
 }
