@@ -76,6 +76,9 @@ fn shown(at: Option<Duration>) -> String {
     )
 }
 
+/// A row's name, and what it shows of a course.
+type Line<'a> = (&'a str, &'a dyn Fn(&Course) -> String);
+
 /// The table in Markdown.
 pub(crate) fn table(courses: &[Course]) -> String {
     let mut text = String::from("| |");
@@ -86,7 +89,7 @@ pub(crate) fn table(courses: &[Course]) -> String {
         }
     };
     let title = |c: &Course| c.title.to_owned();
-    let lines: &[(&str, &dyn Fn(&Course) -> String)] = &[
+    let lines: &[Line<'_>] = &[
         ("state no longer live", &|c| shown(c.not_live)),
         ("state when it was told", &|c| c.state.clone()),
         ("/health 503", &|c| shown(c.unhealthy)),
