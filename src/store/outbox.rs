@@ -17,6 +17,8 @@ mod lanes;
 mod limit;
 mod outcome;
 mod pace;
+#[cfg(test)]
+mod pace_tests;
 mod presence;
 mod status;
 #[cfg(test)]

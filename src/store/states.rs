@@ -31,10 +31,10 @@ impl Tx<'_> {
     ) -> Result<bool, StoreError> {
         self.check_lease(lease)?;
         let account = lease.account_id;
-        let before: String = self
+        let before: (String, String) = self
             .conn
-            .prepare_cached("SELECT state FROM accounts WHERE id = ?1")?
-            .query_row([account.0], |row| row.get(0))?;
+            .prepare_cached("SELECT state, state_fault FROM accounts WHERE id = ?1")?
+            .query_row([account.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.conn
             .prepare_cached(
                 "UPDATE accounts SET state_since = CASE WHEN state = ?2 THEN state_since ELSE ?5 END, \
@@ -48,7 +48,7 @@ impl Tx<'_> {
                 is.fault,
                 now.0
             ])?;
-        Ok(before != is.state.as_str())
+        Ok((before.0.as_str(), before.1.as_str()) != (is.state.as_str(), is.fault))
     }
 
     /// All mailboxes of the account were looked at by `at`: each selected one answered OK. Sets

@@ -50,7 +50,7 @@ fn told_of(
     place.smtp = Some(crate::place::Server {
         host: "127.0.0.1".into(),
         port: scripted(answers),
-        security: "none",
+        security: "plain",
         ca_file: None,
         password: "secret".into(),
         more: String::new(),

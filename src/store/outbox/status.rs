@@ -228,7 +228,7 @@ impl Reader<'_> {
         let mut items = Vec::new();
         let mut statement = self.conn.prepare_cached(
             "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
-                    smtp_code, smtp_text, created_at, handed_over_at
+                    smtp_code, smtp_text, created_at, handed_over_at, held
              FROM outbox WHERE finished_at > ?1 AND state = 'cancelled'
              ORDER BY finished_at DESC LIMIT ?2",
         )?;
