@@ -15,7 +15,7 @@ use crate::config::SenderSettings;
 use crate::faultpoint;
 use crate::keys::Keys;
 use crate::model::{AccountId, Address, CampaignId, CampaignLeadId, Inserted, MailKind};
-use crate::reply::compose::{self, CampaignParts, Draftable};
+use crate::reply::compose::{self, Draftable, FurtherParts};
 use crate::store::{
     Campaign, Mailing, RECIPIENT_FIELDS, Recipient, Store, StoreError, Tx, full_phone,
 };
@@ -327,7 +327,7 @@ impl Letter {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|e| LetterFault::Random(e.to_string()))?;
         let unsubscribe = [self.unsubscribe_uri(lead)];
-        let mail = compose::compose_campaign(
+        let mail = compose::compose_with(
             &Draftable {
                 kind: MailKind::Campaign,
                 job_id: None,
@@ -353,7 +353,7 @@ impl Letter {
                 envelope_from: &self.sender.envelope_from,
                 redirect_to: self.redirect_to.as_deref(),
             },
-            CampaignParts {
+            FurtherParts {
                 html: filled.html.as_deref(),
                 unsubscribe: &unsubscribe,
             },

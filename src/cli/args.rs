@@ -160,6 +160,9 @@ pub enum Command {
     /// Addresses that get no mail: add, list, remove
     #[command(subcommand)]
     Suppress(super::SuppressCommand),
+    /// The texts of our mails: check, preview, export
+    #[command(subcommand)]
+    Template(super::TemplateCommand),
     /// Sign-in by OAuth2: login, status, logout
     #[command(subcommand)]
     Auth(super::AuthCommand),

@@ -16,6 +16,7 @@ mod paths;
 mod replay_args;
 mod scan_args;
 mod setup_args;
+mod template_args;
 mod unmatched_args;
 
 use std::ffi::OsString;
@@ -35,6 +36,7 @@ pub use parse_args::*;
 pub use replay_args::{ExplainArgs, ReplayArgs};
 pub use scan_args::*;
 pub use setup_args::*;
+pub use template_args::*;
 pub use unmatched_args::UnmatchedCommand;
 
 impl Cli {

@@ -15,6 +15,7 @@ mod replay;
 mod scan;
 mod setup;
 mod show;
+mod template;
 mod unmatched;
 
 use std::io::{self, IsTerminal, Write};
@@ -29,7 +30,7 @@ use tracing::{error, info, warn};
 use crate::app::App;
 use crate::cli::{
     self, AuthCommand, Cli, Command, ConfigCommand, Credentials, DoctorArgs, Exit, RootShell,
-    SentCommand,
+    SentCommand, TemplateCommand,
 };
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault::{self, Fault};
@@ -64,6 +65,18 @@ pub fn dispatch(cli: &Cli) -> Exit {
         }),
         Some(Command::Parse(args)) => parse::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
+        Some(Command::Template(TemplateCommand::Export { dir })) => template::export(dir),
+        Some(Command::Template(command)) => {
+            load(cli, Need::Store).and_then(|loaded| match loaded {
+                Ok(loaded) => {
+                    template::run(command, loaded.settings.reply.templates_dir.as_deref())
+                }
+                Err(problems) => {
+                    complain(&format!("{problems}"));
+                    Ok(problems.exit())
+                }
+            })
+        }
         Some(Command::Doctor(args)) if args.faults => doctor::faults(),
         Some(Command::Doctor(args)) => examine(cli, args),
         #[cfg(feature = "demo")]

@@ -357,7 +357,7 @@ keys! {
     AUTOMATIC_PER_DAY: "reply.automatic_per_day", Integer { min: 0, max: 100_000 }, Is("200"), "REPLYD_AUTOMATIC_PER_DAY", None, &[],
         "Automatic mails a day of one account; 0 sends none.";
     TEMPLATES_DIR: "reply.templates_dir", Path, Rule("the texts in the program"), "REPLYD_TEMPLATES_DIR", None, &[],
-        "Folder with replaced templates.";
+        "Folder with texts of your own (`replyd template export`).";
 
     ALL_CAMPAIGN_PER_MINUTE: "campaign.per_minute", PER_MINUTE, Rule("by the SMTP server's provider, else 20 (docs/OPERATIONS.md \"Campaign mails\")"), "REPLYD_CAMPAIGN_PER_MINUTE", None, &[],
         "Campaign mails of each account in a minute, evenly paced.";

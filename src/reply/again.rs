@@ -93,7 +93,10 @@ impl ReplyActor {
                 person_answered_it: false,
                 from_spam: m.from_spam,
                 sender_auth: m.sender_auth,
-                language_known: self.parts.templates.speaks(verdict.language),
+                language_known: self
+                    .parts
+                    .templates
+                    .speaks(t.map_or("", |t| t.campaign.as_str()), verdict.language),
                 resend: false,
             },
             settings,

@@ -71,9 +71,9 @@ pub struct Draftable<'a> {
     pub redirect_to: Option<&'a str>,
 }
 
-/// What only a campaign mail has.
+/// What only some mails have.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct CampaignParts<'a> {
+pub struct FurtherParts<'a> {
     /// The same text in HTML, beside the plain one.
     pub html: Option<&'a str>,
     /// Where an opt-out goes: URIs for List-Unsubscribe (RFC 2369 §3.2), the best first.
@@ -90,16 +90,16 @@ pub fn compose(
     random: [u8; 16],
     now: UtcMs,
 ) -> Result<NewMail, ComposeError> {
-    compose_campaign(mail, CampaignParts::default(), keys, random, now)
+    compose_with(mail, FurtherParts::default(), keys, random, now)
 }
 
-/// As [`compose`], with what only a campaign mail has.
+/// As [`compose`], with what only some mails have.
 ///
 /// # Errors
 /// As there.
-pub fn compose_campaign(
+pub fn compose_with(
     mail: &Draftable<'_>,
-    parts: CampaignParts<'_>,
+    parts: FurtherParts<'_>,
     keys: &Keys,
     random: [u8; 16],
     now: UtcMs,

@@ -212,7 +212,10 @@ impl Step<'_> {
             person_answered_it: t.is_some_and(|t| t.person_answered_it),
             from_spam: c.from_spam,
             sender_auth: c.sender_auth,
-            language_known: self.parts.templates.speaks(self.verdict.language),
+            language_known: self
+                .parts
+                .templates
+                .speaks(t.map_or("", |t| t.campaign.as_str()), self.verdict.language),
             resend: self.resend,
         };
         Ok(policy::decide(self.verdict, &situation, settings))
@@ -372,7 +375,7 @@ impl Step<'_> {
         };
         let filled = self.fill(template, text)?;
         let (parent, chain) = texts::threading(c);
-        let mail = compose::compose(
+        let mail = compose::compose_with(
             &Draftable {
                 kind,
                 job_id: Some(self.job.id),
@@ -392,6 +395,10 @@ impl Step<'_> {
                 references: &chain,
                 envelope_from: &account.smtp.envelope_from,
                 redirect_to: self.parts.settings.redirect_to.as_deref(),
+            },
+            compose::FurtherParts {
+                html: filled.html.as_deref(),
+                unsubscribe: &[],
             },
             &self.parts.keys,
             self.random[0],

@@ -1,20 +1,23 @@
 //! The texts of our mails: embedded defaults, each replaceable by a file of the same name in
-//! `reply.templates_dir`, or added in a further language (`acknowledgment.de.txt`).
+//! `reply.templates_dir`, or added in a further language (`acknowledgment.de.txt`). A folder in
+//! it that is named as a campaign replaces them for that campaign. Mails to leads may have HTML
+//! beside the text (`acknowledgment.de.html`).
 //!
-//! A file is checked when it is loaded, not when a lead waits: unknown file names, syntax,
+//! Files are checked when they are loaded, not when a lead waits: unknown file names, syntax,
 //! unknown variables and a missing subject are errors that name the file. A template starts
 //! with a line `Subject: …` and an empty line, except the nudge, which is only a paragraph.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod folder;
+mod set;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use self::set::Set;
 use super::fold::Language;
 
-/// Files beyond this size are refused.
-const MAX_TEMPLATE_BYTES: u64 = 64 * 1024;
 /// The language of the embedded templates.
 const DEFAULT_LANGUAGE: &str = "en";
 
@@ -139,6 +142,18 @@ impl TemplateKind {
             .iter()
             .find(|(kind, _, _)| *kind == self)
             .map_or("", |(_, name, _)| *name)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, known, _)| *known == name)
+            .map(|(kind, _, _)| *kind)
+    }
+
+    /// The names of all templates, as files bear them.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(_, name, _)| *name)
     }
 }
 
@@ -274,59 +289,79 @@ pub struct Rendered {
     pub subject: String,
     /// The text, lines ended by `\n`, with one at the end.
     pub body: String,
+    /// The same in HTML, where there is a template for it.
+    pub html: Option<String>,
+}
+
+/// A template that is in effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InEffect {
+    /// Name and language: `acknowledgment.en`.
+    pub name: String,
+    /// The file that it comes from; none: the text in the program.
+    pub file: Option<String>,
+    /// Whether it has HTML beside the text.
+    pub html: bool,
 }
 
 /// The templates of this process, all checked.
 #[derive(Debug)]
 pub struct Templates {
-    env: Environment<'static>,
-    languages: BTreeSet<String>,
+    general: Set,
+    /// By the campaign's name in small letters.
+    campaigns: BTreeMap<String, Set>,
 }
 
 impl Templates {
-    /// The embedded templates, replaced by the files of `dir`. Blocking: reads files.
+    /// The embedded templates, replaced by the files of `dir`, and for a campaign by those of the
+    /// folder in it that has the campaign's name. Blocking: reads files.
     ///
     /// # Errors
     /// [`TemplateError`], which names the file and what is wrong with it.
     pub fn load(dir: Option<&Path>) -> Result<Self, TemplateError> {
-        let mut sources: BTreeMap<String, (TemplateKind, String)> = TemplateKind::ALL
-            .iter()
-            .map(|(kind, name, text)| {
-                let file = format!("{name}.{DEFAULT_LANGUAGE}");
-                (file, (*kind, (*text).to_owned()))
-            })
-            .collect();
-        for (file, kind, text) in dir.map(read_folder).transpose()?.unwrap_or_default() {
-            sources.insert(file, (kind, text));
-        }
-        let mut env = Environment::new();
-        env.set_undefined_behavior(UndefinedBehavior::Strict);
-        env.set_trim_blocks(false);
-        let mut acknowledged = BTreeSet::new();
-        for (file, (kind, text)) in sources {
-            add(&mut env, &file, kind, &text)?;
-            if kind == TemplateKind::Acknowledgment {
-                let language = file.rsplit('.').next().unwrap_or(DEFAULT_LANGUAGE);
-                acknowledged.insert(language.to_owned());
+        let mut sources = set::embedded();
+        let mut campaigns = BTreeMap::new();
+        if let Some(dir) = dir {
+            let found = folder::read(dir, "")?;
+            sources.extend(found.files);
+            for name in found.folders {
+                let mut own = sources.clone();
+                own.extend(folder::read(&dir.join(&name), &format!("{name}/"))?.files);
+                campaigns.insert(name.to_lowercase(), Set::new(own)?);
             }
         }
-        let templates = Self {
-            env,
-            languages: acknowledged,
-        };
-        templates.try_all()?;
-        Ok(templates)
+        Ok(Self {
+            general: Set::new(sources)?,
+            campaigns,
+        })
     }
 
-    /// Whether leads can be answered in this language. A text too short to tell is taken for
-    /// the default one.
+    fn of(&self, campaign: &str) -> &Set {
+        self.campaigns
+            .get(&folder_name(campaign).to_lowercase())
+            .unwrap_or(&self.general)
+    }
+
+    /// Whether the campaign's leads can be answered in this language. A text too short to tell
+    /// is taken for the default one.
     #[must_use]
-    pub fn speaks(&self, language: Language) -> bool {
+    pub fn speaks(&self, campaign: &str, language: Language) -> bool {
         match language {
-            Language::Known(code) => self.languages.contains(code),
+            Language::Known(code) => self.of(campaign).languages().any(|l| l == code),
             Language::Unknown => true,
             Language::Other => false,
         }
+    }
+
+    /// The campaigns that have templates of their own, by the names of their folders.
+    pub fn campaigns(&self) -> impl Iterator<Item = &str> {
+        self.campaigns.keys().map(String::as_str)
+    }
+
+    /// What is in effect for a campaign; an empty name: for those without a folder.
+    #[must_use]
+    pub fn in_effect(&self, campaign: &str) -> Vec<InEffect> {
+        self.of(campaign).in_effect()
     }
 
     /// Fills a template about one lead, in its language where there is one.
@@ -343,14 +378,7 @@ impl Templates {
             Language::Known(code) if kind.to_lead() => code,
             _ => DEFAULT_LANGUAGE,
         };
-        let file = format!("{}.{code}", kind.name());
-        let known = self.env.get_template(&file).is_ok();
-        let file = if known {
-            file
-        } else {
-            format!("{}.{DEFAULT_LANGUAGE}", kind.name())
-        };
-        self.render(kind, &file, text)
+        self.of(&text.campaign).fill(kind, code, text)
     }
 
     /// Fills the digest.
@@ -358,86 +386,43 @@ impl Templates {
     /// # Errors
     /// As [`Templates::lead`].
     pub fn digest(&self, text: &DigestText) -> Result<Rendered, TemplateError> {
-        let file = format!("{}.{DEFAULT_LANGUAGE}", TemplateKind::SalesDigest.name());
-        self.render(TemplateKind::SalesDigest, &file, text)
+        self.general
+            .fill(TemplateKind::SalesDigest, DEFAULT_LANGUAGE, text)
     }
 
-    fn render<S: Serialize>(
+    /// Fills a template with sample values, for people who write one.
+    ///
+    /// # Errors
+    /// [`TemplateError::UnknownFile`] for a name that stands for no template.
+    pub fn preview(
         &self,
-        kind: TemplateKind,
-        file: &str,
-        values: &S,
+        name: &str,
+        language: &str,
+        campaign: &str,
     ) -> Result<Rendered, TemplateError> {
-        // Not `{:#}`: that shows the values, and an error holds nobody's data.
-        let bad = |e: minijinja::Error| TemplateError::Bad {
-            file: format!("{file}.txt"),
-            what: e.to_string(),
-        };
-        let body = self
-            .env
-            .get_template(file)
-            .and_then(|t| t.render(values))
-            .map_err(bad)?;
-        let subject = if kind.has_subject() {
-            self.env
-                .get_template(&subject_of(file))
-                .and_then(|t| t.render(values))
-                .map_err(bad)?
-        } else {
-            String::new()
-        };
-        Ok(Rendered {
-            subject: header_text(&subject),
-            body: format!("{}\n", body.replace('\r', "").trim_end()),
-        })
-    }
-
-    /// Renders everything once with sample values: a filter that fails on its input is found
-    /// at start.
-    fn try_all(&self) -> Result<(), TemplateError> {
-        let sample = LeadText {
-            lead_name: "Ann Lee".into(),
-            lead_label: "Ann Lee".into(),
-            lead_email: "ann@example.com".into(),
-            project: "Riverside".into(),
-            sender_name: "Example".into(),
-            channel: "email".into(),
-            goal: "next step".into(),
-            goal_title: "Next Step".into(),
-            reply_subject: "Re: Riverside".into(),
-            ..LeadText::default()
-        };
-        let digest = DigestText {
-            items: vec![DigestLine::default()],
-            total: 1,
-            ..DigestText::default()
-        };
-        let files: Vec<String> = self.env.templates().map(|(n, _)| n.to_owned()).collect();
-        for file in files.iter().filter(|f| !f.ends_with(SUBJECT)) {
-            let stem = file.split('.').next().unwrap_or_default();
-            let Some((kind, _, _)) = TemplateKind::ALL.iter().find(|(_, n, _)| *n == stem) else {
-                continue;
-            };
-            let done = if *kind == TemplateKind::SalesDigest {
-                self.render(*kind, file, &digest)?
-            } else {
-                self.render(*kind, file, &sample)?
-            };
-            if kind.has_subject() && done.subject.is_empty() {
-                return Err(TemplateError::Bad {
-                    file: format!("{file}.txt"),
-                    what: "the subject is empty".into(),
-                });
-            }
-        }
-        Ok(())
+        let kind = TemplateKind::named(name).ok_or_else(|| TemplateError::UnknownFile {
+            file: name.to_owned(),
+            known: TemplateKind::names().collect::<Vec<_>>().join(", "),
+        })?;
+        self.of(campaign).preview(kind, language, campaign)
     }
 }
 
-const SUBJECT: &str = "#subject";
+/// The name of a campaign's folder: a slash cannot stand in one, and none begins with a dot.
+#[must_use]
+pub fn folder_name(campaign: &str) -> String {
+    let name = campaign.trim().replace(['/', '\\', '\0'], "-");
+    match name.strip_prefix('.') {
+        Some(rest) => format!("-{rest}"),
+        None => name,
+    }
+}
 
-fn subject_of(file: &str) -> String {
-    format!("{file}{SUBJECT}")
+/// The texts in the program with the names of their files, for people who write their own.
+pub fn defaults() -> impl Iterator<Item = (String, &'static str)> {
+    TemplateKind::ALL
+        .iter()
+        .map(|(_, name, text)| (format!("{name}.txt"), *text))
 }
 
 /// One line for a header: control characters (CR and LF among them) become blanks.
@@ -448,100 +433,6 @@ pub(super) fn header_text(text: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn read_folder(dir: &Path) -> Result<Vec<(String, TemplateKind, String)>, TemplateError> {
-    let fail = |path: &Path, error| TemplateError::Read {
-        path: path.display().to_string(),
-        error,
-    };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|e| fail(dir, e))? {
-        let path = entry.map_err(|e| fail(dir, e))?.path();
-        if path.extension().is_none_or(|x| x != "txt") {
-            continue;
-        }
-        let file = path
-            .file_stem()
-            .map(|s| s.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let (stem, language) = file.split_once('.').unwrap_or((&file, DEFAULT_LANGUAGE));
-        let two_letters = language.len() == 2 && language.bytes().all(|b| b.is_ascii_lowercase());
-        let kind = TemplateKind::ALL
-            .iter()
-            .find(|(kind, name, _)| {
-                *name == stem && two_letters && (kind.to_lead() || language == DEFAULT_LANGUAGE)
-            })
-            .map(|(kind, _, _)| *kind);
-        let Some(kind) = kind else {
-            let known: Vec<_> = TemplateKind::ALL
-                .iter()
-                .map(|(_, name, _)| format!("{name}.txt"))
-                .collect();
-            return Err(TemplateError::UnknownFile {
-                file: format!("{file}.txt"),
-                known: known.join(", "),
-            });
-        };
-        let size = std::fs::metadata(&path).map_err(|e| fail(&path, e))?.len();
-        if size > MAX_TEMPLATE_BYTES {
-            return Err(TemplateError::Bad {
-                file: format!("{file}.txt"),
-                what: format!("larger than {MAX_TEMPLATE_BYTES} bytes"),
-            });
-        }
-        let text = std::fs::read_to_string(&path).map_err(|e| fail(&path, e))?;
-        found.push((format!("{stem}.{language}"), kind, text));
-    }
-    Ok(found)
-}
-
-/// Compiles one file: subject and body apart, and checks its variables.
-fn add(
-    env: &mut Environment<'static>,
-    file: &str,
-    kind: TemplateKind,
-    text: &str,
-) -> Result<(), TemplateError> {
-    let shown = format!("{file}.txt");
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-    let mut parts = Vec::new();
-    if kind.has_subject() {
-        let (first, body) = text.split_once('\n').unwrap_or((&text, ""));
-        let Some(subject) = first.strip_prefix("Subject:") else {
-            return Err(TemplateError::Bad {
-                file: shown,
-                what: "the first line must be `Subject: …`, then an empty line".into(),
-            });
-        };
-        parts.push((subject_of(file), subject.trim().to_owned()));
-        parts.push((file.to_owned(), body.trim_start_matches('\n').to_owned()));
-    } else {
-        parts.push((file.to_owned(), text.trim().to_owned()));
-    }
-    for (name, source) in parts {
-        let bad = |e: minijinja::Error| TemplateError::Bad {
-            file: shown.clone(),
-            what: e.to_string(),
-        };
-        env.add_template_owned(name.clone(), source).map_err(bad)?;
-        let known = kind.variables();
-        let unknown = env
-            .get_template(&name)
-            .map_err(bad)?
-            .undeclared_variables(false)
-            .into_iter()
-            .filter(|v| !known.contains(&v.as_str()) && v != "loop")
-            .min();
-        if let Some(name) = unknown {
-            return Err(TemplateError::UnknownVariable {
-                file: shown,
-                name,
-                known: known.join(", "),
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

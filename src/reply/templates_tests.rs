@@ -130,12 +130,14 @@ fn a_file_replaces_its_template_and_another_language_is_added() {
         (mail.subject.as_str(), mail.body.as_str()),
         ("Hi Ann Lee", "Ours.\n")
     );
-    assert!(!t.speaks(Language::Known("de")));
+    assert!(!t.speaks("", Language::Known("de")));
 
     let german = "Subject: Danke für Ihr Interesse an {{ project }}\n\nGuten Tag\n";
     let t = load_with("acknowledgment.de.txt", german).unwrap();
-    assert!(t.speaks(Language::Known("de")) && t.speaks(EN) && t.speaks(Language::Unknown));
-    assert!(!t.speaks(Language::Known("fr")) && !t.speaks(Language::Other));
+    assert!(
+        t.speaks("", Language::Known("de")) && t.speaks("", EN) && t.speaks("", Language::Unknown)
+    );
+    assert!(!t.speaks("", Language::Known("fr")) && !t.speaks("", Language::Other));
     let de = t
         .lead(TemplateKind::Acknowledgment, Language::Known("de"), &text())
         .unwrap();
@@ -209,4 +211,82 @@ fn an_error_while_rendering_shows_no_value() {
     let error = t.unwrap_err().to_string();
     assert!(error.contains("nudge") && error.contains(":1"), "{error}");
     assert!(!error.contains("Ann Lee"), "{error}");
+}
+
+#[test]
+fn a_folder_with_a_campaigns_name_replaces_the_texts_for_that_campaign_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("Autumn - North");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(dir.path().join("nudge.txt"), "See {{ project }}?").unwrap();
+    std::fs::write(
+        own.join("acknowledgment.txt"),
+        "Subject: For {{ lead_name }}\n\nWe met in {{ project }}.",
+    )
+    .unwrap();
+    std::fs::write(
+        own.join("acknowledgment.de.txt"),
+        "Subject: Danke\n\nGuten Tag",
+    )
+    .unwrap();
+    let t = Templates::load(Some(dir.path())).unwrap();
+    let autumn = LeadText {
+        campaign: "autumn - north".into(),
+        ..text()
+    };
+    let kind = TemplateKind::Acknowledgment;
+    assert_eq!(t.lead(kind, EN, &autumn).unwrap().subject, "For Ann Lee");
+    assert_eq!(
+        t.lead(kind, EN, &text()).unwrap().subject,
+        "Thank you for your interest in Riverside"
+    );
+    // What the campaign has not is taken from the folder above it.
+    let nudge = t.lead(TemplateKind::Nudge, EN, &autumn).unwrap();
+    assert_eq!(nudge.body, "See Riverside?\n");
+    assert!(t.speaks("Autumn - North", Language::Known("de")));
+    assert!(!t.speaks("Spring", Language::Known("de")));
+    assert_eq!(t.campaigns().collect::<Vec<_>>(), ["autumn - north"]);
+    // A slash cannot stand in a folder's name.
+    assert_eq!(folder_name("Autumn / North"), "Autumn - North");
+    assert_eq!(folder_name(".."), "-.");
+}
+
+#[test]
+fn html_stands_beside_its_text_and_values_are_escaped_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("acknowledgment.html");
+    std::fs::write(&page, "<p>Dear {{ lead_name }}</p>").unwrap();
+    let e = Templates::load(Some(dir.path())).unwrap_err().to_string();
+    assert!(e.contains("put acknowledgment.txt beside it"), "{e}");
+    let txt = dir.path().join("acknowledgment.txt");
+    std::fs::write(txt, "Subject: Hello\n\nDear {{ lead_name }}").unwrap();
+    let t = Templates::load(Some(dir.path())).unwrap();
+    let sly = LeadText {
+        lead_name: "<b>Ann</b>".into(),
+        ..text()
+    };
+    let done = t.lead(TemplateKind::Acknowledgment, EN, &sly).unwrap();
+    assert_eq!(done.body, "Dear <b>Ann</b>\n");
+    let html = done.html.unwrap();
+    assert!(html.starts_with("<p>Dear &lt;b&gt;Ann"), "{html}");
+
+    std::fs::write(&page, "<p>{{ nobody }}</p>").unwrap();
+    let e = Templates::load(Some(dir.path())).unwrap_err().to_string();
+    assert!(e.contains("unknown variable nobody"), "{e}");
+    std::fs::write(dir.path().join("sales_goal.html"), "x").unwrap();
+    let e = Templates::load(Some(dir.path())).unwrap_err().to_string();
+    assert!(e.contains("sales_goal.html is not the name"), "{e}");
+}
+
+#[test]
+fn a_preview_is_filled_with_sample_values_and_names_what_is_not_there() {
+    let t = Templates::load(None).unwrap();
+    for name in TemplateKind::names() {
+        let shown = t.preview(name, "en", "Spring").unwrap();
+        assert!(!shown.body.trim().is_empty(), "{name}");
+    }
+    let e = t.preview("welcome", "en", "").unwrap_err().to_string();
+    assert!(e.contains("sales_goal"), "{e}");
+    let e = t.preview("nudge", "sv", "").unwrap_err().to_string();
+    assert!(e.contains("nudge.sv.txt"), "{e}");
 }

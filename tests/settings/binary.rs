@@ -123,3 +123,29 @@ fn completions_name_the_commands() {
         assert_has(&text(&out.stdout), &["check", "process", "status"]);
     }
 }
+
+#[test]
+fn template_check_names_what_is_wrong_and_export_overwrites_nothing() {
+    // A path of the settings is relative to their folder.
+    let world = World::with_toml(&format!("{ACCOUNT}[reply]\ntemplates_dir = \"texts\"\n"));
+    let dir = world.path("cwd/texts");
+    let dir_arg = dir.to_string_lossy().into_owned();
+    let out = replyd(&world, &["template", "export", &dir_arg]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let out = replyd(&world, &["template", "check"]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert_has(&text(&out.stdout), &["acknowledgment.en"]);
+
+    let changed = "Subject: Hello\n\nDear {{ nobody }}";
+    std::fs::write(dir.join("acknowledgment.txt"), changed).unwrap();
+    let out = replyd(&world, &["template", "check"]);
+    assert_eq!(out.status.code(), Some(64));
+    assert_has(
+        &text(&out.stderr),
+        &["acknowledgment.txt: unknown variable nobody"],
+    );
+    let out = replyd(&world, &["template", "export", &dir_arg]);
+    assert_has(&text(&out.stdout), &["kept"]);
+    let kept = std::fs::read_to_string(dir.join("acknowledgment.txt")).unwrap();
+    assert_eq!(kept, changed);
+}
