@@ -283,8 +283,9 @@ impl App {
             .collect())
     }
 
-    /// Writes down how fast each account may send campaign mails: the claim reads it.
-    async fn set_paces(&self, accounts: &[(AccountId, AccountSettings)]) -> anyhow::Result<()> {
+    /// Writes down how fast each account may send campaign mails, and how old a reply may be that is
+    /// answered: the claim reads it.
+    async fn set_limits(&self, accounts: &[(AccountId, AccountSettings)]) -> anyhow::Result<()> {
         let paces: Vec<(AccountId, Pace)> = accounts
             .iter()
             .filter_map(|(id, account)| {
@@ -296,22 +297,24 @@ impl App {
                 sender.map(|sender| (*id, Pace::of(sender)))
             })
             .collect();
+        let answer_max_age = self.settings.reply.answer_max_age;
         self.store
             .write(move |tx| {
+                tx.set_answer_max_age(answer_max_age)?;
                 for (id, pace) in &paces {
                     tx.set_pace(*id, pace.gap(), pace.per_day)?;
                 }
                 Ok::<_, StoreError>(())
             })
             .await
-            .context("Set the pace of campaign mails")
+            .context("Set the limits of sending")
     }
 
     async fn outbox(&self) -> anyhow::Result<OutboxWorker> {
         let console = Console::new(Box::new(std::io::stdout()));
         let mut mailers = HashMap::new();
         let accounts = self.accounts().await?;
-        self.set_paces(&accounts).await?;
+        self.set_limits(&accounts).await?;
         let mut bells = HashMap::new();
         for ((id, account), bell) in accounts.into_iter().zip(&self.look_bells) {
             bells.insert(id, bell.clone());

@@ -23,7 +23,8 @@ use crate::model::{AccountId, AccountState, CampaignLeadId, MailKind, OutboxId, 
 use crate::retry;
 use crate::smtp::{Mailer, Outcome, OutgoingMail, SmtpWhy};
 use crate::store::{
-    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxPresence, Passage, Store, StoreError, Verdict,
+    Attempt, CLAIM_LEASE, Claim, ClaimedMail, Handover, OutboxPresence, Passage, Store, StoreError,
+    Verdict,
 };
 use crate::time::{self, UtcMs};
 use crate::wake::Doorbell;
@@ -303,10 +304,10 @@ impl Inner {
     /// Books an attempt; withdraws what is not to be sent any more on the way.
     async fn claim(&self, now: UtcMs, busy: Vec<AccountId>) -> anyhow::Result<Option<ClaimedMail>> {
         loop {
-            let busy = busy.clone();
+            let (busy, redirect) = (busy.clone(), self.redirect_to.clone());
             let claim: Claim = self
                 .store
-                .write(move |tx| tx.claim_outbox(now, CLAIM_LEASE, &busy))
+                .write(move |tx| tx.claim_outbox(now, CLAIM_LEASE, &busy, redirect.as_deref()))
                 .await
                 .context("Claim a mail")?;
             for (mail, passage) in &claim.stopped {
@@ -341,7 +342,7 @@ impl Inner {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(StoreError::Stale(_)) => {
-                tracing::warn!(mail = %attempt.id, "Mail was taken over; nothing was sent");
+                tracing::warn!(mail = %attempt.id, "Mail was taken over or stopped; nothing was sent");
                 return Ok(None);
             }
             // No byte of the body went out. The lease would give the mail back, but later.
@@ -421,9 +422,14 @@ impl Inner {
         mailer
             .send(&outgoing, || async {
                 let at = now.plus(began.elapsed());
-                self.store
+                let handover = self
+                    .store
                     .write(move |tx| tx.mark_handed_over(&attempt, at))
                     .await?;
+                if let Handover::Stopped(passage) = handover {
+                    log_stopped(attempt.id, &passage);
+                    return Err(StoreError::Stale(format!("Mail {}", attempt.id)));
+                }
                 faultpoint::hit("outbox.handed_over");
                 Ok(())
             })

@@ -33,10 +33,9 @@ pub(super) async fn automation(app: &App, command: &AutomationCommand) -> anyhow
         }
         AutomationCommand::On { scope } => {
             let (scope, name) = scope_of(app, scope).await?;
-            let max_age = app.settings().reply.answer_max_age;
             let done: Released = app
                 .store()
-                .write(move |tx| tx.switch_automation_on(scope, max_age, time::now()))
+                .write(move |tx| tx.switch_automation_on(scope, time::now()))
                 .await
                 .context("Switch automation on")?;
             let mut text = String::new();

@@ -169,7 +169,7 @@ async fn replies_beyond_the_room_of_one_digest_are_not_told_until_the_next() {
         assert_eq!(body.contains("and 5 more"), lines == 200);
         let claim = f
             .store
-            .write(|tx| tx.claim_outbox(AT, Duration::from_secs(60), &[]))
+            .write(|tx| tx.claim_outbox(AT, Duration::from_secs(60), &[], None))
             .await
             .unwrap();
         let sent = crate::store::Verdict::Sent {

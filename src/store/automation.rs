@@ -1,8 +1,6 @@
 //! What people switched off: for all, a campaign or a lead. Automatic mails of the scope wait as
 //! held; the gate (`outbox::gate`) reads this table in the transaction that claims a mail.
 
-use std::time::Duration;
-
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
@@ -218,14 +216,13 @@ impl Tx<'_> {
     }
 
     /// Switches it on again. What was held leaves in its turn, except answers to replies older
-    /// than `max_age`, which become drafts.
+    /// than `reply.answer_max_age`, which become drafts.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn switch_automation_on(
         &self,
         scope: AutomationScope,
-        max_age: Duration,
         now: UtcMs,
     ) -> Result<Released, StoreError> {
         let removed = self
@@ -238,11 +235,6 @@ impl Tx<'_> {
         };
         for (id, campaign) in self.held_ids()? {
             let passage = match self.passage_of(id, now)? {
-                Some(Passage::Leave) if self.answers_older(id, now.minus(max_age))? => {
-                    Passage::Draft(
-                        "automation was off until the reply was older than answer_max_age".into(),
-                    )
-                }
                 Some(passage) => passage,
                 None => continue,
             };
@@ -300,17 +292,6 @@ impl Tx<'_> {
     }
 
     /// Whether the mail answers a reply that came before `before`.
-    fn answers_older(&self, id: OutboxId, before: UtcMs) -> Result<bool, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT 1 FROM outbox o JOIN reply_jobs j ON j.id = o.job_id
-                 JOIN messages m ON m.id = j.message_id
-                 WHERE o.id = ?1 AND m.internal_date < ?2",
-            )?
-            .exists(params![id.0, before.0])?)
-    }
-
     fn unhold(&self, id: OutboxId) -> Result<(), StoreError> {
         self.conn
             .prepare_cached("UPDATE outbox SET held = 0 WHERE id = ?1 AND held = 1")?

@@ -72,8 +72,8 @@ pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
 pub use oauth::{NewTokens, OAuthRow, RefreshFailure, TokensLock};
 pub use outbox::{
-    Attempt, CLAIM_LEASE, Claim, ClaimedMail, OutboxItem, OutboxPresence, OutboxStatus, PaceStatus,
-    Passage, Recovered, Settlement, SmtpPause, Verdict,
+    Attempt, CLAIM_LEASE, Claim, ClaimedMail, Handover, OutboxItem, OutboxPresence, OutboxStatus,
+    PaceStatus, Passage, Recovered, Settlement, SmtpPause, Verdict,
 };
 pub use outbox::{CopyTold, OwnCopy};
 pub use person::{Continues, PersonMail, TakenOver, ThreadWith};

@@ -13,6 +13,7 @@ mod copy;
 #[cfg(test)]
 mod folders_tests;
 mod gate;
+mod handover;
 mod lanes;
 mod limit;
 mod outcome;
@@ -39,6 +40,7 @@ use crate::time::{UtcMs, millis};
 pub use copy::{CopyTold, OwnCopy};
 use gate::Asked;
 pub use gate::Passage;
+pub use handover::Handover;
 #[cfg(test)]
 use lanes::DUE_SQL;
 pub use outcome::{Attempt, Settlement, Verdict};
@@ -193,7 +195,9 @@ impl Tx<'_> {
 
     /// Books an attempt of the mail that goes next, of accounts that are neither `busy` nor
     /// paused. Settles leases that have passed first, and asks the gate of each mail: what may
-    /// not leave is withdrawn, held or made a draft here, in the same transaction.
+    /// not leave is withdrawn, held or made a draft here, in the same transaction. While all mail
+    /// is redirected for a trial, campaign mails that were not queued for it wait: a trial must
+    /// not use up a campaign.
     ///
     /// # Errors
     /// What SQLite says.
@@ -202,6 +206,7 @@ impl Tx<'_> {
         now: UtcMs,
         lease: Duration,
         busy: &[AccountId],
+        redirect: Option<&str>,
     ) -> Result<Claim, StoreError> {
         let mut claim = Claim {
             unknown: self.expire_leases(now)?,
@@ -210,11 +215,11 @@ impl Tx<'_> {
         let busy = serde_json::to_string(busy)
             .map_err(|e| StoreError::Invalid(format!("Account list: {e}")))?;
         while claim.stopped.len() < STOPPED_PER_CLAIM {
-            let Some(due) = self.next_due_mail(now, &busy)? else {
+            let Some(due) = self.next_due_mail(now, &busy, redirect)? else {
                 break;
             };
             let id = due.mail.attempt.id;
-            let mut passage = self.passage(&due.asked(), now)?;
+            let mut passage = self.passage_of(id, now)?.unwrap_or(Passage::Leave);
             if passage == Passage::Leave
                 && due.automatic
                 && let Some(unread) = self.sent_unread(id, now)?
@@ -243,30 +248,6 @@ impl Tx<'_> {
             break;
         }
         Ok(claim)
-    }
-
-    /// Notes, before the body goes out, that it does. From here on a crash makes the mail
-    /// `unknown`.
-    ///
-    /// # Errors
-    /// [`StoreError::Stale`] when the attempt is not ours any more: the body must not go out.
-    pub fn mark_handed_over(&self, attempt: &Attempt, now: UtcMs) -> Result<(), StoreError> {
-        let changed = self
-            .conn
-            .prepare_cached(
-                "UPDATE outbox SET handed_over_at = ?3, next_attempt_at = ?4
-                 WHERE id = ?1 AND state = 'sending' AND attempts = ?2 AND handed_over_at IS NULL",
-            )?
-            .execute(params![
-                attempt.id.0,
-                attempt.number,
-                now.0,
-                now.plus(HANDOVER_LEASE).0
-            ])?;
-        if changed != 1 {
-            return Err(StoreError::Stale(format!("Mail {}", attempt.id)));
-        }
-        self.know_campaign_mail(attempt.id, now)
     }
 
     /// Gives back what a dead process left in `sending`, whatever its lease. The caller knows
@@ -362,32 +343,6 @@ impl Tx<'_> {
         }
     }
 
-    /// What the gate says of a mail that waits; none when it does not wait (any more).
-    pub(super) fn passage_of(
-        &self,
-        id: OutboxId,
-        now: UtcMs,
-    ) -> Result<Option<Passage>, StoreError> {
-        let found: Option<(String, bool, Option<i64>, String)> = self
-            .conn
-            .prepare_cached(
-                "SELECT kind, automatic, campaign_lead_id, envelope_to FROM outbox
-                 WHERE id = ?1 AND state IN ('queued', 'deferred')",
-            )?
-            .query_row([id.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
-            .optional()?;
-        let Some((kind, automatic, campaign_lead, envelope_to)) = found else {
-            return Ok(None);
-        };
-        let asked = Asked {
-            kind: kind.parse()?,
-            automatic,
-            campaign_lead_id: campaign_lead.map(CampaignLeadId),
-            envelope_to: &envelope_to,
-        };
-        self.passage(&asked, now).map(Some)
-    }
-
     fn hold(&self, id: OutboxId) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
@@ -452,17 +407,6 @@ impl Tx<'_> {
             now,
         )?;
         Ok(())
-    }
-}
-
-impl Due {
-    fn asked(&self) -> Asked<'_> {
-        Asked {
-            kind: self.mail.kind,
-            automatic: self.automatic,
-            campaign_lead_id: self.mail.campaign_lead_id,
-            envelope_to: &self.mail.envelope_to,
-        }
     }
 }
 

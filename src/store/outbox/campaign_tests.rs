@@ -9,7 +9,6 @@ use crate::store::{AutomationOff, AutomationScope, Mailing};
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
-pub(super) const AGE: Duration = DAY;
 
 /// Leads 2 … n + 1 in campaign 1, each with a queued campaign mail; their mails' ids.
 pub(super) fn campaign(w: &World, leads: i64) -> Vec<OutboxId> {
@@ -136,7 +135,7 @@ fn what_is_switched_off_holds_queued_mails_and_lets_them_go_again() {
             None
         );
 
-        let done = w.tx(|tx| tx.switch_automation_on(scope, AGE, UtcMs(1)));
+        let done = w.tx(|tx| tx.switch_automation_on(scope, UtcMs(1)));
         assert!(done.was_off);
         assert_eq!(done.released, n, "{scope:?}");
         let mut left = 0;
@@ -144,7 +143,7 @@ fn what_is_switched_off_holds_queued_mails_and_lets_them_go_again() {
             left += 1;
         }
         assert_eq!(left, n, "{scope:?}");
-        assert!(!w.tx(|tx| tx.switch_automation_on(scope, AGE, T0)).was_off);
+        assert!(!w.tx(|tx| tx.switch_automation_on(scope, T0)).was_off);
     }
 }
 
@@ -158,14 +157,14 @@ fn what_was_held_until_its_reply_was_old_becomes_a_draft() {
          VALUES (1, 'agent', 'Thank you', 0, {id})"
     ));
     w.tx(|tx| tx.switch_automation_off(AutomationScope::All, "", "", T0));
-    let later = T0.plus(AGE + MINUTE);
-    let done = w.tx(|tx| tx.switch_automation_on(AutomationScope::All, AGE, later));
+    let later = T0.plus(DAY + MINUTE);
+    let done = w.tx(|tx| tx.switch_automation_on(AutomationScope::All, later));
     assert_eq!((done.drafted, done.released), (1, 0));
     assert_eq!(w.state(id), "cancelled");
     let draft =
         w.text("SELECT subject || '|' || body || '|' || reason FROM drafts WHERE state = 'open'");
     assert!(
-        draft.starts_with("Re: offer|Thank you|automation was off"),
+        draft.starts_with("Re: offer|Thank you|the reply is older than answer_max_age"),
         "{draft}"
     );
     // People do not read it in the thread as if it had left.
@@ -185,10 +184,10 @@ fn two_switches_hold_until_both_are_on_and_new_mail_is_held_at_once() {
     let id = w.queue(&answer("1@y"));
     assert_eq!(w.text("SELECT held FROM outbox"), "1", "shown at once");
     assert_eq!(w.tx(|tx| tx.held_mails()), 1);
-    let done = w.tx(|tx| tx.switch_automation_on(AutomationScope::All, AGE, UtcMs(1)));
+    let done = w.tx(|tx| tx.switch_automation_on(AutomationScope::All, UtcMs(1)));
     assert_eq!((done.held, done.released), (1, 0));
     assert!(w.claim(T0).is_none());
-    w.tx(|tx| tx.switch_automation_on(lead, AGE, UtcMs(1)));
+    w.tx(|tx| tx.switch_automation_on(lead, UtcMs(1)));
     assert_eq!(id_of(w.claim(T0).as_ref()), Some(id));
 }
 
@@ -198,7 +197,7 @@ fn an_opt_out_while_a_mail_is_held_withdraws_it() {
     let id = w.queue(&answer("1@y"));
     w.tx(|tx| tx.switch_automation_off(AutomationScope::All, "", "", T0));
     w.tx(|tx| tx.suppress("ann@x.example", "unsubscribe", None, T0));
-    let done = w.tx(|tx| tx.switch_automation_on(AutomationScope::All, AGE, UtcMs(1)));
+    let done = w.tx(|tx| tx.switch_automation_on(AutomationScope::All, UtcMs(1)));
     assert_eq!((done.withdrawn, done.released), (1, 0));
     assert_eq!(w.state(id), "cancelled");
 }
@@ -275,7 +274,7 @@ fn a_paused_or_ended_campaign_is_passed_over_as_a_whole() {
         "counted though no row was touched"
     );
     assert_eq!(w.text("SELECT sum(held) FROM outbox"), "0");
-    w.tx(|tx| tx.switch_automation_on(AutomationScope::All, AGE, T0));
+    w.tx(|tx| tx.switch_automation_on(AutomationScope::All, T0));
     assert_eq!(send_next(&w, T0.plus(MINUTE), &sent()), Some(mails[1]));
 }
 
@@ -301,7 +300,7 @@ fn a_lead_that_is_off_away_or_bounced_does_not_hold_up_the_campaign() {
         Some(mails[1]),
         "back from the holiday"
     );
-    w.tx(|tx| tx.switch_automation_on(AutomationScope::Lead(LeadRowId(2)), AGE, back));
+    w.tx(|tx| tx.switch_automation_on(AutomationScope::Lead(LeadRowId(2)), back));
     assert_eq!(send_next(&w, back.plus(MINUTE), &sent()), Some(mails[0]));
 }
 
@@ -395,7 +394,7 @@ fn held_campaigns_cost_a_claim_no_look_at_their_mails() {
     let plan = w.tx(|tx| {
         let sql = format!("EXPLAIN QUERY PLAN {}", lanes::CAMPAIGNS_SQL);
         let mut s = tx.conn.prepare(&sql)?;
-        let rows = s.query_map(["[]"], |r| r.get::<_, String>(3))?;
+        let rows = s.query_map(params!["[]", None::<&str>], |r| r.get::<_, String>(3))?;
         Ok(rows.collect::<Result<Vec<_>, _>>()?.join("\n"))
     });
     assert!(
@@ -419,8 +418,68 @@ fn a_lead_that_is_on_again_while_its_campaign_is_paused_is_not_forgotten() {
     w.tx(|tx| tx.switch_automation_off(lead, "", "", T0));
     assert_eq!(w.text("SELECT held FROM outbox"), "1");
     w.tx(|tx| tx.pause_campaign(CampaignId(1), "", "", T0));
-    w.tx(|tx| tx.switch_automation_on(lead, AGE, T0));
+    w.tx(|tx| tx.switch_automation_on(lead, T0));
     assert!(w.claim(T0).is_none());
     w.tx(|tx| tx.resume_campaign(CampaignId(1), T0));
     assert_eq!(send_next(&w, T0, &sent()), Some(mails[0]));
+}
+
+#[test]
+fn what_is_switched_off_or_opted_out_of_after_the_claim_does_not_go_out() {
+    for (change, state) in [
+        (
+            "INSERT INTO automation_off (scope, target_id, off_at) VALUES ('all', 0, 0)",
+            "deferred",
+        ),
+        (
+            "INSERT INTO suppressions (email_key, reason, created_at) VALUES ('ann@x.example', 'unsubscribe', 0)",
+            "cancelled",
+        ),
+        ("UPDATE campaigns SET mode = 'draft'", "cancelled"),
+    ] {
+        let w = World::new();
+        let id = w.queue(&answer("1@y"));
+        let claimed = w.claim(T0).unwrap();
+        w.sql(change);
+        let handover = w.tx(|tx| tx.mark_handed_over(&claimed.attempt, T0));
+        assert!(matches!(handover, Handover::Stopped(_)), "{change}");
+        assert_eq!(w.state(id), state, "{change}");
+        assert!(w.claim(T0.plus(CLAIM_LEASE)).is_none(), "{change}");
+    }
+    // A campaign that was paused meanwhile goes on with this very mail.
+    let w = World::new();
+    mailing(&w);
+    let mails = campaign(&w, 1);
+    let claimed = w.claim(T0).unwrap();
+    w.tx(|tx| tx.pause_campaign(CampaignId(1), "", "", T0));
+    w.tx(|tx| tx.mark_handed_over(&claimed.attempt, T0));
+    w.tx(|tx| tx.resume_campaign(CampaignId(1), T0));
+    assert_eq!(send_next(&w, T0.plus(MINUTE), &sent()), Some(mails[0]));
+}
+
+#[test]
+fn an_answer_that_waited_beyond_answer_max_age_is_left_to_a_person() {
+    let w = World::new();
+    w.tx(|tx| tx.set_answer_max_age(HOUR));
+    let id = w.queue(&answer("1@y"));
+    assert!(w.claim(T0.plus(HOUR + MINUTE)).is_none());
+    assert_eq!(w.state(id), "cancelled");
+    assert!(
+        w.text("SELECT reason FROM drafts")
+            .contains("answer_max_age")
+    );
+}
+
+#[test]
+fn a_trial_that_redirects_all_mail_uses_up_no_campaign() {
+    let w = World::new();
+    let mails = campaign(&w, 1);
+    let trial = |to| {
+        w.tx(|tx| tx.claim_outbox(T0, CLAIM_LEASE, &[], Some(to)))
+            .mail
+    };
+    assert!(trial("me@home.example").is_none());
+    assert_eq!(w.state(mails[0]), "queued");
+    // One that was queued for the trial leaves.
+    assert!(trial("lead2@x.example").is_some());
 }

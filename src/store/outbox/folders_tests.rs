@@ -3,7 +3,7 @@
 use super::copy::{CopyTold, OwnCopy};
 use super::tests::{MINUTE, T0, World, mail};
 use super::*;
-use crate::model::{FilesSent, IdSource, MailboxId, OutboxState, SentKind};
+use crate::model::{FilesSent, IdSource, MailboxId, SentKind};
 use crate::store::{NewConversation, NewDraft, NewSent, PersonMail, Speaker};
 
 const THREAD: CampaignLeadId = CampaignLeadId(1);
@@ -272,7 +272,7 @@ fn an_automatic_mail_that_waited_needs_the_sent_folder_read_after_it_was_queued(
         let id = acknowledgment(&w, "a@y.example");
         w.sql("INSERT INTO mailboxes (id, account_id, name, role) VALUES (2, 1, 'Sent', 'sent')");
         w.tx(|tx| tx.note_sent_read(AccountId(1), read));
-        let claim = w.tx(|tx| tx.claim_outbox(at(claimed), CLAIM_LEASE, &[]));
+        let claim = w.tx(|tx| tx.claim_outbox(at(claimed), CLAIM_LEASE, &[], None));
         assert_eq!(claim.mail.is_some(), leaves, "{claimed} {read:?}");
         if !leaves {
             assert_eq!(claim.unread, [AccountId(1)]);
@@ -299,14 +299,41 @@ fn an_automatic_mail_that_waited_needs_the_sent_folder_read_after_it_was_queued(
 }
 
 #[test]
-fn one_that_waited_a_day_for_the_folder_is_left_to_a_person() {
+fn the_answer_to_a_later_reply_waits_for_the_folder_as_a_person_may_have_answered_the_first() {
     let w = World::new();
-    let id = acknowledgment(&w, "a@y.example");
-    w.sql("INSERT INTO mailboxes (id, account_id, name, role) VALUES (2, 1, 'Sent', 'sent')");
-    assert!(w.claim(T0.plus(MINUTE * 60 * 25)).is_none());
-    assert_eq!(w.state(id), OutboxState::Cancelled.as_str());
-    let why = w.text("SELECT reason FROM drafts");
-    assert!(why.contains("the Sent folder could not be read"), "{why}");
+    acknowledgment(&w, "a@y.example");
+    w.sql(
+        "INSERT INTO mailboxes (id, account_id, name, role) VALUES (2, 1, 'Sent', 'sent');
+         INSERT INTO messages (id, account_id, mailbox_id, uid_validity, uid, internal_date, stored_at,
+             size_bytes, source, disposition, message_key, content_digest)
+             VALUES (2, 1, 1, 1, 2, 0, 0, 1, 'live', 'reply', 'k2', 'd2');
+         INSERT INTO conversations (campaign_lead_id, sender, message, created_at, message_ref)
+             VALUES (1, 'customer', 'An earlier one', 0, 2);",
+    );
+    w.tx(|tx| tx.note_sent_read(AccountId(1), Some(T0.minus(MINUTE))));
+    let claim = w.tx(|tx| tx.claim_outbox(T0, CLAIM_LEASE, &[], None));
+    assert_eq!(claim.unread, [AccountId(1)]);
+    w.tx(|tx| tx.note_sent_read(AccountId(1), Some(T0)));
+    assert!(w.claim(T0.plus(Duration::from_secs(2))).is_some());
+}
+
+#[test]
+fn one_that_waited_a_day_for_the_folder_is_left_to_a_person() {
+    let late = T0.plus(MINUTE * 60 * 25);
+    // A folder that is read all the time only has to be read once more.
+    for (read, state) in [(None, "cancelled"), (Some(late.minus(MINUTE)), "queued")] {
+        let w = World::new();
+        w.tx(|tx| tx.set_answer_max_age(MINUTE * 60 * 72));
+        let id = acknowledgment(&w, "a@y.example");
+        w.sql("INSERT INTO mailboxes (id, account_id, name, role) VALUES (2, 1, 'Sent', 'sent')");
+        w.tx(|tx| tx.note_sent_read(AccountId(1), read));
+        assert!(w.claim(late).is_none());
+        assert_eq!(w.state(id), state, "{read:?}");
+        if state == "cancelled" {
+            let why = w.text("SELECT reason FROM drafts");
+            assert!(why.contains("the Sent folder could not be read"), "{why}");
+        }
+    }
 }
 
 #[test]

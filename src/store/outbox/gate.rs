@@ -4,12 +4,17 @@
 //!
 //! The store reads the facts, [`decide`] is a table over them.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::StoreError;
-use crate::model::{CampaignLeadId, CampaignMode, MailKind, NewMail, address_key};
-use crate::store::Reader;
-use crate::time::UtcMs;
+use crate::model::{CampaignLeadId, CampaignMode, JobId, MailKind, NewMail, address_key};
+use crate::store::{Reader, Tx};
+use crate::time::{UtcMs, millis};
+
+/// Until a process that sends writes the settings' own.
+const ANSWER_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// What becomes of a mail that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub(super) struct Asked<'a> {
     pub(super) automatic: bool,
     /// Whose conversation it belongs to.
     pub(super) campaign_lead_id: Option<CampaignLeadId>,
+    /// The reply that it answers.
+    pub(super) job_id: Option<JobId>,
     /// Where it goes; with `--redirect-to` not the lead's address.
     pub(super) envelope_to: &'a str,
 }
@@ -49,6 +56,7 @@ impl<'a> Asked<'a> {
             kind: mail.kind,
             automatic: mail.automatic,
             campaign_lead_id: mail.campaign_lead_id,
+            job_id: mail.job_id,
             envelope_to: &mail.envelope_to,
         }
     }
@@ -71,6 +79,8 @@ pub(super) struct Facts {
     pub(super) dead_address: bool,
     /// A person of ours wrote in the conversation.
     pub(super) person_wrote: bool,
+    /// The reply that it answers is older than `reply.answer_max_age`.
+    pub(super) too_old: bool,
     /// The lead is away until then.
     pub(super) away_until: Option<UtcMs>,
 }
@@ -88,6 +98,7 @@ impl Facts {
             dead_address: row.get(5)?,
             // Asked for automatic mails only.
             person_wrote: false,
+            too_old: false,
             away_until: row.get::<_, Option<i64>>(6)?.map(UtcMs),
         })
     }
@@ -180,6 +191,9 @@ fn decide(asked: &Asked<'_>, f: &Facts, now: UtcMs) -> Passage {
     if f.automation_off {
         return Passage::Hold;
     }
+    if f.too_old && answers {
+        return Passage::Draft("the reply is older than answer_max_age by now".into());
+    }
     match f.mode {
         Some(CampaignMode::Off) => Passage::Withdraw("The campaign's mode is off by now".into()),
         Some(CampaignMode::Draft) if answers => {
@@ -203,7 +217,23 @@ impl Reader<'_> {
         if let Some(thread) = asked.campaign_lead_id.filter(|_| asked.automatic) {
             facts.person_wrote = self.person_wrote(thread)?;
         }
+        if let Some(job) = asked.job_id.filter(|_| asked.automatic) {
+            facts.too_old = self.answers_too_old(job, now)?;
+        }
         Ok(decide(asked, &facts, now))
+    }
+
+    /// Whether the reply came longer ago than the settings' `reply.answer_max_age`, which every
+    /// process that sends writes down; without it, than a day.
+    fn answers_too_old(&self, job: JobId, now: UtcMs) -> Result<bool, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM reply_jobs j JOIN messages m ON m.id = j.message_id
+                 WHERE j.id = ?1 AND m.internal_date < ?2 - coalesce(
+                     (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'answer_max_age_ms'), ?3)",
+            )?
+            .exists(params![job.0, now.0, millis(ANSWER_MAX_AGE)])?)
     }
 
     fn gate_facts(&self, asked: &Asked<'_>) -> Result<Facts, StoreError> {
@@ -230,6 +260,23 @@ impl Reader<'_> {
     }
 }
 
+impl Tx<'_> {
+    /// Takes over the settings' `reply.answer_max_age`: the gate asks it of what has waited.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn set_answer_max_age(&self, age: Duration) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO meta (key, value) VALUES ('answer_max_age_ms', ?1)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value
+                     WHERE value <> excluded.value",
+            )?
+            .execute([millis(age).to_string()])?;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +289,7 @@ mod tests {
             kind,
             automatic,
             campaign_lead_id: Some(CampaignLeadId(1)),
+            job_id: None,
             envelope_to: "ann@x.example",
         };
         match decide(&asked, facts, NOW) {
@@ -285,7 +333,7 @@ mod tests {
             ..open.clone()
         };
         #[rustfmt::skip]
-        let table: [(&str, Facts, [&str; 8]); 16] = [
+        let table: [(&str, Facts, [&str; 8]); 17] = [
             //                                            ack         answer      approved  confirm     campaign    manual    notice   digest
             ("open", open.clone(),                        ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
             ("no conversation", Facts::default(),         ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
@@ -310,6 +358,8 @@ mod tests {
                                                           ["leave",    "leave",    "leave",  "leave",    "later",    "leave",  "leave", "leave"]),
             ("back again", Facts { away_until: Some(NOW), ..open.clone() },
                                                           ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
+            ("the reply is old", Facts { too_old: true, ..open.clone() },
+                                                          ["draft",    "draft",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
             ("off wins over a changed mode", Facts { automation_off: true, ..mode(CampaignMode::Draft) },
                                                           ["hold",     "hold",     "leave",  "hold",     "hold",     "leave",  "leave", "leave"]),
         ];
@@ -337,6 +387,7 @@ mod tests {
             kind,
             automatic,
             campaign_lead_id: None,
+            job_id: None,
             envelope_to: "ann@x.example",
         };
         let why = |passage| match passage {

@@ -22,7 +22,8 @@ pub(super) const DUE_SQL: &str =
      LIMIT 1";
 
 /// The next mail of each campaign whose mails may leave, whatever the pace: account, id, due at.
-/// Few rows: one a campaign with mails that wait.
+/// Few rows: one a campaign with mails that wait. During a trial (`?2`: where all mail goes) only
+/// those that were queued for it.
 pub(super) const CAMPAIGNS_SQL: &str = "\
 SELECT o.account_id, o.id, o.next_attempt_at,
        coalesce((SELECT json_extract(p.value, '$.retry_at') FROM meta p
@@ -38,6 +39,7 @@ WHERE c.is_active = 1 AND m.paused_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM automation_off f WHERE f.scope = 'all')
   AND NOT EXISTS (SELECT 1 FROM automation_off f WHERE f.scope = 'campaign' AND f.target_id = c.id)
   AND o.account_id NOT IN (SELECT value FROM json_each(?1))
+  AND (?2 IS NULL OR o.envelope_to = ?2)
 ORDER BY o.next_attempt_at, o.id";
 
 /// The head of a campaign's queue.
@@ -49,7 +51,12 @@ struct Head {
 impl Reader<'_> {
     /// The mail that goes next at `now`, of accounts that are neither `busy` (a JSON list) nor
     /// paused; campaign mails only when nothing else is due.
-    pub(super) fn next_due_mail(&self, now: UtcMs, busy: &str) -> Result<Option<Due>, StoreError> {
+    pub(super) fn next_due_mail(
+        &self,
+        now: UtcMs,
+        busy: &str,
+        redirect: Option<&str>,
+    ) -> Result<Option<Due>, StoreError> {
         let first = self
             .conn
             .prepare_cached(DUE_SQL)?
@@ -60,7 +67,7 @@ impl Reader<'_> {
             return Ok(first);
         }
         let Some(head) = self
-            .campaign_heads(now, busy)?
+            .campaign_heads(now, busy, redirect)?
             .into_iter()
             .find(|head| head.due <= now)
         else {
@@ -92,16 +99,23 @@ impl Reader<'_> {
         now: UtcMs,
         busy: &str,
     ) -> Result<Option<UtcMs>, StoreError> {
-        let heads = self.campaign_heads(now, busy)?;
+        let heads = self.campaign_heads(now, busy, None)?;
         Ok(heads.into_iter().map(|head| head.due).min())
     }
 
     /// The heads of the open campaigns, each due no sooner than its account's pace and its
     /// account's server allow, in the order of their queues.
-    fn campaign_heads(&self, now: UtcMs, busy: &str) -> Result<Vec<Head>, StoreError> {
+    fn campaign_heads(
+        &self,
+        now: UtcMs,
+        busy: &str,
+        redirect: Option<&str>,
+    ) -> Result<Vec<Head>, StoreError> {
         let mut statement = self.conn.prepare_cached(CAMPAIGNS_SQL)?;
         let rows: Vec<(i64, i64, i64, i64)> = statement
-            .query_map([busy], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?
+            .query_map(params![busy, redirect], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
+            })?
             .collect::<Result<_, _>>()?;
         let mut opens: Vec<(AccountId, UtcMs)> = Vec::new();
         let mut heads = Vec::with_capacity(rows.len());

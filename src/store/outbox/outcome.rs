@@ -111,7 +111,8 @@ impl Tx<'_> {
         if let Some((limited, until)) = self.limited(attempt, account, verdict, now)? {
             return self.record(attempt, account, &limited, until, now);
         }
-        if matches!(verdict, Verdict::Sent { .. }) && self.is_campaign_mail(attempt.id)? {
+        // Whatever was taken: the limit is over.
+        if matches!(verdict, Verdict::Sent { .. }) {
             self.end_pace_stop(account)?;
         }
         self.record(attempt, account, verdict, None, now)
@@ -144,8 +145,15 @@ impl Tx<'_> {
             Some(code) => format!("{code} {}", bounded(text)),
             None => bounded(text),
         };
-        let until = self.stop_pace(account, limit == Limit::Day, &code_and_text, now)?;
-        let waits = self.is_campaign_mail(attempt.id)?.then_some(until);
+        // An answer is tried every few minutes meanwhile: its refusals are no news, and must not
+        // make the stop longer.
+        let is_campaign_mail = self.is_campaign_mail(attempt.id)?;
+        let stopped = self.pace_stopped_until(account, now)?;
+        let until = match stopped.filter(|_| !is_campaign_mail) {
+            Some(until) => until,
+            None => self.stop_pace(account, limit == Limit::Day, &code_and_text, now)?,
+        };
+        let waits = is_campaign_mail.then_some(until);
         let deferred = Verdict::Deferred {
             code,
             text: text.clone(),
@@ -155,7 +163,7 @@ impl Tx<'_> {
         Ok(Some((deferred, waits)))
     }
 
-    fn is_campaign_mail(&self, id: OutboxId) -> Result<bool, StoreError> {
+    pub(super) fn is_campaign_mail(&self, id: OutboxId) -> Result<bool, StoreError> {
         Ok(self
             .conn
             .prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND kind = 'campaign'")?

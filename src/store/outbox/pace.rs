@@ -152,6 +152,17 @@ impl Reader<'_> {
         }))
     }
 
+    /// Until when a server's "too many" stops the account's campaign mails; none: it does not.
+    pub(super) fn pace_stopped_until(
+        &self,
+        account: AccountId,
+        now: UtcMs,
+    ) -> Result<Option<UtcMs>, StoreError> {
+        let until = self.pace(account)?.map_or(0, |pace| pace.stopped_until);
+        let ahead = until.saturating_sub(now.0);
+        Ok((ahead > 0 && ahead <= millis(LONGEST_STOP)).then_some(UtcMs(until)))
+    }
+
     fn pace(&self, account: AccountId) -> Result<Option<Pace>, StoreError> {
         Ok(self
             .conn

@@ -160,6 +160,7 @@ fn a_campaign_mail_is_not_given_up_for_a_limit_and_an_answer_is_deferred_by_one(
         now = w.tx(|tx| tx.next_outbox_due(now, &[])).unwrap();
     }
     assert_eq!(w.state(mails[0]), "deferred");
+    w.sql(&format!("UPDATE messages SET internal_date = {}", now.0));
     let ack = w.queue(&answer("1@y"));
     assert_eq!(send_next(&w, now, &limit), Some(ack));
     assert_eq!(w.state(ack), "deferred");
@@ -184,4 +185,28 @@ fn without_settings_of_a_process_that_sends_the_pace_is_careful() {
         send_next(&w, T0.plus(Duration::from_secs(3)), &sent()),
         Some(mails[1])
     );
+}
+
+#[test]
+fn refused_answers_do_not_prolong_a_stop_and_an_accepted_one_ends_it() {
+    let w = World::new();
+    pace(&w, Duration::from_secs(1), 1000);
+    let mails = campaign(&w, 1);
+    let limit = rejected(550, "RCPT: 5.4.5 Daily user sending limit exceeded.");
+    assert_eq!(send_next(&w, T0, &limit), Some(mails[0]));
+    let opens = |now| {
+        let status = w.tx(|tx| tx.pace_status(AccountId(1), now)).unwrap();
+        status.opens_at
+    };
+    let first = opens(T0);
+    let ack = w.queue(&answer("1@y"));
+    let mut now = T0;
+    for _ in 0..3 {
+        now = now.plus(MINUTE * 10);
+        assert_eq!(send_next(&w, now, &limit), Some(ack));
+        assert_eq!(opens(now), first);
+    }
+    now = now.plus(MINUTE * 10);
+    assert_eq!(send_next(&w, now, &sent()), Some(ack));
+    assert_eq!(opens(now), now);
 }

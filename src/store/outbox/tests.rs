@@ -27,7 +27,7 @@ impl World {
              INSERT INTO mailboxes (id, account_id, name) VALUES (1, 1, 'INBOX');
              INSERT INTO messages (id, account_id, mailbox_id, uid_validity, uid, internal_date, stored_at,
                  size_bytes, source, disposition, message_key, content_digest)
-                 VALUES (1, 1, 1, 1, 1, 0, 0, 1, 'live', 'reply', 'k', 'd');
+                 VALUES (1, 1, 1, 1, 1, 1700000000000, 1700000000000, 1, 'live', 'reply', 'k', 'd');
              INSERT INTO reply_jobs (id, message_id, next_attempt_at, created_at) VALUES (1, 1, 0, 0);
              INSERT INTO conversations (campaign_lead_id, sender, message, created_at, message_ref)
                  VALUES (1, 'customer', 'Yes please', 0, 1);",
@@ -79,7 +79,8 @@ impl World {
     }
 
     pub(super) fn claim(&self, now: UtcMs) -> Option<ClaimedMail> {
-        self.tx(|tx| tx.claim_outbox(now, CLAIM_LEASE, &[])).mail
+        self.tx(|tx| tx.claim_outbox(now, CLAIM_LEASE, &[], None))
+            .mail
     }
 
     pub(super) fn record(&self, mail: &ClaimedMail, verdict: &Verdict, now: UtcMs) -> OutboxState {
@@ -92,7 +93,7 @@ impl World {
         assert_eq!(mail.attempt.id, id);
         self.tx(|tx| tx.mark_handed_over(&mail.attempt, T0));
         let later = T0.plus(HANDOVER_LEASE);
-        let claim = self.tx(|tx| tx.claim_outbox(later, CLAIM_LEASE, &[]));
+        let claim = self.tx(|tx| tx.claim_outbox(later, CLAIM_LEASE, &[], None));
         assert_eq!(claim.unknown, [id]);
         mail
     }
@@ -492,7 +493,7 @@ fn busy_accounts_are_passed_over() {
     let mut other = mail(MailKind::Answer, "2@y");
     other.account_id = AccountId(2);
     let other = w.queue(&other);
-    let claim = w.tx(|tx| tx.claim_outbox(T0, CLAIM_LEASE, &[AccountId(1)]));
+    let claim = w.tx(|tx| tx.claim_outbox(T0, CLAIM_LEASE, &[AccountId(1)], None));
     assert_eq!(claim.mail.map(|m| m.attempt.id), Some(other));
     let both = [AccountId(1), AccountId(2)];
     assert_eq!(w.tx(|tx| tx.next_outbox_due(T0, &both)), None);

@@ -1,6 +1,6 @@
 //! An automatic mail that has waited (for its server, for a person's switch, for a process that
 //! had died) leaves only when the Sent folder was read lately: a person may have answered in the
-//! meantime. One that was decided just now need not: the folder was read before the reply was.
+//! meantime. The answer to a first reply that was decided just now need not wait.
 
 use std::time::Duration;
 
@@ -28,26 +28,36 @@ impl Reader<'_> {
         id: OutboxId,
         now: UtcMs,
     ) -> Result<Option<Passage>, StoreError> {
-        let found: Option<(i64, Option<i64>)> = self
+        let found: Option<(i64, Option<i64>, Option<i64>)> = self
             .conn
             .prepare_cached(
-                "SELECT o.created_at, b.looked_at
+                "SELECT o.created_at, b.looked_at,
+                        (SELECT m.stored_at FROM reply_jobs j JOIN messages m ON m.id = j.message_id
+                         WHERE j.id = o.job_id
+                           AND EXISTS (SELECT 1 FROM conversations v
+                                       WHERE v.campaign_lead_id = o.campaign_lead_id
+                                         AND v.sender = 'customer' AND v.message_ref <> m.id))
                  FROM outbox o
                  JOIN mailboxes b ON b.account_id = o.account_id AND b.role = 'sent' AND b.trouble = ''
                  WHERE o.id = ?1",
             )?
-            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let Some((created_at, looked_at)) = found else {
+        let Some((created_at, looked_at, later_reply_at)) = found else {
             return Ok(None);
         };
         let waited = now.since(UtcMs(created_at));
         let read_lately =
             looked_at.is_some_and(|at| at >= created_at && now.since(UtcMs(at)) <= LATELY);
-        let just_now = waited <= JUST_NOW && looked_at.is_some();
+        // To a first reply nobody can have written yet what matters; before a later one a person may
+        // have answered an earlier one, so the folder is read after it came.
+        let just_now = waited <= JUST_NOW
+            && looked_at.is_some_and(|at| later_reply_at.is_none_or(|came| at >= came));
+        // A folder that is read all the time will be read: only one that is not, is given up.
+        let is_read = looked_at.is_some_and(|at| now.since(UtcMs(at)) <= LONGEST);
         Ok(if just_now || read_lately {
             None
-        } else if waited > LONGEST {
+        } else if waited > LONGEST && !is_read {
             let why = "the Sent folder could not be read, and a person may have answered";
             Some(Passage::Draft(why.into()))
         } else {
