@@ -145,7 +145,7 @@ impl Store {
         private_file(path)?;
         let mut first = Connection::open(path)?;
         first.busy_timeout(BUSY_TIMEOUT)?;
-        migrate::bring_up_to_date(&mut first)?;
+        migrate::bring_up_to_date(&mut first, path)?;
         drop(first);
         let writer = Pool::builder()
             .max_size(1)
