@@ -88,6 +88,7 @@ pub use states::AccountIs;
 pub use suppressions::Suppression;
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows, full_phone};
 pub use trace::Trace;
+pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
