@@ -31,7 +31,7 @@ use crate::faultpoint;
 use crate::keys::Keys;
 use crate::matcher::{self, Questions, Search};
 use crate::mime::{self, Mail};
-use crate::model::{Disposition, FolderRole, MessageRowId, SenderAuth, address_key};
+use crate::model::{Disposition, FolderRole, IdSource, MessageRowId, SenderAuth, address_key};
 use crate::msgid;
 use crate::nature::{self, Judged, Ours};
 use crate::store::{
@@ -380,6 +380,10 @@ impl Capture {
                 confidence: found.confidence,
                 sender_verified: found.sender_verified(),
                 carries_token: found.carries_token,
+                alias: search.alias.map(|id| {
+                    let hash = self.0.keys.hash(id.as_str());
+                    (id.to_string(), hash)
+                }),
             }),
             from_spam,
             sender_auth,
@@ -403,6 +407,11 @@ impl Capture {
         {
             // At once: a mail that waits must not leave while the reply actor gets there.
             tx.suppress_lead_of(matched.campaign_lead_id, "unsubscribe", id, now)?;
+        }
+        if let Some(matched) = &row.matched
+            && let Some((alias, hash)) = &matched.alias
+        {
+            tx.add_sent_id(matched.sent_id, alias, IdSource::Provider, hash, now)?;
         }
         tx.keep_complained_of(id, &row.complained_of)?;
         if row.notice_bounced {

@@ -6,6 +6,8 @@
 
 /// Every named point, in the order in which a message passes them.
 pub const ALL: &[&str] = &[
+    // An older database was brought to the schema of this version, not committed.
+    "migrate.before_commit",
     // The account is ours by its lease, nothing was read yet.
     "listener.leased",
     // A UIDVALIDITY that was never seen has its row, none of its mail has.

@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 pub use self::account::{AccountStatus, SmtpStatus};
 use self::account::{Beside, Fresh};
-use crate::config::Settings;
+use crate::config::{ReplyAddress, Settings};
 use crate::fault::Fault;
 use crate::model::{AccountId, AccountState, MailboxId, OutboxState};
-use crate::store::{DigestFailure, OutboxStatus, SetAside, Store, StoreError};
+use crate::store::{DigestFailure, OutboxStatus, ReplyAddressTrial, SetAside, Store, StoreError};
 use crate::time::{self, UtcMs};
 
 pub use sending::{CampaignLine, Limited, Sending};
@@ -172,6 +172,7 @@ impl Snapshot {
         let fresh = Fresh::of(settings);
         let redirect_to = settings.redirect_to.clone();
         let names = settings.account_names.clone();
+        let senders = settings.senders.clone();
         store
             .read(move |r| {
                 let replies = r.reply_counts()?;
@@ -181,7 +182,16 @@ impl Snapshot {
                 let mut accounts = Vec::new();
                 for row in r.accounts()? {
                     let id = row.id;
+                    let asks = |trial: &ReplyAddressTrial| {
+                        senders.iter().any(|s| {
+                            s.account == row.name
+                                && s.reply_address == ReplyAddress::Auto
+                                && trial.is_of(&s.address)
+                        })
+                    };
+                    let reply_address = r.reply_address_trial(id)?.filter(asks);
                     let beside = Beside {
+                        reply_address,
                         in_settings: names.is_empty() || names.contains(&row.name),
                         bounce: bounces.iter().find(|b| b.account_id == id),
                         smtp: pauses.iter().find(|p| p.account_id == id),

@@ -167,6 +167,7 @@ mod tests {
             account: "sales".into(),
             address: address.into(),
             from_name: String::new(),
+            reply_address: crate::config::ReplyAddress::Auto,
             envelope_from: address.into(),
             smtp_host: host.into(),
             per_minute: None,

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::recipients::{Choice, Standing, Tally, field};
 use super::template::{Filled, Source, TemplateFault, Templates, Values};
-use crate::config::SenderSettings;
+use crate::config::{ReplyAddress, SenderSettings};
 use crate::faultpoint;
 use crate::keys::Keys;
 use crate::model::{AccountId, Address, CampaignId, CampaignLeadId, Inserted, MailKind};
@@ -289,6 +289,8 @@ impl Letter {
         now: UtcMs,
     ) -> Result<Batch, StoreError> {
         let account = tx.ensure_account(&self.sender.account, now)?.id;
+        let reply_token = self.sender.reply_address == ReplyAddress::Auto
+            && tx.reply_address_proven(account, &self.sender.address)?;
         let recipients = if to.is_empty() {
             tx.recipients(self.campaign.id, after, LEADS_A_TRANSACTION)?
         } else {
@@ -302,7 +304,7 @@ impl Letter {
             if choice.look_at(lead) != Standing::Ready {
                 continue;
             }
-            match self.compose(lead, account, now) {
+            match self.compose(lead, account, reply_token, now) {
                 Ok(mail) => {
                     if let Inserted::New(_) = tx.enqueue(&mail, now)? {
                         batch.queued = batch.queued.saturating_add(1);
@@ -321,6 +323,7 @@ impl Letter {
         &self,
         lead: &Recipient,
         account_id: AccountId,
+        reply_token: bool,
         now: UtcMs,
     ) -> Result<crate::model::NewMail, LetterFault> {
         let filled = self.fill(lead)?;
@@ -356,6 +359,7 @@ impl Letter {
             FurtherParts {
                 html: filled.html.as_deref(),
                 unsubscribe: &unsubscribe,
+                reply_token,
             },
             &self.keys,
             random,

@@ -12,7 +12,7 @@ use super::resolve::{Got, Resolver, show};
 use super::servers::{IMAP, SMTP};
 use super::values::Value;
 use super::{AccountSettings, AuthMechanism, ImapSettings, Security, SmtpSettings};
-use super::{FolderChoice, FolderSettings, SaveSent};
+use super::{FolderChoice, FolderSettings, ReplyAddress, SaveSent};
 
 impl Resolver<'_> {
     /// Every account, or problems. Secrets are read here.
@@ -87,6 +87,7 @@ impl Resolver<'_> {
         );
         let smtp = self.smtp(scope, old, smtp_user, user, imap_user, address.as_deref());
         let folders = self.folders(scope);
+        let reply_address = self.reply_address(scope);
         Some(AccountSettings {
             name,
             address: address?,
@@ -96,7 +97,19 @@ impl Resolver<'_> {
             mailboxes,
             smtp: smtp?,
             folders,
+            reply_address,
         })
+    }
+
+    /// Whether Reply-To may carry a token.
+    pub(super) fn reply_address(&mut self, scope: Scope) -> ReplyAddress {
+        match self.recorded(scope, &keys::ACCOUNT_REPLY_ADDRESS, None) {
+            Some(Got {
+                value: Value::Text(word),
+                ..
+            }) if word == "never" => ReplyAddress::Never,
+            _ => ReplyAddress::Auto,
+        }
     }
 
     fn folders(&mut self, scope: Scope) -> FolderSettings {

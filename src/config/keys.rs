@@ -140,6 +140,7 @@ const SECURITY: Kind = Words(&["tls", "starttls", "plain"]);
 const IMAP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "oauthbearer"]);
 const SMTP_AUTH: Kind = Words(&["auto", "login", "plain", "xoauth2", "oauthbearer", "none"]);
 const SAVE_SENT: Kind = Words(&["auto", "always", "never"]);
+const REPLY_ADDRESS: Kind = Words(&["auto", "never"]);
 const PORT: Kind = Integer { min: 1, max: 65535 };
 const PER_MINUTE: Kind = Integer { min: 1, max: 6000 };
 const PER_DAY: Kind = Integer {
@@ -182,6 +183,8 @@ keys! {
         "The Sent folder, read for what people wrote by themselves: auto, off, or its name.";
     ACCOUNT_SAVE_SENT: "accounts.save_sent", SAVE_SENT, Is("auto"), "SAVE_SENT", None, &[],
         "Whether mails to leads are appended to the Sent folder: auto (where the provider was seen not to do it by itself), always, never.";
+    ACCOUNT_REPLY_ADDRESS: "accounts.reply_address", REPLY_ADDRESS, Is("auto"), "REPLY_ADDRESS", None, &[],
+        "Whether mails to leads ask for answers to an address with a token (Reply-To: `user+token@domain`), by which an answer is matched that lost all its thread headers: auto (once `replyd doctor --send-test` has seen such mail come in), never.";
     ACCOUNT_AUTHSERV_ID: "accounts.authserv_id", AuthservIds, Rule("none: nothing is proven"), "AUTHSERV_ID", None, &[],
         "The name with which your own mail server begins its Authentication-Results (RFC 8601): `mx.google.com`; `*.example.com` for any host of a domain; `-` where it writes none. Only what it says is believed.";
 

@@ -108,6 +108,18 @@ pub struct AccountSettings {
     pub smtp: SmtpSettings,
     /// Its spam folder and its Sent folder.
     pub folders: FolderSettings,
+    /// Whether Reply-To may carry a token.
+    pub reply_address: ReplyAddress,
+}
+
+/// Whether mails to leads ask for answers to an address that carries a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyAddress {
+    /// Once a test mail to such an address was seen to come in.
+    #[default]
+    Auto,
+    /// No.
+    Never,
 }
 
 /// Which folders besides the watched ones are looked at, and for what.
@@ -159,6 +171,8 @@ pub struct SenderSettings {
     pub from_name: String,
     /// Envelope sender.
     pub envelope_from: String,
+    /// Whether Reply-To may carry a token.
+    pub reply_address: ReplyAddress,
     /// The SMTP server, by which the provider is known; empty when mails are only printed.
     pub smtp_host: String,
     /// Campaign mails in a minute; none: by the provider.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Options;
 use super::clock;
 use super::report::{Check, Group};
-use crate::config::{AccountSettings, Settings};
+use crate::config::{AccountSettings, ReplyAddress, Settings};
 use crate::credential::Vault;
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::imap::ByteBudget;
 use crate::keys::Keys;
 use crate::model::AccountState;
@@ -45,6 +45,7 @@ impl Patient {
         let read = session.is_some();
         group.checks.extend(sending.checks);
         self.recorded(read, &mut group);
+        self.reply_address(&mut group).await;
         clocks.extend(self.arrivals().await);
         match (session, explorer) {
             (Some(session), Some(explorer)) if self.options.send_test => {
@@ -96,6 +97,49 @@ impl Patient {
             }
             _ => Check::warning(check, text, ""),
         });
+    }
+
+    /// Whether answers are asked for at an address with a token.
+    async fn reply_address(&self, group: &mut Group) {
+        let check = "reply_address";
+        let address = &self.account.address;
+        if self.account.reply_address == ReplyAddress::Never {
+            let text = "answers are asked for at the plain address (`reply_address` is never)";
+            group.add(Check::ok(check, text).with("used", false));
+            return;
+        }
+        let (Some(store), Some(row)) = (&self.store, &self.row) else {
+            return;
+        };
+        if self.options.send_test {
+            return; // It is tried now.
+        }
+        let id = row.id;
+        let trial: Result<_, StoreError> = store.read(move |r| r.reply_address_trial(id)).await;
+        let trial = match trial {
+            Ok(trial) => trial.filter(|t| t.is_of(address)),
+            Err(e) => {
+                group.add(Check::fault(check, fault::of_store(&e), e));
+                return;
+            }
+        };
+        let used = trial.as_ref().is_some_and(|t| t.arrived);
+        let text = match trial {
+            Some(t) if t.arrived => format!(
+                "answers are asked for at addresses with a token: such mail to {address} came in at {}",
+                t.at.rfc3339()
+            ),
+            Some(t) => format!(
+                "answers are asked for at the plain address: mail with a token did not come in at {}",
+                t.at.rfc3339()
+            ),
+            None => {
+                "answers are asked for at the plain address: `replyd doctor --send-test` tries \
+                     whether an address with a token arrives"
+                    .to_owned()
+            }
+        };
+        group.add(Check::ok(check, text).with("used", used));
     }
 
     /// The fault that replyd has recorded for the account.

@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::account::Patient;
 use super::clock::Seen;
 use super::report::{Check, Group};
-use super::test_mail::{MARK, TestMail, authserv_ids, hex, plus_address};
-use crate::config::SaveSent;
+use super::test_mail::{MARK, TestMail, authserv_ids};
+use crate::config::{ReplyAddress, SaveSent};
 use crate::fault::{self, Fault};
 use crate::imap::{ImapError, Mode, News, Session, Watch};
+use crate::matcher;
 use crate::mime::{self, Mail};
 use crate::model::Pipelining;
+use crate::msgid;
 use crate::smtp::{Explorer, Mailer, Outcome, OutgoingMail};
 use crate::store::StoreError;
 use crate::time::{self, UtcMs};
@@ -289,10 +291,15 @@ impl Patient {
         mailer: &Mailer,
         group: &mut Group,
     ) -> Result<(), ImapError> {
-        let mut token = [0; 4];
-        let fresh = getrandom::fill(&mut token).is_ok();
-        let token = format!("replyd-{}", hex(&token));
-        let plus = plus_address(&self.account.address, &token).filter(|_| fresh);
+        let mut random = [0; 16];
+        let fresh = getrandom::fill(&mut random).is_ok();
+        // As long as those of real mails: a server may cut or refuse what is longer than it likes.
+        let token = msgid::payload_of(&random);
+        let plus = matcher::reply_address_with(&self.account.address, &token).filter(|_| fresh);
+        if plus.is_none() {
+            let text = "the address is too long to carry a token: replies are matched without it";
+            group.add(Check::skipped("test.plus_address", text));
+        }
         let bounces = (!self.is_watched(&self.account.smtp.envelope_from))
             .then(|| self.account.smtp.envelope_from.clone());
         let mut mails = Vec::new();
@@ -316,6 +323,11 @@ impl Patient {
         let fates = lookout.await_mails(&wanted, accepted, until).await?;
         for ((check, mail), fate) in mails.iter().zip(fates) {
             let (arrived, why) = match fate {
+                // Where it arrived must still show which mail it answers.
+                Fate::Arrived(a) if *check == "test.plus_address" => {
+                    let kept = matcher::reply_tokens(&a.mail).contains(&token);
+                    (kept, Some("it came in without its token".to_owned()))
+                }
                 Fate::Arrived(_) => (true, None),
                 Fate::Returned => (false, Some("it came back as undeliverable".to_owned())),
                 Fate::Missing => (false, None),
@@ -342,8 +354,13 @@ impl Patient {
             });
             return;
         }
-        let text = if arrived {
-            format!("mail to {to} comes in: reply addresses can carry a token")
+        let never = self.account.reply_address == ReplyAddress::Never;
+        let text = if arrived && never {
+            format!(
+                "mail to {to} comes in; `reply_address` is never: answers are matched without it"
+            )
+        } else if arrived {
+            format!("mail to {to} comes in: answers are asked for at such addresses from now on")
         } else {
             format!("mail to {to} does not come in ({why}): replies are matched without it")
         };
@@ -351,9 +368,9 @@ impl Patient {
         let (Some(store), Some(row)) = (&self.store, &self.row) else {
             return;
         };
-        let id = row.id;
+        let (id, address) = (row.id, self.account.address.clone());
         let kept: Result<(), StoreError> = store
-            .write(move |tx| tx.note_reply_address(id, arrived, time::now()))
+            .write(move |tx| tx.note_reply_address(id, &address, arrived, time::now()))
             .await;
         if let Err(e) = kept {
             group.add(Check::fault(check, fault::of_store(&e), e));

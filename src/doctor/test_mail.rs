@@ -88,12 +88,6 @@ const TEXT: &str = "\
 This mail was sent by `replyd doctor --send-test` to measure the way of a mail \r\n\
 from this account to itself. It can be deleted.\r\n";
 
-/// `user+token@domain`; none for an address that has a token already, or is no address.
-pub(super) fn plus_address(address: &str, token: &str) -> Option<String> {
-    let (local, domain) = address.rsplit_once('@')?;
-    (!local.contains('+') && !local.is_empty()).then(|| format!("{local}+{token}@{domain}"))
-}
-
 /// The names under which Authentication-Results were written (RFC 8601 §2.2), from the top, each
 /// once.
 pub(super) fn authserv_ids(mail: &Mail) -> Vec<String> {
@@ -110,7 +104,7 @@ pub(super) fn authserv_ids(mail: &Mail) -> Vec<String> {
     ids
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -149,14 +143,6 @@ mod tests {
             Nature::Own,
             "another installation's test mail is no reply"
         );
-    }
-
-    #[test]
-    fn plus_addresses_are_made_of_plain_ones_only() {
-        let plus = |a| plus_address(a, "t1");
-        assert_eq!(plus("ann@x.example").as_deref(), Some("ann+t1@x.example"));
-        assert_eq!(plus("ann+a@x.example"), None);
-        assert_eq!(plus("nobody"), None);
     }
 
     #[test]

@@ -166,7 +166,7 @@ pub fn of_store(e: &StoreError) -> Fault {
         StoreError::Denied(_) => Fault::StateNotOurs,
         StoreError::Files(_) => Fault::TooManyOpenFiles,
         StoreError::Disk(_) => Fault::DiskFailing,
-        StoreError::Busy => Fault::DatabaseLocked,
+        StoreError::Busy | StoreError::OlderRunning => Fault::DatabaseLocked,
         StoreError::NewerSchema { .. } => Fault::DatabaseNewer,
         StoreError::Corrupt(_) => Fault::DatabaseDamaged,
         StoreError::NotADatabase(_) => Fault::NotADatabase,

@@ -28,7 +28,7 @@ use crate::time::UtcMs;
 
 pub use sender::{Sender, is_public, same_company};
 pub use subject::folded as folded_subject;
-pub use tokens::{reply_address, thread_index};
+pub use tokens::{of_addresses as reply_tokens, reply_address, reply_address_with, thread_index};
 
 /// Below this confidence a match is shown and never answered automatically.
 pub const SURE: f64 = 0.7;
@@ -96,6 +96,8 @@ pub struct Search {
     pub looked_at: Vec<String>,
     /// It answers one of our notices to sales.
     pub answers_notice: bool,
+    /// Another Message-ID of the found mail, which a report shows: replies may refer to it.
+    pub alias: Option<MsgId>,
 }
 
 /// What [`search`] may ask the store about one mail; each list bounded.
@@ -126,6 +128,8 @@ pub fn questions(mail: &Mail, judged: &Judged) -> Questions {
         .take(MAX_IDS)
         .cloned()
         .collect();
+    let returned = tokens::of_returned_header(mail);
+    let ids: Vec<MsgId> = ids.into_iter().chain(returned).collect();
     let mut local_keys: Vec<String> = Vec::new();
     for id in &ids {
         let key = msgid::local_key(id.as_str());
@@ -228,11 +232,13 @@ pub fn search(
     };
     let hit = climb
         .by_id()
+        .or_else(|| climb.by_returned_header())
         .or_else(|| climb.by_local_key())
         .or_else(|| climb.by_address())
         .or_else(|| climb.by_thread_index())
         .or_else(|| climb.by_subject())
         .or_else(|| climb.by_recipient());
+    let alias = hit.as_ref().and_then(|hit| climb.alias(hit, keys));
     let found = hit.map(|hit| {
         let carries_token = climb.carries_token(&hit, keys);
         let taught = lookup.is_taught(&climb.sender_key, &hit.sent);
@@ -251,6 +257,7 @@ pub fn search(
     Search {
         found,
         answers_notice: climb.answers_notice(),
+        alias,
         looked_at: climb.looked_at,
     }
 }
@@ -309,6 +316,47 @@ impl<'a> Climb<'a> {
             }
         }
         None
+    }
+
+    /// The mail was sent with this id of ours, and has another Message-ID since (Exchange Online).
+    fn by_returned_header(&mut self) -> Option<Hit> {
+        if !self.is_report {
+            return None;
+        }
+        for id in tokens::of_returned_header(self.mail) {
+            let sent = self
+                .lookup
+                .sent(&id)
+                .filter(|_| !self.lookup.is_notice(&id));
+            self.note(format!(
+                "returned header: <{id}> {}",
+                outcome(sent.is_some())
+            ));
+            if let Some(sent) = sent {
+                return Some(Hit {
+                    sent,
+                    method: MatchMethod::Report,
+                    confidence: 0.95,
+                });
+            }
+        }
+        None
+    }
+
+    /// The Message-ID under which the mail left, when a report returns it with our signed id beside.
+    fn alias(&self, hit: &Hit, keys: &Keys) -> Option<MsgId> {
+        let id = tokens::returned_id(self.mail).filter(|_| self.is_report)?;
+        let ours = tokens::of_returned_header(self.mail);
+        let bears = |own: &MsgId| {
+            *own != id
+                && msgid::is_ours(keys, own)
+                && self
+                    .lookup
+                    .sent(own)
+                    .is_some_and(|s| s.sent_id == hit.sent.sent_id)
+        };
+        let new = self.lookup.sent(&id).is_none() && !self.lookup.is_notice(&id);
+        (new && ours.iter().any(bears)).then_some(id)
     }
 
     fn by_local_key(&mut self) -> Option<Hit> {

@@ -254,3 +254,42 @@ fn the_questions_are_bounded_and_each_once() {
     assert_eq!(unique.len(), ids.len());
     assert!(ids.iter().any(|i| i.as_str() == "last@x"));
 }
+
+/// A delivery report that returns the header of a mail with this Message-ID and these fields.
+fn report(id: &str, more: &str) -> String {
+    format!(
+        "From: mailer-daemon@mx.example\nContent-Type: multipart/report; \
+         report-type=delivery-status; boundary=b\n\n--b\nContent-Type: text/plain\n\nfailed\n\
+         --b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n\
+         Final-Recipient: rfc822; x@nobody.example\nAction: failed\nStatus: 5.1.1\n\n\
+         --b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{id}>\n{more}Subject: Offer\n\n--b--\n"
+    )
+}
+
+#[test]
+fn a_report_on_a_mail_whose_id_was_replaced_is_matched_and_teaches_the_new_one() {
+    for field in ["X-Microsoft-Original-Message-ID", "X-Replyd-Id"] {
+        let raw = report(
+            "new@outlook.example",
+            &format!("{field}: <{}>\n", own_id(3)),
+        );
+        assert_eq!(found(&raw), (3, MatchMethod::Report, false), "{field}");
+        let alias = look(&raw).alias.map(|id| id.to_string());
+        assert_eq!(alias.as_deref(), Some("new@outlook.example"), "{field}");
+    }
+    // An imported id is matched, and teaches nothing: only our signature does.
+    let raw = report(
+        "new@outlook.example",
+        "X-Microsoft-Original-Message-ID: <sent4@me>\n",
+    );
+    assert_eq!(found(&raw).0, 4);
+    assert_eq!(look(&raw).alias, None);
+    // Known already, or not in a report: nothing is taught.
+    let raw = report("sent3@me", &format!("X-Replyd-Id: <{}>\n", own_id(3)));
+    assert_eq!(look(&raw).alias, None);
+    let raw = format!(
+        "From: ann@lead.example\nMessage-ID: <a@x>\nIn-Reply-To: <{}>\n\nyes",
+        own_id(3)
+    );
+    assert_eq!(look(&raw).alias, None);
+}

@@ -62,13 +62,40 @@ pub(super) fn of_thread_index(mail: &Mail) -> Option<String> {
 /// id's random part behind a plus sign (RFC 5233). None when it would be too long.
 #[must_use]
 pub fn reply_address(address: &str, id: &MsgId) -> Option<String> {
+    reply_address_with(address, msgid::payload(id)?)
+}
+
+/// The same for a random part alone.
+#[must_use]
+pub fn reply_address_with(address: &str, payload: &str) -> Option<String> {
     let (local, domain) = address.rsplit_once('@')?;
-    let local = format!("{local}+{MARK}{}", msgid::payload(id)?);
+    let local = format!("{local}+{MARK}{payload}");
     (local.len() <= MAX_LOCAL_PART).then(|| format!("{local}@{domain}"))
 }
 
+/// Fields of a returned mail that hold the id which we gave it, where its Message-ID is another:
+/// our own one, and the one in which Exchange keeps what it replaced.
+const OWN_ID_FIELDS: &[&str] = &["x-replyd-id", "x-microsoft-original-message-id"];
+
+/// Ids that a returned mail had from us, though another stands in its Message-ID.
+pub(super) fn of_returned_header(mail: &Mail) -> Vec<MsgId> {
+    let named = |name: &&str| mail.embedded_headers.iter().find(move |(n, _)| n == name);
+    OWN_ID_FIELDS
+        .iter()
+        .filter_map(named)
+        .filter_map(|(_, value)| MsgId::parse(value))
+        .collect()
+}
+
+/// The Message-ID of a returned mail, as it was on its way.
+pub(super) fn returned_id(mail: &Mail) -> Option<MsgId> {
+    let mut fields = mail.embedded_headers.iter();
+    MsgId::parse(&fields.find(|(name, _)| name == "message-id")?.1)
+}
+
 /// Payloads in the addresses at which a mail arrived, each once, at most 10.
-pub(super) fn of_addresses(mail: &Mail) -> Vec<String> {
+#[must_use]
+pub fn of_addresses(mail: &Mail) -> Vec<String> {
     let listed = mail
         .to
         .iter()

@@ -43,6 +43,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
                 hello_name: None,
             },
             folders: crate::config::FolderSettings::default(),
+            reply_address: crate::config::ReplyAddress::Auto,
         }],
         account_names: vec!["main".into()],
         senders: Vec::new(),

@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::templates::header_text;
 use crate::keys::Keys;
+use crate::matcher;
 use crate::model::{AccountId, Address, CampaignLeadId, JobId, MailKind, NewMail};
-use crate::msgid;
+use crate::msgid::{self, MsgId};
 use crate::time::UtcMs;
 
 /// Ids in References: the first and the newest; a longer chain only costs.
@@ -78,6 +79,9 @@ pub struct FurtherParts<'a> {
     pub html: Option<&'a str>,
     /// Where an opt-out goes: URIs for List-Unsubscribe (RFC 2369 §3.2), the best first.
     pub unsubscribe: &'a [String],
+    /// Whether Reply-To leads back by a token (`user+token@domain`): only where mail to such an
+    /// address of From was seen to come in (docs/DECISIONS.md "Threads").
+    pub reply_token: bool,
 }
 
 /// Builds the mail with a signed Message-ID in the domain of From.
@@ -115,8 +119,8 @@ pub fn compose_with(
         )?,
         None => mailbox(&mail.to, "recipient's")?,
     };
-    let domain = from.email.domain().to_owned();
-    let id = msgid::mint(keys, &domain, random);
+    let from_address = from.email.to_string();
+    let id = msgid::mint(keys, from.email.domain(), random);
     let subject = cut(&header_text(mail.subject), MAX_SUBJECT_CHARS);
     let mut builder = Message::builder()
         .from(from)
@@ -130,14 +134,23 @@ pub fn compose_with(
                 .to_rfc2822(),
         ))
         .message_id(Some(format!("<{id}>")));
+    let by_token = parts.reply_token && concerns_lead(mail.kind);
+    let token_address = matcher::reply_address(&from_address, &id).filter(|_| by_token);
     if let Some(address) = &mail.reply_to {
         builder = builder.reply_to(mailbox(address, "Reply-To")?);
+    } else if let Some(addr) = token_address {
+        let name = mail.from.name.clone();
+        builder = builder.reply_to(mailbox(&Address { name, addr }, "Reply-To")?);
     }
     let parent = mail.in_reply_to.filter(|id| fits_header(id));
     if let Some(parent) = parent {
         builder = builder.raw_header(ids_header("In-Reply-To", &[parent]));
     }
-    let chain = reference_chain(mail.references, parent);
+    let mut chain = reference_chain(mail.references, parent);
+    if chain.is_empty() && mail.kind == MailKind::Campaign {
+        // Where a provider replaces the Message-ID the answer still refers to ours.
+        chain.push(id.as_str());
+    }
     if !chain.is_empty() {
         builder = builder.raw_header(ids_header("References", &chain));
     }
@@ -148,6 +161,12 @@ pub fn compose_with(
         id.to_string(),
         id.to_string(),
     ));
+    if concerns_lead(mail.kind) {
+        let root = thread_root(&chain, keys).unwrap_or_else(|| id.clone());
+        for header in thread_headers(&root, &subject, now) {
+            builder = builder.raw_header(header);
+        }
+    }
     for (name, value) in loop_protection(mail) {
         builder = builder.raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str(name),
@@ -279,6 +298,41 @@ fn is_to_lead(kind: MailKind) -> bool {
         kind,
         MailKind::Acknowledgment | MailKind::Answer | MailKind::OptoutConfirmation
     )
+}
+
+/// Whether it is a mail of a conversation with a lead.
+fn concerns_lead(kind: MailKind) -> bool {
+    is_to_lead(kind) || matches!(kind, MailKind::Campaign | MailKind::Manual)
+}
+
+/// The oldest id of ours in the chain: the mail with which the thread began.
+fn thread_root(chain: &[&str], keys: &Keys) -> Option<MsgId> {
+    chain
+        .iter()
+        .filter_map(|id| MsgId::parse(id))
+        .find(|id| msgid::is_ours(keys, id))
+}
+
+/// Thread-Index and Thread-Topic, by which Outlook and Exchange keep a conversation together, also
+/// where they drop References; the index carries the random part of the root's id.
+fn thread_headers(root: &MsgId, subject: &str, now: UtcMs) -> Vec<HeaderValue> {
+    let mut headers = Vec::new();
+    if let Some(index) = matcher::thread_index(root, now) {
+        headers.push(HeaderValue::dangerous_new_pre_encoded(
+            HeaderName::new_from_ascii_str("Thread-Index"),
+            index.clone(),
+            index,
+        ));
+    }
+    let answer = reply_subject(subject);
+    let topic = answer.strip_prefix("Re: ").filter(|_| !subject.is_empty());
+    if let Some(topic) = topic {
+        headers.push(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Thread-Topic"),
+            topic.to_owned(),
+        ));
+    }
+    headers
 }
 
 /// RFC 3834 §5: what a machine sends says so, and asks other machines not to answer.

@@ -258,3 +258,115 @@ fn equal_texts_have_equal_digests_whatever_their_white_space() {
     assert_eq!(body_digest("a  b\r\nc"), body_digest("a b c"));
     assert_ne!(body_digest("ab c"), body_digest("a b c"));
 }
+
+const AT: UtcMs = UtcMs(1_700_000_000_000);
+
+fn campaign(keys: &Keys, reply_token: bool, random: [u8; 16]) -> NewMail {
+    let mail = Draftable {
+        kind: MailKind::Campaign,
+        by_person: true,
+        in_reply_to: None,
+        subject: "Grüße from Riverside",
+        ..plain()
+    };
+    let parts = FurtherParts {
+        reply_token,
+        ..FurtherParts::default()
+    };
+    compose_with(&mail, parts, keys, random, AT).unwrap()
+}
+
+#[test]
+fn a_campaign_mail_carries_its_id_where_programs_keep_it_when_they_drop_the_message_id() {
+    let keys = keys();
+    let mail = campaign(&keys, false, [9; 16]);
+    let get = |name| header(&mail.raw, name);
+    assert_eq!(get("References"), get("Message-ID"));
+    assert_eq!(get("In-Reply-To"), None);
+    assert_eq!(get("Reply-To"), None);
+    let id = MsgId::parse(&mail.rfc_message_id).unwrap();
+    assert_eq!(get("Thread-Index"), matcher::thread_index(&id, AT));
+    let parsed = crate::mime::parse(&mail.raw);
+    let topic = parsed.header("thread-topic").unwrap();
+    assert_eq!(topic, "Grüße from Riverside");
+    assert_eq!(
+        matcher::folded_subject(topic),
+        matcher::folded_subject("Re: Grüße from Riverside")
+    );
+}
+
+#[test]
+fn an_answer_has_the_thread_index_of_the_mail_that_began_the_thread() {
+    let keys = keys();
+    let first = campaign(&keys, false, [9; 16]);
+    let references = [
+        "foreign@lead.example".to_owned(),
+        first.rfc_message_id.clone(),
+    ];
+    let answer = Draftable {
+        references: &references,
+        subject: "Re: Grüße from Riverside",
+        ..plain()
+    };
+    let mail = compose(&answer, &keys, [5; 16], AT).unwrap();
+    assert_eq!(
+        header(&mail.raw, "Thread-Index"),
+        header(&first.raw, "Thread-Index")
+    );
+    let parsed = crate::mime::parse(&mail.raw);
+    assert_eq!(parsed.header("thread-topic"), Some("Grüße from Riverside"));
+    let chain = header(&mail.raw, "References").unwrap();
+    assert!(!chain.contains(&mail.rfc_message_id), "{chain}");
+    // Somebody else's thread: its own index.
+    let other = compose(&plain(), &keys, [5; 16], AT).unwrap();
+    let id = MsgId::parse(&other.rfc_message_id).unwrap();
+    assert_eq!(
+        header(&other.raw, "Thread-Index"),
+        matcher::thread_index(&id, AT)
+    );
+    // An id in our form that is not signed by us begins no thread.
+    let forged = [format!(
+        "{}x@example.com",
+        "r.aaaaaaaaaaaaaaaaaaaaaaaaaa.k.m"
+    )];
+    let answer = Draftable {
+        references: &forged,
+        ..plain()
+    };
+    let mail = compose(&answer, &keys, [5; 16], AT).unwrap();
+    assert_eq!(
+        header(&mail.raw, "Thread-Index"),
+        matcher::thread_index(&id, AT)
+    );
+}
+
+#[test]
+fn a_reply_address_carries_the_token_only_where_it_is_proven_and_of_mails_to_leads() {
+    let keys = keys();
+    let mail = campaign(&keys, true, [9; 16]);
+    let id = MsgId::parse(&mail.rfc_message_id).unwrap();
+    let token = matcher::reply_address("sales@example.com", &id).unwrap();
+    assert_eq!(
+        header(&mail.raw, "Reply-To"),
+        Some(format!("\"Example Homes\" <{token}>"))
+    );
+    let parts = FurtherParts {
+        reply_token: true,
+        ..FurtherParts::default()
+    };
+    let notice = Draftable {
+        kind: MailKind::SalesNotice,
+        ..plain()
+    };
+    let notice = compose_with(&notice, parts, &keys, [5; 16], AT).unwrap();
+    for name in ["Reply-To", "Thread-Index", "Thread-Topic"] {
+        assert_eq!(header(&notice.raw, name), None, "{name}");
+    }
+    // Too long for a token: the plain address.
+    let long = Draftable {
+        from: address("", &format!("{}@example.com", "a".repeat(40))),
+        ..plain()
+    };
+    let long = compose_with(&long, parts, &keys, [5; 16], AT).unwrap();
+    assert_eq!(header(&long.raw, "Reply-To"), None);
+}

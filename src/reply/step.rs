@@ -2,12 +2,12 @@
 //! it. Either all of it is committed or nothing.
 
 use super::classify::{self, ReplyInput, Verdict};
-use super::compose::{self, ComposeError, Draftable};
+use super::compose::{self, ComposeError, Draftable, FurtherParts};
 use super::policy::{self, BrakeCounts, Decision, NoticeKind, Situation, ToLead, ToSales};
 use super::rules::RulesError;
 use super::templates::{LeadText, Rendered, TemplateError, TemplateKind};
 use super::{ActionTaken, JobReport, Parts, texts};
-use crate::config::AccountSettings;
+use crate::config::{AccountSettings, ReplyAddress};
 use crate::model::{
     Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, Nature, SentKind,
 };
@@ -375,6 +375,13 @@ impl Step<'_> {
         };
         let filled = self.fill(template, text)?;
         let (parent, chain) = texts::threading(c);
+        let from = from_address(c, t, account);
+        let parts = FurtherParts {
+            html: filled.html.as_deref(),
+            reply_token: account.reply_address == ReplyAddress::Auto
+                && tx.reply_address_proven(c.account_id, &from.addr)?,
+            ..FurtherParts::default()
+        };
         let mail = compose::compose_with(
             &Draftable {
                 kind,
@@ -383,7 +390,7 @@ impl Step<'_> {
                 account_id: c.account_id,
                 campaign_lead_id: Some(t.campaign_lead_id),
                 by_person: false,
-                from: from_address(c, t, account),
+                from,
                 to: Address {
                     name: t.lead_name.clone(),
                     addr: t.lead_email.clone(),
@@ -396,10 +403,7 @@ impl Step<'_> {
                 envelope_from: &account.smtp.envelope_from,
                 redirect_to: self.parts.settings.redirect_to.as_deref(),
             },
-            compose::FurtherParts {
-                html: filled.html.as_deref(),
-                unsubscribe: &[],
-            },
+            parts,
             &self.parts.keys,
             self.random[0],
             self.now,

@@ -10,7 +10,7 @@ use super::{SINGLE_PASS, remedy};
 use crate::config::Settings;
 use crate::fault::Fault;
 use crate::model::{AccountId, AccountState, FolderRole};
-use crate::store::{AccountRow, FolderRow, NoticeBounce, PushHealth, SmtpPause};
+use crate::store::{AccountRow, FolderRow, NoticeBounce, PushHealth, ReplyAddressTrial, SmtpPause};
 use crate::time::UtcMs;
 
 /// How one account is.
@@ -55,6 +55,9 @@ pub struct AccountStatus {
     pub notice_bounced_at: Option<UtcMs>,
     /// When the operator was told of what is not over yet.
     pub told_at: Option<UtcMs>,
+    /// Whether mail to an address with a token came in when that was tried last; none: never tried.
+    /// A trial of another address than the account has now counts for nothing.
+    pub reply_address: Option<ReplyAddressTrial>,
 }
 
 /// Why an account's mails wait.
@@ -98,6 +101,7 @@ pub(super) struct Beside<'r> {
     pub(super) smtp: Option<&'r SmtpPause>,
     pub(super) push: PushHealth,
     pub(super) told_at: Option<UtcMs>,
+    pub(super) reply_address: Option<ReplyAddressTrial>,
 }
 
 const NOT_IN_SETTINGS: &str = "not in the settings: not read any more";
@@ -176,6 +180,7 @@ impl AccountStatus {
             polls_until: ahead(beside.push.poll_until),
             notice_bounced_at: beside.bounce.map(|b| b.at),
             told_at: beside.told_at.filter(|_| beside.in_settings),
+            reply_address: beside.reply_address.filter(|_| beside.in_settings),
         }
     }
 
@@ -240,6 +245,12 @@ impl AccountStatus {
             .filter(|_| self.reason != NOTICE_BOUNCED)
         {
             line(format!("{NOTICE_BOUNCED} (at {})", at.rfc3339()))?;
+        }
+        if let Some(trial) = self.reply_address.as_ref().filter(|t| t.arrived) {
+            line(format!(
+                "asks for answers at an address with a token (proven at {})",
+                trial.at.rfc3339()
+            ))?;
         }
         if self.push_missed > 0 {
             line(format!(

@@ -40,6 +40,11 @@ pub enum StoreError {
         /// The newest version this binary knows.
         known: i64,
     },
+    /// The database is of an older version, and a process of the older replyd works with it.
+    #[error(
+        "An older replyd works with this database: stop it (systemctl stop replyd, and its timer), then start this version, which brings the database up to date"
+    )]
+    OlderRunning,
     /// The file is something else.
     #[error("The file is not a database of replyd ({0})")]
     NotADatabase(String),

@@ -84,6 +84,8 @@ pub struct Matched {
     pub sender_verified: bool,
     /// Whether the mail carries a signed token of a mail to this lead.
     pub carries_token: bool,
+    /// Another Message-ID of the sent mail, and its keyed hash: to be known from now on.
+    pub alias: Option<(String, String)>,
 }
 
 /// What people read of a message.

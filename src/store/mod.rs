@@ -88,6 +88,7 @@ pub use states::AccountIs;
 pub use suppressions::Suppression;
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows, full_phone};
 pub use trace::Trace;
+pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
@@ -145,7 +146,7 @@ impl Store {
         private_file(path)?;
         let mut first = Connection::open(path)?;
         first.busy_timeout(BUSY_TIMEOUT)?;
-        migrate::bring_up_to_date(&mut first)?;
+        migrate::bring_up_to_date(&mut first, path)?;
         drop(first);
         let writer = Pool::builder()
             .max_size(1)

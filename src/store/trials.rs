@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::{LoginPermit, Reader, StoreError, Tx};
-use crate::model::AccountId;
+use crate::model::{AccountId, address_key};
 use crate::time::{UtcMs, millis};
 
 /// Sign-ins in as many times `every`.
@@ -14,25 +14,62 @@ const BURST: usize = 2;
 /// Live arrivals that are compared.
 const ARRIVALS: u32 = 50;
 
+/// What a test mail to `user+token@domain` showed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ReplyAddressTrial {
+    /// It came in, with its token.
+    pub arrived: bool,
+    /// When it was tried.
+    pub at: UtcMs,
+    /// The account's address then, as a key: for another one it says nothing.
+    #[serde(skip)]
+    pub address: String,
+}
+
+impl ReplyAddressTrial {
+    /// Whether it was a trial of this address.
+    #[must_use]
+    pub fn is_of(&self, address: &str) -> bool {
+        !self.address.is_empty() && address_key(address) == self.address
+    }
+}
+
 impl Reader<'_> {
-    /// Whether mail to `user+token@domain` reached the account's own mailbox when it was last
-    /// tried, and when that was; none: never tried.
+    /// What the last trial of an address with a token showed; none: never tried.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn reply_address_proven(
+    pub fn reply_address_trial(
         &self,
         account: AccountId,
-    ) -> Result<Option<(bool, UtcMs)>, StoreError> {
+    ) -> Result<Option<ReplyAddressTrial>, StoreError> {
         let value: Option<String> = self
             .conn
             .prepare_cached("SELECT value FROM meta WHERE key = 'reply_address_proven:' || ?1")?
             .query_row([account.0], |row| row.get(0))
             .optional()?;
         Ok(value.and_then(|v| {
-            let (word, at) = v.split_once(' ')?;
-            Some((word == "yes", UtcMs(at.parse().ok()?)))
+            let mut words = v.splitn(3, ' ');
+            Some(ReplyAddressTrial {
+                arrived: words.next()? == "yes",
+                at: UtcMs(words.next()?.parse().ok()?),
+                address: words.next()?.to_owned(),
+            })
         }))
+    }
+
+    /// Whether answers may be asked for at `user+token@domain` of this address: the last trial was
+    /// of this address, and such mail came in.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn reply_address_proven(
+        &self,
+        account: AccountId,
+        address: &str,
+    ) -> Result<bool, StoreError> {
+        let trial = self.reply_address_trial(account)?;
+        Ok(trial.is_some_and(|t| t.arrived && t.is_of(address)))
     }
 
     /// By how many milliseconds mails of the account that arrived live were announced later than
@@ -90,20 +127,21 @@ impl Tx<'_> {
         Ok(LoginPermit::Granted)
     }
 
-    /// Keeps whether mail to `user+token@domain` reached the account's own mailbox.
+    /// Keeps whether mail to `user+token@domain` of the account's `address` came into its mailbox.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn note_reply_address(
         &self,
         account: AccountId,
+        address: &str,
         arrived: bool,
         now: UtcMs,
     ) -> Result<(), StoreError> {
         let word = if arrived { "yes" } else { "no" };
         self.set_fact(
             &format!("reply_address_proven:{}", account.0),
-            &format!("{word} {}", now.0),
+            &format!("{word} {} {}", now.0, address_key(address)),
         )
     }
 
@@ -150,18 +188,29 @@ mod tests {
     async fn what_a_test_mail_proved_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("replyd.db")).await.unwrap();
-        let proven = async || {
-            let found: Result<_, StoreError> =
-                store.read(|r| r.reply_address_proven(AccountId(1))).await;
+        let proven = async |address: &'static str| {
+            let found: Result<_, StoreError> = store
+                .read(move |r| {
+                    let trial = r.reply_address_trial(AccountId(1))?;
+                    Ok((trial, r.reply_address_proven(AccountId(1), address)?))
+                })
+                .await;
             found.unwrap()
         };
-        assert_eq!(proven().await, None);
+        assert_eq!(proven("sales@x.example").await, (None, false));
         for (arrived, at) in [(true, 7), (false, 8)] {
             let noted: Result<(), StoreError> = store
-                .write(move |tx| tx.note_reply_address(AccountId(1), arrived, UtcMs(at)))
+                .write(move |tx| {
+                    tx.note_reply_address(AccountId(1), "Sales@X.example", arrived, UtcMs(at))
+                })
                 .await;
             noted.unwrap();
-            assert_eq!(proven().await, Some((arrived, UtcMs(at))));
+            let (trial, now) = proven("sales@x.example").await;
+            let trial = trial.unwrap();
+            assert_eq!((trial.arrived, trial.at), (arrived, UtcMs(at)));
+            assert_eq!(now, arrived);
+            // The account has another address now: what was proven is forgotten.
+            assert!(!proven("other@x.example").await.1);
         }
     }
 }

@@ -14,6 +14,7 @@ mod paced;
 mod real;
 mod sending;
 mod switched;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-use replyd::config::{FolderChoice, SaveSent};
+use replyd::config::{FolderChoice, ReplyAddress, SaveSent};
 
 use crate::{ACCOUNT, World, assert_has};
 
@@ -31,6 +31,19 @@ fn the_folders_of_an_account_are_found_named_or_left_alone() {
 }
 
 #[test]
+fn an_address_with_a_token_is_used_when_proven_or_never_also_by_commands_without_servers() {
+    for (line, wanted) in [
+        ("", ReplyAddress::Auto),
+        ("reply_address = \"auto\"", ReplyAddress::Auto),
+        ("reply_address = \"never\"", ReplyAddress::Never),
+    ] {
+        let settings = account(line).settings();
+        assert_eq!(settings.accounts[0].reply_address, wanted, "{line}");
+        assert_eq!(settings.senders[0].reply_address, wanted, "{line}");
+    }
+}
+
+#[test]
 fn wrong_folders_and_server_names_are_told_with_a_remedy() {
     for (line, told) in [
         (
@@ -42,6 +55,7 @@ fn wrong_folders_and_server_names_are_told_with_a_remedy() {
             "save_sent = \"sometimes\"",
             "is not one of auto, always, never",
         ),
+        ("reply_address = \"always\"", "is not one of auto, never"),
         ("authserv_id = [\"*.com\"]", "is no name of a mail server"),
         (
             "authserv_id = [\"mx.example.com;\"]",

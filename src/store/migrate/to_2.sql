@@ -1,0 +1,218 @@
+-- Version 1 to 2. Frozen once it is released: a later change of schema.sql is a step of its own.
+-- Foreign keys are off while it runs and are checked before the commit. The backfills of derived
+-- columns are in to_2.rs.
+
+-- ------------------------------------------------------------------ new tables
+CREATE TABLE campaign_mailings (
+    campaign_id   INTEGER PRIMARY KEY NOT NULL REFERENCES campaigns (id),
+    account       TEXT NOT NULL,
+    subject       TEXT NOT NULL,
+    text_template TEXT NOT NULL,
+    html_template TEXT NOT NULL DEFAULT '',
+    paused_at     INTEGER,
+    paused_by     TEXT NOT NULL DEFAULT '',
+    pause_reason  TEXT NOT NULL DEFAULT '',
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE campaign_pace (
+    account_id    INTEGER PRIMARY KEY NOT NULL REFERENCES accounts (id),
+    gap_ms        INTEGER NOT NULL,
+    per_day       INTEGER NOT NULL,
+    next_at       INTEGER NOT NULL DEFAULT 0,
+    stopped_until INTEGER NOT NULL DEFAULT 0,
+    stop_reason   TEXT NOT NULL DEFAULT '',
+    stops         INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE automation_off (
+    scope     TEXT NOT NULL CHECK (scope IN ('all', 'campaign', 'lead')),
+    target_id INTEGER NOT NULL DEFAULT 0,
+    off_at    INTEGER NOT NULL,
+    off_by    TEXT NOT NULL DEFAULT '',
+    reason    TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (scope, target_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lead_addresses (
+    address_key TEXT NOT NULL,
+    lead_id     INTEGER NOT NULL REFERENCES leads (id),
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (address_key, lead_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lead_addresses_by_lead ON lead_addresses (lead_id);
+
+CREATE TABLE oauth_tokens (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    account         TEXT NOT NULL UNIQUE,
+    sealed          BLOB NOT NULL,
+    version         INTEGER NOT NULL DEFAULT 1,
+    client_id       TEXT NOT NULL,
+    token_url       TEXT NOT NULL,
+    state           TEXT NOT NULL DEFAULT 'good' CHECK (state IN ('good', 'needs_sign_in', 'client_refused')),
+    error           TEXT NOT NULL DEFAULT '',
+    error_at        INTEGER,
+    obtained_at     INTEGER NOT NULL,
+    refreshed_at    INTEGER NOT NULL,
+    expires_at      INTEGER NOT NULL,
+    forced_at       INTEGER NOT NULL DEFAULT 0,
+    booked_at       INTEGER,
+    failures        INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    client_hash     TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE TABLE account_folders (
+    account_id      INTEGER PRIMARY KEY REFERENCES accounts (id),
+    asked           TEXT NOT NULL DEFAULT '',
+    found_at        INTEGER NOT NULL DEFAULT 0,
+    files_sent      TEXT NOT NULL DEFAULT 'untried' CHECK (files_sent IN ('untried', 'yes', 'no')),
+    files_sent_host TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE TABLE alerts (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id    INTEGER NOT NULL REFERENCES accounts (id),
+    topic         TEXT NOT NULL CHECK (topic IN ('hearing', 'sending')),
+    state         TEXT NOT NULL CHECK (state IN ('down', 'needs_sign_in')),
+    reason        TEXT NOT NULL,
+    began_at      INTEGER NOT NULL,
+    raised_at     INTEGER NOT NULL,
+    after_message INTEGER NOT NULL,
+    well_since    INTEGER,
+    ended_at      INTEGER
+) STRICT;
+CREATE UNIQUE INDEX alerts_one_open ON alerts (account_id, topic) WHERE ended_at IS NULL;
+CREATE INDEX alerts_by_account ON alerts (account_id, raised_at);
+
+CREATE TABLE alert_notes (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    alert_id    INTEGER NOT NULL REFERENCES alerts (id),
+    event       TEXT NOT NULL CHECK (event IN ('raised', 'worse', 'ended')),
+    way         TEXT NOT NULL CHECK (way IN ('mail', 'webhook', 'command')),
+    state       TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'done', 'failed')),
+    told        TEXT NOT NULL,
+    recipient   TEXT NOT NULL DEFAULT '',
+    outbox_ref  INTEGER REFERENCES outbox (id),
+    tries       INTEGER NOT NULL DEFAULT 0,
+    next_try_at INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    error       TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX alert_notes_due ON alert_notes (next_try_at) WHERE state = 'due';
+CREATE INDEX alert_notes_by_alert ON alert_notes (alert_id);
+
+-- ------------------------------------------------------------------ new columns
+ALTER TABLE leads ADD COLUMN soft_bounces INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leads ADD COLUMN soft_bounced_at INTEGER;
+ALTER TABLE accounts ADD COLUMN state_fault TEXT NOT NULL DEFAULT '';
+ALTER TABLE accounts ADD COLUMN looked_at INTEGER;
+ALTER TABLE mailboxes ADD COLUMN role TEXT NOT NULL DEFAULT 'watched' CHECK (role IN ('watched', 'junk', 'sent', 'none'));
+ALTER TABLE mailboxes ADD COLUMN looked_at INTEGER;
+ALTER TABLE mailboxes ADD COLUMN trouble TEXT NOT NULL DEFAULT '';
+ALTER TABLE mailboxes ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE mailboxes ADD COLUMN rest_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN carries_token INTEGER NOT NULL DEFAULT 0 CHECK (carries_token IN (0, 1));
+ALTER TABLE messages ADD COLUMN visible_quoted INTEGER NOT NULL DEFAULT 0 CHECK (visible_quoted IN (0, 1));
+ALTER TABLE messages ADD COLUMN from_spam INTEGER NOT NULL DEFAULT 0 CHECK (from_spam IN (0, 1));
+ALTER TABLE messages ADD COLUMN sender_auth TEXT NOT NULL DEFAULT 'unknown' CHECK (sender_auth IN ('pass', 'fail', 'unknown'));
+
+-- ------------------------------------------------------------------ changed CHECKs
+-- sent_ids: source 'sent_folder'. A WITHOUT ROWID table, so in the order of its key.
+CREATE TABLE sent_ids_2 (
+    id_key  TEXT PRIMARY KEY NOT NULL,
+    sent_id INTEGER NOT NULL REFERENCES sent_messages (id),
+    local_key TEXT NOT NULL DEFAULT '',
+    source  TEXT NOT NULL CHECK (source IN ('own', 'import', 'provider', 'taught', 'sent_folder'))
+) STRICT, WITHOUT ROWID;
+INSERT INTO sent_ids_2 (id_key, sent_id, source)
+    SELECT id_key, sent_id, source FROM sent_ids ORDER BY id_key;
+DROP TABLE sent_ids;
+ALTER TABLE sent_ids_2 RENAME TO sent_ids;
+CREATE INDEX sent_ids_by_sent ON sent_ids (sent_id);
+CREATE INDEX sent_ids_by_local_key ON sent_ids (local_key) WHERE local_key <> '';
+
+-- outbox: kind 'alert'. The numbers that were given stay given, also where the last rows are gone.
+CREATE TABLE outbox_2 (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id           INTEGER REFERENCES reply_jobs (id),
+    account_id       INTEGER NOT NULL REFERENCES accounts (id),
+    kind             TEXT NOT NULL CHECK (kind IN ('acknowledgment', 'answer', 'optout_confirmation',
+                         'sales_notice', 'sales_digest', 'campaign', 'manual', 'alert')),
+    round            INTEGER NOT NULL DEFAULT 0,
+    campaign_lead_id INTEGER REFERENCES campaign_leads (id),
+    campaign_id      INTEGER REFERENCES campaigns (id),
+    automatic        INTEGER NOT NULL CHECK (automatic IN (0, 1)),
+    rfc_message_id   TEXT NOT NULL UNIQUE,
+    envelope_from    TEXT NOT NULL,
+    envelope_to      TEXT NOT NULL,
+    subject          TEXT NOT NULL,
+    body             TEXT NOT NULL,
+    body_digest      TEXT NOT NULL,
+    raw              BLOB NOT NULL,
+    state            TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'deferred',
+                         'rejected', 'unknown', 'cancelled')),
+    held             INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
+    attempts         INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at  INTEGER NOT NULL,
+    handed_over_at   INTEGER,
+    smtp_code        INTEGER,
+    smtp_text        TEXT NOT NULL DEFAULT '',
+    provider_id      TEXT NOT NULL DEFAULT '',
+    created_at       INTEGER NOT NULL,
+    finished_at      INTEGER,
+    filed            TEXT NOT NULL DEFAULT '' CHECK (filed IN ('', 'seen', 'appended', 'given_up')),
+    filed_at         INTEGER,
+    copies           INTEGER NOT NULL DEFAULT 0,
+    file_tries       INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (job_id, kind, round)
+) STRICT;
+INSERT INTO outbox_2 (id, job_id, account_id, kind, round, campaign_lead_id, campaign_id, automatic,
+        rfc_message_id, envelope_from, envelope_to, subject, body, body_digest, raw, state, attempts,
+        next_attempt_at, handed_over_at, smtp_code, smtp_text, provider_id, created_at, finished_at)
+    SELECT o.id, o.job_id, o.account_id, o.kind, o.round, o.campaign_lead_id,
+        iif(o.kind = 'campaign', cl.campaign_id, NULL), o.automatic, o.rfc_message_id, o.envelope_from,
+        o.envelope_to, o.subject, o.body, o.body_digest, o.raw, o.state, o.attempts,
+        o.next_attempt_at, o.handed_over_at, o.smtp_code, o.smtp_text, o.provider_id, o.created_at,
+        o.finished_at
+    FROM outbox o LEFT JOIN campaign_leads cl ON cl.id = o.campaign_lead_id
+    ORDER BY o.id;
+DELETE FROM sqlite_sequence WHERE name = 'outbox_2';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'outbox_2', seq FROM sqlite_sequence WHERE name = 'outbox';
+DROP TABLE outbox;
+ALTER TABLE outbox_2 RENAME TO outbox;
+CREATE INDEX outbox_due ON outbox (next_attempt_at)
+    WHERE state IN ('queued', 'deferred') AND kind <> 'campaign' AND held = 0;
+CREATE INDEX outbox_campaign_due ON outbox (campaign_id, next_attempt_at)
+    WHERE state IN ('queued', 'deferred') AND kind = 'campaign' AND held = 0;
+CREATE INDEX outbox_held ON outbox (next_attempt_at) WHERE held = 1;
+CREATE INDEX outbox_sending ON outbox (next_attempt_at) WHERE state = 'sending';
+CREATE UNIQUE INDEX outbox_one_campaign_mail ON outbox (campaign_lead_id)
+    WHERE kind = 'campaign' AND state NOT IN ('rejected', 'cancelled');
+CREATE INDEX outbox_by_campaign ON outbox (campaign_id, state) WHERE kind = 'campaign';
+CREATE INDEX outbox_campaign_mails ON outbox (campaign_lead_id) WHERE kind = 'campaign';
+CREATE INDEX outbox_handed_over ON outbox (account_id, handed_over_at) WHERE handed_over_at IS NOT NULL;
+CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelled');
+CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;
+CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
+CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
+CREATE INDEX outbox_unfiled ON outbox (account_id, finished_at) WHERE state = 'sent' AND filed = '';
+CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
+
+-- ------------------------------------------------------------------ new indexes
+CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id);
+CREATE INDEX suppressions_by_time ON suppressions (created_at);
+CREATE INDEX messages_from_spam ON messages (disposition) WHERE from_spam = 1;
+CREATE INDEX drafts_by_job ON drafts (job_id);
+
+-- ------------------------------------------------------------------ derived columns
+-- A bounce that is matched and has no job was a passing one.
+UPDATE leads SET (soft_bounces, soft_bounced_at) = (
+    SELECT count(*), max(m.stored_at) FROM campaign_leads cl
+    JOIN messages m ON m.campaign_lead_id = cl.id
+    WHERE cl.lead_id = leads.id AND m.disposition = 'bounce' AND m.duplicate_of IS NULL
+      AND NOT EXISTS (SELECT 1 FROM reply_jobs j WHERE j.message_id = m.id))
+WHERE id IN (
+    SELECT cl.lead_id FROM messages m JOIN campaign_leads cl ON cl.id = m.campaign_lead_id
+    WHERE m.disposition = 'bounce');

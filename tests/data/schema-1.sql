@@ -1,0 +1,326 @@
+-- replyd's store, current schema. A new database is created from this file as it stands;
+-- an older one is brought here by src/store/migrate.rs (PRAGMA user_version counts the steps),
+-- and a test compares the two. Times are integer milliseconds UTC (`_at`, `_until`, `_date`).
+-- Booleans are 0 or 1. Enumerations are the words of src/model.rs.
+
+-- Facts about this database: 'created_at', 'instance', …
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- ------------------------------------------------------------------ people and campaigns
+-- Column names of leads, campaigns, campaign_leads and conversations are the predecessor's.
+CREATE TABLE leads (
+    id                        INTEGER PRIMARY KEY AUTOINCREMENT,
+    lead_id                   TEXT NOT NULL UNIQUE,           -- the operator's own key
+    name                      TEXT NOT NULL DEFAULT '',
+    email                     TEXT NOT NULL DEFAULT '',       -- as imported
+    email_key                 TEXT NOT NULL DEFAULT '',       -- model::address_key(email), '' = none
+    country_code              TEXT NOT NULL DEFAULT '',
+    phone                     TEXT NOT NULL DEFAULT '',
+    project_name              TEXT NOT NULL DEFAULT '',
+    unit_type                 TEXT NOT NULL DEFAULT '',
+    budget_min                TEXT,                           -- decimal text, as exact as it came
+    budget_max                TEXT,
+    status                    TEXT NOT NULL DEFAULT '',
+    last_conversation_date    TEXT,                           -- YYYY-MM-DD
+    last_conversation_summary TEXT NOT NULL DEFAULT '',
+    bounced_at                INTEGER,                        -- last bounce seen
+    paused_until              INTEGER,                        -- vacation notice: no automatic follow-up before
+    created_at                INTEGER NOT NULL,
+    updated_at                INTEGER NOT NULL
+) STRICT;
+CREATE INDEX leads_by_email ON leads (email_key) WHERE email_key <> '';
+
+CREATE TABLE campaigns (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    name          TEXT NOT NULL UNIQUE,
+    project_name  TEXT NOT NULL DEFAULT '',
+    channel       TEXT NOT NULL DEFAULT 'email',
+    offer_details TEXT NOT NULL DEFAULT '',
+    sender_name   TEXT NOT NULL DEFAULT '',     -- who signs the mails; '' = the campaign's name
+    mode          TEXT NOT NULL DEFAULT 'auto' CHECK (mode IN ('off', 'draft', 'auto-ack', 'auto')),
+    is_active     INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+    created_by    TEXT NOT NULL DEFAULT '',
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE campaign_leads (
+    id                   INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign_id          INTEGER NOT NULL REFERENCES campaigns (id),
+    lead_id              INTEGER NOT NULL REFERENCES leads (id),
+    message_sent         INTEGER NOT NULL DEFAULT 0 CHECK (message_sent IN (0, 1)),
+    message_sent_at      INTEGER,
+    personalized_message TEXT NOT NULL DEFAULT '',
+    email_message_id     TEXT NOT NULL DEFAULT '',            -- of the newest mail, without brackets
+    created_at           INTEGER NOT NULL,
+    UNIQUE (campaign_id, lead_id)
+) STRICT;
+CREATE INDEX campaign_leads_by_lead ON campaign_leads (lead_id);
+
+-- What people read: each mail of a thread, both ways.
+CREATE TABLE conversations (
+    id                   INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign_lead_id     INTEGER NOT NULL REFERENCES campaign_leads (id),
+    sender               TEXT NOT NULL CHECK (sender IN ('customer', 'agent', 'human')),
+    message              TEXT NOT NULL,
+    agent_tool_used      TEXT NOT NULL DEFAULT '',            -- acknowledgment, document_rag, message_generation, …
+    email_message_id     TEXT NOT NULL DEFAULT '',
+    email_in_reply_to    TEXT NOT NULL DEFAULT '',
+    sales_team_notified  INTEGER NOT NULL DEFAULT 0 CHECK (sales_team_notified IN (0, 1)),
+    auto_reply_processed INTEGER NOT NULL DEFAULT 0 CHECK (auto_reply_processed IN (0, 1)),
+    created_at           INTEGER NOT NULL,
+    message_ref          INTEGER REFERENCES messages (id),    -- the captured mail, sender 'customer' or 'human'
+    outbox_ref           INTEGER REFERENCES outbox (id)       -- our mail, sender 'agent'
+) STRICT;
+CREATE INDEX conversations_by_campaign_lead ON conversations (campaign_lead_id, id);
+CREATE UNIQUE INDEX conversations_by_message ON conversations (message_ref) WHERE message_ref IS NOT NULL;
+CREATE UNIQUE INDEX conversations_by_outbox ON conversations (outbox_ref) WHERE outbox_ref IS NOT NULL;
+CREATE INDEX conversations_pending ON conversations (auto_reply_processed, sender);
+
+-- Addresses that get no mail from any campaign.
+CREATE TABLE suppressions (
+    email_key   TEXT PRIMARY KEY NOT NULL,
+    reason      TEXT NOT NULL,                                -- unsubscribe, complaint, …
+    message_ref INTEGER REFERENCES messages (id),
+    created_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- ------------------------------------------------------------------ mails sent to leads
+CREATE TABLE sent_messages (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign_lead_id INTEGER NOT NULL REFERENCES campaign_leads (id),
+    kind             TEXT NOT NULL CHECK (kind IN ('campaign', 'acknowledgment', 'answer', 'optout_confirmation', 'manual')),
+    subject          TEXT NOT NULL DEFAULT '',
+    body             TEXT NOT NULL DEFAULT '',
+    sent_at          INTEGER NOT NULL,
+    known_at         INTEGER NOT NULL,                        -- when this database learned of it
+    outbox_ref       INTEGER REFERENCES outbox (id)
+) STRICT;
+CREATE INDEX sent_messages_by_campaign_lead ON sent_messages (campaign_lead_id, sent_at);
+CREATE UNIQUE INDEX sent_messages_by_outbox ON sent_messages (outbox_ref) WHERE outbox_ref IS NOT NULL;
+
+-- Every Message-ID by which a mail to a lead may be referred to. Ids of sales notices are
+-- never here: they stand in `outbox` alone, so they cannot be keys for leads.
+CREATE TABLE sent_ids (
+    id_key  TEXT PRIMARY KEY NOT NULL,                        -- canonical, without brackets
+    sent_id INTEGER NOT NULL REFERENCES sent_messages (id),
+    source  TEXT NOT NULL CHECK (source IN ('own', 'import', 'provider', 'taught'))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sent_ids_by_sent ON sent_ids (sent_id);
+
+-- ------------------------------------------------------------------ mailboxes
+CREATE TABLE accounts (
+    id                  INTEGER PRIMARY KEY AUTOINCREMENT,
+    name                TEXT NOT NULL UNIQUE,
+    first_started_at    INTEGER NOT NULL,                     -- older replies are never answered automatically
+    state               TEXT NOT NULL DEFAULT 'down' CHECK (state IN ('live', 'degraded', 'down', 'needs_sign_in')),
+    state_reason        TEXT NOT NULL DEFAULT 'not started yet',
+    state_since         INTEGER NOT NULL,
+    verified_at         INTEGER,                              -- last tagged OK from a selected mailbox
+    failures            INTEGER NOT NULL DEFAULT 0,           -- connections lost in a row: the n of the backoff
+    auth_refusals       INTEGER NOT NULL DEFAULT 0,           -- in a row; three: hourly
+    next_attempt_at     INTEGER NOT NULL DEFAULT 0,           -- no connection before
+    login_tokens_ms     INTEGER NOT NULL DEFAULT 120000,      -- token bucket of logins: 60000 ms buys one
+    login_refilled_at   INTEGER NOT NULL DEFAULT 0,
+    credential_hash     TEXT NOT NULL DEFAULT '',             -- keyed; another sign-in is tried at once
+    pipelines           TEXT NOT NULL DEFAULT 'untried' CHECK (pipelines IN ('untried', 'yes', 'no')),
+    lease_owner         TEXT,                                 -- the process that reads this account now
+    lease_until         INTEGER NOT NULL DEFAULT 0,
+    lease_epoch         INTEGER NOT NULL DEFAULT 0            -- grows with each change of owner
+) STRICT;
+
+CREATE TABLE mailboxes (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id),
+    name       TEXT NOT NULL,                                 -- UTF-8, as configured
+    UNIQUE (account_id, name)
+) STRICT;
+
+-- One row a UIDVALIDITY: every UID in floor_uid <= uid < cursor_uid whose INTERNALDATE is not
+-- before window_from has a row in messages (invariant I1). Floor and window only widen.
+CREATE TABLE mailbox_epochs (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    mailbox_id   INTEGER NOT NULL REFERENCES mailboxes (id),
+    uid_validity INTEGER NOT NULL,
+    floor_uid    INTEGER NOT NULL,
+    cursor_uid   INTEGER NOT NULL,                            -- the next UID to look at
+    window_from  INTEGER NOT NULL,
+    first_until  INTEGER NOT NULL,                            -- UIDs below were there at the first look
+    first_source TEXT NOT NULL CHECK (first_source IN ('first_run', 'new_epoch')),
+    started_at   INTEGER NOT NULL,
+    UNIQUE (mailbox_id, uid_validity)
+) STRICT;
+
+-- One row a captured message (a UID). What concerns nobody (`ignored`) keeps UID, dates, the
+-- key, the digest and keyed hashes only: no address, no subject, no text.
+CREATE TABLE messages (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id       INTEGER NOT NULL REFERENCES accounts (id),
+    mailbox_id       INTEGER NOT NULL REFERENCES mailboxes (id),
+    uid_validity     INTEGER NOT NULL,
+    uid              INTEGER NOT NULL,
+    internal_date    INTEGER NOT NULL,                        -- the server's INTERNALDATE
+    stored_at        INTEGER NOT NULL,
+    size_bytes       INTEGER NOT NULL,                        -- RFC822.SIZE
+    skipped_bytes    INTEGER NOT NULL DEFAULT 0,              -- not fetched
+    source           TEXT NOT NULL CHECK (source IN ('live', 'catch_up', 'first_run', 'check', 'new_epoch', 'late_match')),
+    disposition      TEXT NOT NULL CHECK (disposition IN ('reply', 'reply_unverified', 'human_uncertain',
+                         'unmatched', 'ignored', 'opt_out', 'auto_reply', 'bounce', 'receipt', 'complaint',
+                         'own_mail', 'internal', 'unreadable', 'duplicate', 'vanished', 'quarantined')),
+    nature           TEXT NOT NULL DEFAULT '',
+    evidence         TEXT NOT NULL DEFAULT '[]',              -- JSON: what decided nature and disposition
+    message_key      TEXT NOT NULL,                           -- canonical Message-ID, or 'digest:' + header digest
+    content_digest   TEXT NOT NULL,                           -- keyed, of From, Date, Subject and decoded text
+    duplicate_of     INTEGER REFERENCES messages (id),
+    duplicate_id     INTEGER NOT NULL DEFAULT 0 CHECK (duplicate_id IN (0, 1)), -- same Message-ID, other content
+    sender_hash      TEXT NOT NULL DEFAULT '',                -- keyed hash of the sender's address key
+    campaign_lead_id INTEGER REFERENCES campaign_leads (id),
+    matched_sent_id  INTEGER REFERENCES sent_messages (id),
+    match_method     TEXT NOT NULL DEFAULT '',
+    match_confidence REAL NOT NULL DEFAULT 0,
+    sender_verified  INTEGER NOT NULL DEFAULT 0 CHECK (sender_verified IN (0, 1)),
+    from_address     TEXT NOT NULL DEFAULT '',
+    from_name        TEXT NOT NULL DEFAULT '',
+    to_addresses     TEXT NOT NULL DEFAULT '',
+    subject          TEXT NOT NULL DEFAULT '',
+    sent_date        INTEGER,                                 -- the Date header: a claim, shown, never used to order
+    in_reply_to      TEXT NOT NULL DEFAULT '',
+    reference_ids    TEXT NOT NULL DEFAULT '',                -- canonical, blank between them
+    full_text        TEXT NOT NULL DEFAULT '',
+    visible_text     TEXT NOT NULL DEFAULT '',
+    visible_sure     INTEGER NOT NULL DEFAULT 0 CHECK (visible_sure IN (0, 1)),
+    attachments      TEXT NOT NULL DEFAULT '[]',              -- JSON
+    malformed        TEXT NOT NULL DEFAULT '[]',              -- JSON: what was odd about it
+    complained_of    TEXT NOT NULL DEFAULT '',                -- of an abuse report: address keys, blank between
+    raw              BLOB,                                    -- zstd; NULL = not kept or expired
+    announced_at     INTEGER,                                 -- EXISTS seen (live), for the latency ledger
+    fetched_at       INTEGER,
+    fetch_tries      INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (mailbox_id, uid_validity, uid)
+) STRICT;
+-- One row a mail: the same in another folder, or again after a new UIDVALIDITY, is 'duplicate'.
+CREATE UNIQUE INDEX messages_by_identity ON messages (account_id, message_key, content_digest)
+    WHERE duplicate_of IS NULL AND disposition NOT IN ('vanished', 'quarantined');
+CREATE INDEX messages_by_key ON messages (account_id, message_key);
+CREATE INDEX messages_by_sender ON messages (sender_hash) WHERE sender_hash <> '';
+CREATE INDEX messages_by_campaign_lead ON messages (campaign_lead_id, id) WHERE campaign_lead_id IS NOT NULL;
+CREATE INDEX messages_raw_expiry ON messages (stored_at) WHERE raw IS NOT NULL;
+CREATE INDEX messages_by_disposition ON messages (disposition);   -- for counts: the table itself holds raw mails
+
+-- Keyed hashes of the ids that a message without a lead refers to: a later import finds it here.
+CREATE TABLE message_refs (
+    ref_hash   TEXT NOT NULL,
+    message_id INTEGER NOT NULL REFERENCES messages (id),
+    PRIMARY KEY (ref_hash, message_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_refs_by_message ON message_refs (message_id);
+
+-- Messages that an import made matchable: the account's listener fetches them again by UID.
+CREATE TABLE refetch (
+    message_id   INTEGER PRIMARY KEY REFERENCES messages (id),
+    account_id   INTEGER NOT NULL REFERENCES accounts (id),
+    tries        INTEGER NOT NULL DEFAULT 0,
+    requested_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX refetch_by_account ON refetch (account_id);
+
+-- ------------------------------------------------------------------ answering
+-- One job for each captured reply. An attempt is booked (attempts + 1, next_attempt_at in the
+-- future) before it is made: the booking is the lease.
+CREATE TABLE reply_jobs (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id      INTEGER NOT NULL UNIQUE REFERENCES messages (id),
+    state           TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
+    old_mail        INTEGER NOT NULL DEFAULT 0 CHECK (old_mail IN (0, 1)), -- never answered automatically
+    attempts        INTEGER NOT NULL DEFAULT 0,               -- only grows: the number names a booking
+    tries_from      INTEGER NOT NULL DEFAULT 0,               -- attempts when it was last begun anew: the rest are tries
+    next_attempt_at INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    done_at         INTEGER,
+    intent          TEXT NOT NULL DEFAULT '',
+    confidence      REAL NOT NULL DEFAULT 0,
+    goal_type       TEXT NOT NULL DEFAULT '',
+    action          TEXT NOT NULL DEFAULT '',
+    reasons         TEXT NOT NULL DEFAULT '[]',               -- JSON
+    error           TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX reply_jobs_due ON reply_jobs (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX reply_jobs_failed ON reply_jobs (id) WHERE state = 'failed';
+
+CREATE TABLE drafts (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id           INTEGER NOT NULL REFERENCES reply_jobs (id),
+    campaign_lead_id INTEGER NOT NULL REFERENCES campaign_leads (id),
+    message_id       INTEGER NOT NULL REFERENCES messages (id),
+    subject          TEXT NOT NULL,
+    body             TEXT NOT NULL,                           -- '' = a person writes it
+    reason           TEXT NOT NULL,
+    state            TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'rejected')),
+    created_at       INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX drafts_one_open ON drafts (job_id) WHERE state = 'open';
+
+-- What sales are told in one digest instead of one notice each.
+CREATE TABLE digest_items (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id INTEGER NOT NULL REFERENCES messages (id),
+    reason     TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    outbox_ref INTEGER REFERENCES outbox (id),                -- the digest that told it
+    UNIQUE (message_id, reason)
+) STRICT;
+CREATE INDEX digest_items_open ON digest_items (message_id) WHERE outbox_ref IS NULL;
+CREATE INDEX digest_items_by_outbox ON digest_items (outbox_ref) WHERE outbox_ref IS NOT NULL;
+
+-- Each mail that leaves has its row and its Message-ID first (invariant I3).
+-- queued -> sending (attempt booked) -> sent | deferred | rejected | unknown | cancelled.
+-- A crash in `sending`: handed_over_at unset = due again; set = unknown, a person decides.
+CREATE TABLE outbox (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id           INTEGER REFERENCES reply_jobs (id),
+    account_id       INTEGER NOT NULL REFERENCES accounts (id), -- through whose SMTP server it leaves
+    kind             TEXT NOT NULL CHECK (kind IN ('acknowledgment', 'answer', 'optout_confirmation',
+                         'sales_notice', 'sales_digest', 'campaign', 'manual')),
+    round            INTEGER NOT NULL DEFAULT 0,              -- grows only with `process --force --resend`
+    campaign_lead_id INTEGER REFERENCES campaign_leads (id),
+    automatic        INTEGER NOT NULL CHECK (automatic IN (0, 1)), -- counts for the brakes
+    rfc_message_id   TEXT NOT NULL UNIQUE,                    -- canonical, without brackets
+    envelope_from    TEXT NOT NULL,
+    envelope_to      TEXT NOT NULL,                           -- one address a row
+    subject          TEXT NOT NULL,
+    body             TEXT NOT NULL,                           -- the text, for people and for the brakes
+    body_digest      TEXT NOT NULL,                           -- equal text twice stops
+    raw              BLOB NOT NULL,                           -- the whole RFC 5322 message
+    state            TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'deferred',
+                         'rejected', 'unknown', 'cancelled')),
+    attempts         INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at  INTEGER NOT NULL,
+    handed_over_at   INTEGER,                                 -- set just before the body goes out
+    smtp_code        INTEGER,
+    smtp_text        TEXT NOT NULL DEFAULT '',
+    provider_id      TEXT NOT NULL DEFAULT '',
+    created_at       INTEGER NOT NULL,
+    finished_at      INTEGER,
+    UNIQUE (job_id, kind, round)
+) STRICT;
+CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE state IN ('queued', 'deferred', 'sending');
+CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelled');
+CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;
+CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
+CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
+CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Each attempt of a mail and how it ended, for people.
+CREATE TABLE outbox_attempts (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    outbox_id   INTEGER NOT NULL REFERENCES outbox (id),
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL,
+    outcome     TEXT NOT NULL,
+    smtp_code   INTEGER,
+    smtp_text   TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX outbox_attempts_by_mail ON outbox_attempts (outbox_id);
