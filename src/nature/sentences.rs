@@ -60,11 +60,11 @@ impl Read {
 
     /// An absence, and nothing in the text that notices do not have.
     pub(super) fn is_formal_absence(&self) -> bool {
-        // "I am on vacation until Monday" alone may be a person's answer, and so may "I am on
-        // vacation until Monday, but you can reach me by phone" or "thanks for your mail".
-        let formal = [Cue::Urgent, Cue::NoAccess, Cue::Limited, Cue::Thanks];
-        let formal = formal.iter().filter(|cue| self.says(**cue)).count();
-        let formal = self.says(Cue::Auto) || formal >= 2 && !self.says(Cue::Myself);
+        // "I am on vacation until Monday" alone may be a person's answer, and so may "thanks for
+        // your mail, I am on vacation" and "I am on vacation, but you can reach me by phone".
+        let formal = [Cue::Urgent, Cue::NoAccess, Cue::Limited];
+        let formal = formal.iter().any(|cue| self.says(*cue)) && !self.says(Cue::Myself);
+        let formal = formal || self.says(Cue::Auto);
         self.says_absence() && formal && !self.engaged && !self.cut && self.stray_words == 0
     }
 
