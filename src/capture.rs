@@ -33,7 +33,7 @@ use crate::matcher::{self, Questions, Search};
 use crate::mime::{self, Mail};
 use crate::model::{Disposition, FolderRole, IdSource, MessageRowId, SenderAuth, address_key};
 use crate::msgid;
-use crate::nature::{self, Judged, Ours};
+use crate::nature::{self, Bounce, Judged, Ours};
 use crate::store::{
     Asked, Content, Lookups, Matched, NewConversation, NewMessage, Reader, Speaker, Store,
     StoreError, Stored, Tx,
@@ -361,7 +361,7 @@ impl Capture {
             old_mail: origin.is_old(&m.arrived),
             disposition,
             nature: m.judged.nature,
-            permanent_bounce: m.judged.permanent_bounce,
+            marks_dead: m.judged.bounce.as_ref().and_then(Bounce::marks_dead),
             complained_of: nature::complained_of(&m.mail, &m.judged),
             notice_bounced: disposition::notice_bounced(disposition, &m.judged, &search),
             evidence,
@@ -423,14 +423,14 @@ impl Capture {
         }
         if let Some(matched) = &row.matched
             && row.disposition == Disposition::Bounce
-            && row.permanent_bounce == Some(false)
+            && row.marks_dead == Some(false)
         {
             tx.count_soft_bounce(matched.campaign_lead_id, now)?;
         }
         // Bounces, vacation notices and complaints have consequences too, but no conversation;
-        // a delay or a full mailbox says nothing about the address.
+        // a delay, a full mailbox or a receipt of delivery says nothing against the address.
         let has_consequences = match row.disposition {
-            Disposition::Bounce => row.matched.is_some() && row.permanent_bounce != Some(false),
+            Disposition::Bounce => row.matched.is_some() && row.marks_dead == Some(true),
             Disposition::AutoReply => row.matched.is_some(),
             Disposition::Complaint | Disposition::Unmatched => true,
             other => row.matched.is_some() && other.counts_as_reply(),

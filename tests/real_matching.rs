@@ -216,3 +216,37 @@ fn replay_shows_what_today_s_rules_say_otherwise_and_records_it_without_sending(
     let same = said(&desk.0, &["replay"]);
     assert!(same.contains(": 0 would be treated otherwise"), "{same}");
 }
+
+#[test]
+fn a_report_marks_the_address_dead_or_is_counted_and_a_success_does_neither() {
+    let mut desk = desk();
+    let lead = desk.0.lead().clone();
+    let mut report = |n: u32, action: &str, status: &str| {
+        let head = format!(
+            "Subject: Delivery report {n}\r\nContent-Type: multipart/report; \
+             report-type=delivery-status; boundary=b\r\n"
+        );
+        let text = format!(
+            "--b\r\n\r\nThe delivery of your message.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
+             Reporting-MTA: dns; mx.people.example\r\n\r\nFinal-Recipient: rfc822; {}\r\n\
+             Action: {action}\r\nStatus: {status}\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n\
+             Message-ID: <{}>\r\n\r\n--b--",
+            lead.address, lead.campaign_id
+        );
+        arrives(&mut desk, n, "MAILER-DAEMON@people.example", &head, &text);
+        assert_eq!(matched(&desk.0, n), ("report".into(), "bounce".into()));
+        let rows = desk.0.replyd.rows();
+        let soft: i64 = rows.value(
+            "SELECT soft_bounces FROM leads WHERE email = ?1",
+            [&lead.address],
+        );
+        let dead = rows.count("leads WHERE bounced_at IS NOT NULL");
+        assert_eq!(rows.count("conversations WHERE sender = 'customer'"), 0);
+        (soft, dead)
+    };
+    assert_eq!(report(1, "delivered", "2.0.0"), (0, 0));
+    assert_eq!(report(2, "delayed", "4.4.1"), (1, 0));
+    // A full mailbox is 5.2.2, and there all the same.
+    assert_eq!(report(3, "failed", "5.2.2"), (2, 0));
+    assert_eq!(report(4, "failed", "5.1.1"), (2, 1));
+}

@@ -381,7 +381,7 @@ fn sent_row(origin: &Origin, letter: &Letter<'_>) -> NewMessage {
         old_mail: true,
         disposition: Disposition::OwnMail,
         nature,
-        permanent_bounce: None,
+        marks_dead: None,
         complained_of: Vec::new(),
         notice_bounced: false,
         evidence: vec!["in the Sent folder".to_owned()],

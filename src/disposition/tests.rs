@@ -219,3 +219,127 @@ fn a_calendar_answer_is_a_reply() {
     );
     assert_eq!(disposition, Disposition::Reply);
 }
+
+/// Each row of the table in docs/DECISIONS.md: the start of its sign, its disposition, and a mail
+/// for which it holds, or the test in which it is shown (file and name).
+enum Shown {
+    By(&'static str),
+    In(&'static str, &'static str),
+}
+
+const ROWS: &[(&str, &str, Shown)] = {
+    use Shown::{By, In};
+    const SENT: &str = include_str!("../../tests/folders/person.rs");
+    const OPT_OUT: &str = include_str!("../../tests/real_replies.rs");
+    const UNSUBSCRIBE: &str = include_str!("../../tests/campaigns/sending.rs");
+    &[
+        (
+            "in the Sent folder",
+            "own_mail",
+            In(
+                SENT,
+                "a_salespersons_own_answer_stops_a_queued_automatic_one_and_people_have_the_thread",
+            ),
+        ),
+        (
+            "own address",
+            "own_mail",
+            By("From: me@us.example\nIn-Reply-To: <sent@us.example>\n"),
+        ),
+        (
+            "the signed word",
+            "opt_out",
+            In(
+                UNSUBSCRIBE,
+                "a_campaign_goes_out_a_reply_matches_it_and_an_opt_out_mail_ends_it",
+            ),
+        ),
+        ("from a sales", "internal", By("From: sales@us.example\n")),
+        (
+            "delivery report",
+            "bounce",
+            By(
+                "Return-Path: <>\nFrom: MAILER-DAEMON@x.example\nX-Failed-Recipients: a@x.example\nAuto-Submitted: auto-replied\n",
+            ),
+        ),
+        (
+            "disposition notification",
+            "receipt",
+            By(
+                "From: ann@lead.example\nContent-Type: multipart/report; report-type=disposition-notification\n",
+            ),
+        ),
+        (
+            "abuse report",
+            "complaint",
+            By("From: a@x.example\nFeedback-Type: abuse\n"),
+        ),
+        (
+            "Auto-Submitted other",
+            "auto_reply",
+            By("From: ann@lead.example\nIn-Reply-To: <sent@us.example>\nSubject: Out of office\n"),
+        ),
+        (
+            "opt-out text",
+            "opt_out",
+            In(
+                OPT_OUT,
+                "an_opt_out_suppresses_the_address_and_is_not_answered",
+            ),
+        ),
+        (
+            "encrypted",
+            "unreadable",
+            By("From: ann@lead.example\nContent-Type: multipart/encrypted; boundary=b\n"),
+        ),
+        (
+            "weak signs only",
+            "human_uncertain",
+            By("From: ann@lead.example\nIn-Reply-To: <sent@us.example>\nPrecedence: bulk\n"),
+        ),
+        (
+            "matched, sender verified",
+            "reply",
+            By("From: ann@lead.example\nIn-Reply-To: <sent@us.example>\n"),
+        ),
+        (
+            "matched, sender not verified",
+            "reply_unverified",
+            By("From: ben@lead.example\nIn-Reply-To: <sent@us.example>\n"),
+        ),
+        (
+            "not matched, but",
+            "unmatched",
+            By("From: ann@lead.example\n"),
+        ),
+        ("anything else", "ignored", By("From: ben@lead.example\n")),
+    ]
+};
+
+#[test]
+fn every_row_of_the_documented_table_is_shown() {
+    let document = include_str!("../../docs/DECISIONS.md");
+    let (_, section) = document.split_once("\n## Decision table\n").unwrap();
+    let rows: Vec<(&str, &str)> = section
+        .lines()
+        .skip_while(|l| !l.starts_with("| ---"))
+        .skip(1)
+        .take_while(|l| l.starts_with("| "))
+        .map(|l| {
+            let mut cells = l.trim_matches('|').split(" | ").map(str::trim);
+            (cells.next().unwrap(), cells.next().unwrap())
+        })
+        .collect();
+    assert_eq!(rows.len(), ROWS.len(), "{rows:?}");
+    for ((sign, disposition), (starts, expected, shown)) in rows.iter().zip(ROWS) {
+        assert!(sign.starts_with(starts), "{sign}: {starts}");
+        assert!(disposition.starts_with(expected), "{sign}: {disposition}");
+        match shown {
+            Shown::By(head) => {
+                let (found, reasons) = decided(&format!("{head}\nYes, please."));
+                assert_eq!(found.as_str(), *expected, "{sign}: {reasons:?}");
+            }
+            Shown::In(file, test) => assert!(file.contains(&format!("fn {test}(")), "{sign}"),
+        }
+    }
+}

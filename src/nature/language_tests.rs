@@ -421,6 +421,59 @@ const PEOPLE: &[(&str, &str)] = &[
         "Delivery failed",
         "The parcel could not be delivered, the driver did not find the address. Please call me.",
     ),
+    // Away, and still to be reached: what a person writes.
+    (
+        "Re: Offer",
+        "I'm on holiday until May 15, but you can reach me by phone.",
+    ),
+    (
+        "Re: Offer",
+        "I am away until Monday. You can reach me on my mobile 0123 456789.",
+    ),
+    (
+        "Re: Offer",
+        "Vielen Dank für Ihre Nachricht. Ich bin bis Freitag unterwegs, Sie erreichen mich mobil.",
+    ),
+    (
+        "Re: Offer",
+        "Merci pour votre message. Je suis en déplacement jusqu'à vendredi, mon numéro : 06 12 34 56 78.",
+    ),
+    (
+        "Re: Offer",
+        "Gracias por su mensaje. Estoy de viaje hasta el viernes, pero me puede llamar al móvil.",
+    ),
+    (
+        "Re: Offer",
+        "Grazie per il messaggio. Sono in ferie fino al 15 maggio ma sono raggiungibile al telefono.",
+    ),
+    (
+        "Re: Offer",
+        "Obrigado pela mensagem. Estou de férias até dia 15 de maio, mas pode contactar-me por telefone.",
+    ),
+    (
+        "Re: Offer",
+        "Bedankt voor uw bericht. Ik ben op vakantie tot 15 mei, maar telefonisch bereikbaar.",
+    ),
+    (
+        "Re: Offer",
+        "Tack för ditt mail. Jag är på semester till den 15 maj men nås på mobilen.",
+    ),
+    (
+        "Re: Offer",
+        "Jestem na urlopie do 15 maja, ale proszę o kontakt telefoniczny.",
+    ),
+    (
+        "Re: Offer",
+        "Я в отпуске до 15 мая, но звоните мне на мобильный.",
+    ),
+    (
+        "Re: Offer",
+        "15 Mayıs'a kadar tatildeyim ama telefonla ulaşabilirsiniz.",
+    ),
+    (
+        "Re: Offer",
+        "This is an automated reply? Please have a person write to me.",
+    ),
 ];
 
 #[test]

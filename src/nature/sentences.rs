@@ -60,15 +60,11 @@ impl Read {
 
     /// An absence, and nothing in the text that notices do not have.
     pub(super) fn is_formal_absence(&self) -> bool {
-        // "I am on vacation until Monday" alone may be a person's answer.
-        let formal = [
-            Cue::Urgent,
-            Cue::Auto,
-            Cue::NoAccess,
-            Cue::Limited,
-            Cue::Thanks,
-        ];
-        let formal = formal.iter().any(|cue| self.says(*cue));
+        // "I am on vacation until Monday" alone may be a person's answer, and so may "thanks for
+        // your mail, I am on vacation" and "I am on vacation, but you can reach me by phone".
+        let formal = [Cue::Urgent, Cue::NoAccess, Cue::Limited];
+        let formal = formal.iter().any(|cue| self.says(*cue)) && !self.says(Cue::Myself);
+        let formal = formal || self.says(Cue::Auto);
         self.says_absence() && formal && !self.engaged && !self.cut && self.stray_words == 0
     }
 
@@ -212,7 +208,7 @@ fn of_folded(folded: &str, hits: &[Hit]) -> Read {
                 Cue::Challenge,
                 Cue::Disclaimer,
             ]);
-            let asks = asks && !cues.any(&[Cue::Urgent, Cue::Auto]);
+            let asks = asks && !cues.has(Cue::Urgent);
             read.engaged |= !only_where_to_turn || asks || always;
         }
         read.receipts += inside.iter().filter(|h| h.cue == Cue::Ack).count();

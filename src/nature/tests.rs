@@ -105,6 +105,19 @@ fn delays_and_successes_are_no_failures() {
     assert_eq!(class(&report("delayed", "4.4.1")), BounceClass::Delayed);
     assert_eq!(report("failed", "4.4.7").permanent_bounce, Some(false));
     assert_eq!(report("failed", "5.2.2").permanent_bounce, Some(true));
+    // Only what says that the address is gone marks it dead; the rest is counted.
+    let dead = |j: &Judged| j.bounce.as_ref().unwrap().marks_dead();
+    for (action, status, expected) in [
+        ("delivered", "2.0.0", None),
+        ("relayed", "2.0.0", None),
+        ("delayed", "4.4.1", Some(false)),
+        ("failed", "4.4.7", Some(false)),
+        ("failed", "5.2.2", Some(false)),
+        ("failed", "5.7.1", Some(false)),
+        ("failed", "5.1.1", Some(true)),
+    ] {
+        assert_eq!(dead(&report(action, status)), expected, "{action} {status}");
+    }
 }
 
 #[test]

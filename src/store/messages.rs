@@ -37,8 +37,8 @@ pub struct NewMessage {
     pub disposition: Disposition,
     /// What kind of mail it is.
     pub nature: Nature,
-    /// For a bounce: whether the address is gone for good, where that is said.
-    pub permanent_bounce: Option<bool>,
+    /// For a bounce: whether it marks the address dead, or counts as a soft one.
+    pub marks_dead: Option<bool>,
     /// For an abuse report: the address keys that it names.
     pub complained_of: Vec<String>,
     /// A delivery report that says that a notice to sales did not arrive.

@@ -136,7 +136,13 @@ pub(super) fn is_separator(line: &str) -> bool {
     }
     let text =
         line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '|' | '\u{200e}'));
-    let dash = |c: char| matches!(c, '-' | '_' | '=' | '*' | '–' | '—' | '+' | '#' | '~');
+    // U+2010 is what Proton draws.
+    let dash = |c: char| {
+        matches!(
+            c,
+            '-' | '\u{2010}'..='\u{2015}' | '_' | '=' | '*' | '+' | '#' | '~'
+        )
+    };
     let inner = text.trim_start_matches(dash);
     let dashes_before = text.len() - inner.len();
     let core = inner.trim_end_matches(|c: char| dash(c) || c == ':' || c == '>');

@@ -132,4 +132,6 @@ impl Visible {
 }
 
 #[cfg(test)]
+mod language_tests;
+#[cfg(test)]
 mod tests;

@@ -97,6 +97,7 @@ pub(super) const VERBS_UNSPACED: &[&str] = &[
 pub(super) const LEADS: &[&str] = &[
     "quoting ", "zitat von ", "zitiere ", "citando ", "citando a ", "quotando ", "citeren ", "citat ",
     "in message <", "in article <", "in a message dated ", "also sprach ", "missatge de ", "cytowanie ",
+    "wiadomość napisana przez ",
 ];
 
 /// First words of attributions in front of a date.

@@ -59,6 +59,20 @@ pub struct Bounce {
     pub original_message_id: Option<MsgId>,
 }
 
+impl Bounce {
+    /// Whether the address that it is about is dead (`Some(true)`: nothing more is sent to it), or
+    /// the failure is a soft one that is only counted; `None` for a success report. A failure that
+    /// says neither counts as final: the other server gave up.
+    #[must_use]
+    pub fn marks_dead(&self) -> Option<bool> {
+        match self.class {
+            BounceClass::Delivered => None,
+            BounceClass::Delayed => Some(false),
+            BounceClass::Failed => Some(self.address_dead.unwrap_or(self.permanent != Some(false))),
+        }
+    }
+}
+
 /// A mail as a delivery report, each view made when it is first wanted.
 pub(super) struct Report<'m> {
     mail: &'m Mail,

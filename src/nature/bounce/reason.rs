@@ -14,6 +14,8 @@ use crate::nature::lexicon::{self, Cue, Hit};
 const MAX_REASON_BYTES: usize = 3000;
 /// Answers of the other server that are looked at.
 const MAX_ANSWERS: usize = 12;
+/// `550 5.7.1 No such user here` and no more.
+const PLAIN_WORDS: usize = 8;
 /// How far `mailbox` and `not found` may stand apart, in bytes of folded text.
 const NEAR: usize = 48;
 
@@ -257,6 +259,8 @@ struct Reason {
     unavailable: bool,
     /// 521 and 556 (RFC 7504), null MX (RFC 7505).
     never_accepts: bool,
+    /// Few words, so nothing of a policy or a filter.
+    plain: bool,
 }
 
 impl Reason {
@@ -315,6 +319,7 @@ impl Reason {
             denied: folded.contains("recipient address rejected: access denied")
                 || any(&["recipient address rejected. in reply to rcpt"]),
             unavailable: folded.contains("mailbox unavailable"),
+            plain: folded.split_whitespace().count() <= PLAIN_WORDS,
             never_accepts: ["521 ", "556 "].iter().any(|c| folded.starts_with(c))
                 || folded.contains("does not accept mail")
                 || folded.contains("null mx"),
@@ -429,9 +434,14 @@ fn is_dead(status: Option<&str>, reply: Option<&str>, reason: &Reason) -> bool {
         (Some(1), Some(7..=9)) => false,
         // The mailbox exists (RFC 3463 §3.3), or policy speaks: "user unknown" is believed only
         // where it was the recipient that was refused.
-        (Some(2), Some(0 | 1)) | (Some(7), _) => words && reason.at_recipient,
+        (Some(2), Some(0 | 1)) => words && reason.at_recipient,
+        (Some(7), _) => words && (reason.at_recipient || reason.plain),
         (Some(2 | 6), _) => false,
         (Some(5), Some(0)) if reason.unavailable => true,
+        // The text of RFC 5321 §4.2.2 for 550, with no reason beside it.
+        (None | Some(0), _) if reason.unavailable && reply == Some("550") => {
+            !reason.stays && !reason.at_data
+        }
         // Loops and expiry.
         (Some(4), Some(6 | 7 | 14)) => false,
         (Some(3), Some(1 | 4)) => false,
@@ -489,5 +499,8 @@ mod tests {
         assert!(!dead("550 User unknown (in reply to end of DATA command)"));
         assert!(!dead("450 user unknown"));
         assert!(!dead("550 5.7.1 User unknown, blocked by policy"));
+        assert!(dead("550 5.7.1 No such user!"));
+        assert!(dead("550 Requested action not taken: mailbox unavailable"));
+        assert!(!dead("450 Requested action not taken: mailbox unavailable"));
     }
 }

@@ -51,6 +51,8 @@ cues! {
     Thanks = "thanks",
     /// Whom to turn to.
     Urgent = "stand-in",
+    /// How to reach the writer.
+    Myself = "own-contact",
     /// When the mail will be read or answered.
     Limited = "later",
     /// Greeting.
