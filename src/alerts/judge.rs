@@ -1,7 +1,7 @@
 //! Whether an account hears and sends, and whether the operator is told: pure rules over what the
 //! store says at one moment.
 //!
-//! Damping: what begins is told at once (a refused sign-in), after a minute (a connection that is
+//! Damping: what begins is told at once (a refused sign-in), within a minute (a connection that is
 //! known to be lost), or after three intervals (silence, whose cause nobody knows). The end is told when the account was well for one interval; each further incident of the
 //! same account and kind within a day doubles that, up to an hour. Meanwhile it is one incident:
 //! an account that comes and goes is told of once, not at each turn.

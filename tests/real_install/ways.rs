@@ -53,7 +53,7 @@ fn an_account_by_oauth2_is_set_up_by_flags_and_signed_in_from_a_root_shell() {
         "{ended:?}"
     );
     ended.code(2);
-    let mut login = root.start_shell(&["replyd", "auth", "login", "desk"]);
+    let login = root.start_shell(&["replyd", "auth", "login", "desk"]);
     let address = wait_for("the page of consent", || {
         let log = login.log();
         let found = log.lines().find(|l| l.trim().starts_with(&auth));

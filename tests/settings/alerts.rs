@@ -72,9 +72,9 @@ fn the_outbox_is_late_after_ten_minutes_and_a_session_is_replaced_within_a_day()
 }
 
 #[test]
-fn a_lost_connection_is_told_after_a_minute() {
+fn a_lost_connection_is_told_within_a_minute() {
     let settings = with("").settings();
-    assert_eq!(settings.alerts.lost_after, Duration::from_secs(60));
+    assert_eq!(settings.alerts.lost_after, Duration::from_secs(45));
     let settings = with("[alerts]\nlost_after = \"5m\"").settings();
     assert_eq!(settings.alerts.lost_after, Duration::from_secs(300));
 }
