@@ -318,8 +318,11 @@ impl Vault {
     }
 
     pub(crate) fn renewer(&self) -> Result<&Renewer, CredentialError> {
+        // `doctor` before the first sign-in: there is no database that could hold a token.
         self.renewer.as_ref().ok_or_else(|| {
-            CredentialError::Unusable("OAuth2 tokens lie in the database, which is not open".into())
+            let why = "nobody has signed in: the database, where tokens lie, is not there yet or \
+                       cannot be opened";
+            CredentialError::NotSignedIn(why.to_owned())
         })
     }
 }

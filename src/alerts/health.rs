@@ -34,7 +34,8 @@ pub struct Health {
 pub struct AccountHealth {
     /// Its name.
     pub name: String,
-    /// Whether a selected mailbox of it answered within three intervals.
+    /// Whether a selected mailbox of it answered within three intervals, and its connection is not
+    /// known to be lost.
     pub ok: bool,
     /// Its state.
     pub state: AccountState,
@@ -48,6 +49,17 @@ pub struct AccountHealth {
     pub verified_age_s: Option<u64>,
     /// Why its mails do not leave; none: they do, as far as is known.
     pub sending: Option<String>,
+}
+
+/// From when on something fails.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Age of the last answer of a selected mailbox.
+    fresh: Duration,
+    /// Age of the loss of a connection.
+    lost: Duration,
+    /// Lateness of a mail.
+    late: Duration,
 }
 
 /// How the outbox is.
@@ -68,18 +80,25 @@ impl Health {
     /// What the store says.
     pub async fn take(store: &Store, settings: &Settings, now: UtcMs) -> Result<Self, StoreError> {
         let late = settings.alerts.outbox_late;
+        let fresh = settings.listen.fresh();
+        let limits = Limits {
+            fresh,
+            lost: settings.alerts.lost_after.min(fresh),
+            late,
+        };
         let view = store.read(move |r| r.watch_view(now.minus(late))).await?;
         let names: Vec<&str> = settings.accounts.iter().map(|a| a.name.as_str()).collect();
-        Ok(Self::of(&view, &names, settings.listen.fresh(), late, now))
+        Ok(Self::of(&view, &names, limits, now))
     }
 
     /// The judgement; pure.
-    fn of(view: &WatchView, names: &[&str], fresh: Duration, late: Duration, now: UtcMs) -> Self {
+    fn of(view: &WatchView, names: &[&str], limits: Limits, now: UtcMs) -> Self {
+        let late = limits.late;
         let rows = |name: &str| view.accounts.iter().find(|row| row.name == name);
         let accounts: Vec<AccountHealth> = names
             .iter()
             .map(|name| match rows(name) {
-                Some(row) => account(row, view, fresh, late, now),
+                Some(row) => account(row, view, limits, now),
                 None => never_looked_at(name),
             })
             .collect();
@@ -144,13 +163,8 @@ impl Health {
     }
 }
 
-fn account(
-    row: &AccountRow,
-    view: &WatchView,
-    fresh: Duration,
-    late: Duration,
-    now: UtcMs,
-) -> AccountHealth {
+fn account(row: &AccountRow, view: &WatchView, limits: Limits, now: UtcMs) -> AccountHealth {
+    let Limits { fresh, lost, late } = limits;
     let age = row.verified_at.map(|at| now.since(at));
     let verified = age.is_some_and(|age| age <= fresh);
     let (state, reason) = if verified || row.state == AccountState::NeedsSignIn {
@@ -170,7 +184,9 @@ fn account(
     };
     AccountHealth {
         name: row.name.clone(),
-        ok: verified && state != AccountState::NeedsSignIn,
+        ok: verified
+            && state != AccountState::NeedsSignIn
+            && !judge::is_lost(row, row.state_since, lost, now),
         state,
         remedy: remedy::of(state, &row.state_fault),
         reason,

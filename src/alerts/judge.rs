@@ -1,8 +1,8 @@
 //! Whether an account hears and sends, and whether the operator is told: pure rules over what the
 //! store says at one moment.
 //!
-//! Damping: what begins is told at once (a refused sign-in) or after three intervals (anything
-//! else). The end is told when the account was well for one interval; each further incident of the
+//! Damping: what begins is told at once (a refused sign-in), within a minute (a connection that is
+//! known to be lost), or after three intervals (silence, whose cause nobody knows). The end is told when the account was well for one interval; each further incident of the
 //! same account and kind within a day doubles that, up to an hour. Meanwhile it is one incident:
 //! an account that comes and goes is told of once, not at each turn.
 
@@ -48,6 +48,8 @@ pub(super) enum Watch {
         since: UtcMs,
         /// An account that was not verified for so long is down.
         fresh: Duration,
+        /// One that says itself that it is down is told of after so long.
+        lost: Duration,
     },
     /// A single pass, which has just looked.
     Pass {
@@ -87,7 +89,7 @@ pub(super) fn hearing(a: &AccountRow, watch: Watch, now: UtcMs) -> Health {
     // Ahead of now: the clock was set back; what is older than that is not known.
     let verified = if known > now { UtcMs(0) } else { known };
     let (fresh, from, sure) = match watch {
-        Watch::Running { since, fresh } => (fresh, verified.max(since), true),
+        Watch::Running { since, fresh, .. } => (fresh, verified.max(since), true),
         Watch::Pass { fresh } => {
             let held = a.lease_until > now;
             (fresh, verified, held || a.failures >= FAILED_PASSES)
@@ -99,6 +101,15 @@ pub(super) fn hearing(a: &AccountRow, watch: Watch, now: UtcMs) -> Health {
             state: AccountState::NeedsSignIn,
             reason: a.state_reason.clone(),
             since: a.state_since,
+        };
+    }
+    if let Watch::Running { since, lost, .. } = watch
+        && is_lost(a, since, lost, now)
+    {
+        return Health::Bad {
+            state: AccountState::Down,
+            reason: a.state_reason.clone(),
+            since: from,
         };
     }
     if stale && sure {
@@ -115,6 +126,12 @@ pub(super) fn hearing(a: &AccountRow, watch: Watch, now: UtcMs) -> Health {
     } else {
         Health::Unsure
     }
+}
+
+/// Whether an account has said of itself for longer than `lost` that it is down; before `from`
+/// nobody watched.
+pub(super) fn is_lost(a: &AccountRow, from: UtcMs, lost: Duration, now: UtcMs) -> bool {
+    a.state == AccountState::Down && now.since(a.state_since.max(from)) > lost
 }
 
 /// Why an account counts as down that says something else.

@@ -6,6 +6,7 @@ use crate::model::Pipelining;
 const START: UtcMs = UtcMs(1_700_000_000_000);
 const INTERVAL: Duration = Duration::from_secs(60);
 const FRESH: Duration = Duration::from_secs(180);
+const LOST: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_secs(600);
 
 fn at(seconds: u64) -> UtcMs {
@@ -36,6 +37,7 @@ fn running() -> Watch {
     Watch::Running {
         since: START,
         fresh: FRESH,
+        lost: LOST,
     }
 }
 
@@ -53,7 +55,9 @@ fn an_account_is_down_three_intervals_after_its_last_ok_whatever_it_says_of_itse
         AccountState::Degraded,
         AccountState::Down,
     ] {
-        let a = row(state, 1000);
+        let mut a = row(state, 1000);
+        // It has come and gone: no loss of a connection has lasted.
+        a.state_since = at(1150);
         assert_eq!(
             state_of(&hearing(&a, running(), at(1000 + 180))),
             None,
@@ -82,6 +86,29 @@ fn a_connection_that_is_lost_for_a_second_is_nobodys_alarm() {
 }
 
 #[test]
+fn a_connection_that_is_lost_is_told_after_a_minute_and_not_after_three_intervals() {
+    let mut a = row(AccountState::Down, 1000);
+    a.state_since = at(1010);
+    assert_eq!(hearing(&a, running(), at(1070)), Health::Unsure);
+    let bad = hearing(&a, running(), at(1071));
+    let Health::Bad { state, since, .. } = bad else {
+        panic!("{bad:?}");
+    };
+    assert_eq!((state, since), (AccountState::Down, at(1000)));
+    // Of a loss from before the start, the minute begins with the start.
+    let watch = Watch::Running {
+        since: at(2000),
+        fresh: FRESH,
+        lost: LOST,
+    };
+    assert_eq!(hearing(&a, watch, at(2060)), Health::Unsure);
+    assert_eq!(
+        state_of(&hearing(&a, watch, at(2061))),
+        Some(AccountState::Down)
+    );
+}
+
+#[test]
 fn a_refused_sign_in_is_told_at_once() {
     let bad = hearing(&row(AccountState::NeedsSignIn, 1000), running(), at(1001));
     assert_eq!(state_of(&bad), Some(AccountState::NeedsSignIn));
@@ -94,6 +121,7 @@ fn what_happened_while_nobody_watched_is_no_alarm_and_what_goes_on_is() {
     let watch = Watch::Running {
         since: at(36_000),
         fresh: FRESH,
+        lost: LOST,
     };
     assert_eq!(hearing(&a, watch, at(36_100)), Health::Unsure);
     assert_eq!(
@@ -106,6 +134,7 @@ fn what_happened_while_nobody_watched_is_no_alarm_and_what_goes_on_is() {
 fn an_account_that_never_answered_is_down_three_intervals_after_it_was_first_known() {
     let mut a = row(AccountState::Down, 0);
     (a.verified_at, a.looked_at) = (None, None);
+    a.state_since = at(100);
     assert_eq!(hearing(&a, running(), at(100)), Health::Unsure);
     assert_eq!(
         state_of(&hearing(&a, running(), at(181))),
@@ -119,6 +148,7 @@ fn a_time_from_a_clock_that_was_set_back_proves_nothing() {
     let watch = Watch::Running {
         since: START,
         fresh: FRESH,
+        lost: LOST,
     };
     assert_eq!(
         state_of(&hearing(&a, watch, at(200))),

@@ -108,6 +108,7 @@ impl Alerts {
         let listen = &self.0.settings.listen;
         let pause = LOOK.min(listen.period() / 4).max(SHORTEST_LOOK);
         let fresh = listen.fresh();
+        let lost = self.0.settings.alerts.lost_after.min(fresh);
         let mut telling: JoinSet<()> = JoinSet::new();
         let mut watched: Option<(UtcMs, Instant)> = None;
         let mut said: Option<Instant> = None;
@@ -122,7 +123,8 @@ impl Alerts {
                         since
                     }
                 };
-                self.look(Watch::Running { since, fresh }, now).await?;
+                self.look(Watch::Running { since, fresh, lost }, now)
+                    .await?;
                 self.0.start_due(&mut telling, now).await
             };
             if let Err(e) = looked.await

@@ -145,6 +145,7 @@ async fn look(alerts: &Alerts, seconds: u64) {
     let watch = Watch::Running {
         since: START,
         fresh: FRESH,
+        lost: FRESH,
     };
     alerts.look(watch, at(seconds)).await.unwrap();
 }

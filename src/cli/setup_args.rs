@@ -64,6 +64,18 @@ pub struct SetupArgs {
     /// OAuth2 at Microsoft: id or domain of the directory (tenant)
     #[arg(long, value_name = "TENANT", help_heading = "Signing in")]
     pub tenant: Option<String>,
+    /// OAuth2 of another issuer than Google and Microsoft: its page of consent
+    #[arg(long, value_name = "URL", help_heading = "Signing in")]
+    pub auth_url: Option<String>,
+    /// Its token endpoint
+    #[arg(long, value_name = "URL", help_heading = "Signing in")]
+    pub token_url: Option<String>,
+    /// Its endpoint for device codes
+    #[arg(long, value_name = "URL", help_heading = "Signing in")]
+    pub device_url: Option<String>,
+    /// A scope that it wants; may be given again
+    #[arg(long, value_name = "SCOPE", help_heading = "Signing in")]
+    pub scope: Vec<String>,
     /// Where root keeps a password: in a file below /etc/replyd, or as a systemd credential
     #[arg(
         long,

@@ -381,6 +381,8 @@ keys! {
         "Address to which each alert is posted as JSON, besides the mail to the operator.";
     ALERTS_COMMAND: "alerts.command", Command, Rule("none"), "REPLYD_ALERTS_COMMAND", None, &[],
         "Program that is run for each alert, without a shell (a text is divided at its blanks), with the alert as JSON on its standard input.";
+    ALERTS_LOST_AFTER: "alerts.lost_after", Duration { min_s: 1, max_s: DAY_S }, Is("45s"), "REPLYD_ALERTS_LOST_AFTER", None, &[],
+        "An account whose connection is lost, and cannot be had again, for so long fails in /health and is told; three intervals, if those are shorter.";
     ALERTS_OUTBOX_LATE: "alerts.outbox_late", Duration { min_s: 1, max_s: DAY_S }, Is("10m"), "REPLYD_ALERTS_OUTBOX_LATE", None, &[],
         "A mail that should have left so long ago makes the outbox late: /health fails and the operator is told.";
 

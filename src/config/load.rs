@@ -303,6 +303,7 @@ impl Resolver<'_> {
         AlertSettings {
             webhook,
             command: self.alert_command(),
+            lost_after: self.duration(&keys::ALERTS_LOST_AFTER),
             outbox_late: self.duration(&keys::ALERTS_OUTBOX_LATE),
         }
     }

@@ -343,6 +343,8 @@ pub struct AlertSettings {
     pub webhook: Option<SecretString>,
     /// Program and arguments; empty: none.
     pub command: Vec<String>,
+    /// How long a connection may be lost until it is told (default 45 s).
+    pub lost_after: Duration,
     /// Age of a due mail beyond which the outbox is late (default 10 min).
     pub outbox_late: Duration,
 }

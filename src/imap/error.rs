@@ -356,6 +356,15 @@ impl ImapError {
         }
     }
 
+    /// Whether it came before any sign-in was sent.
+    #[must_use]
+    pub fn is_before_sign_in(&self) -> bool {
+        matches!(
+            self.step(),
+            Some(Step::Resolve | Step::Connect | Step::Tls | Step::Greeting | Step::StartTls)
+        )
+    }
+
     /// What was being done.
     #[must_use]
     pub fn step(&self) -> Option<Step> {

@@ -99,7 +99,16 @@ impl Listener {
             return Err(Ended::NotBefore(at));
         }
         let (imap, shared) = (&self.account.imap, &self.shared);
-        Ok(imap::connect(imap, sign_in, &shared.roots, &shared.budget).await?)
+        let connected = imap::connect(imap, sign_in, &shared.roots, &shared.budget).await;
+        if let Err(e) = &connected
+            && e.is_before_sign_in()
+        {
+            // The budget is one of sign-ins: a server that was away for seconds is met again
+            // within seconds, by the backoff.
+            let back = shared.store.write(move |tx| tx.return_login(id, every));
+            back.await.map_err(|e: StoreError| e)?;
+        }
+        Ok(connected?)
     }
 
     /// The state after a look, unless the account needs a new sign-in although its last access

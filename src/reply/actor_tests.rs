@@ -70,6 +70,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
         alerts: AlertSettings {
             webhook: None,
             command: Vec::new(),
+            lost_after: Duration::from_secs(45),
             outbox_late: Duration::from_secs(600),
         },
         redirect_to: None,

@@ -16,6 +16,7 @@ mod carry_out;
 mod desk;
 mod dns;
 mod find;
+mod issuer;
 mod layout;
 mod plan;
 mod presets;
@@ -34,6 +35,7 @@ pub use autoconfig::Autoconfig;
 pub use desk::{Desk, Missing, Question};
 pub use dns::Dns;
 pub use find::{Found, Means};
+pub use issuer::Issuer;
 pub use layout::{PROGRAM, SETTINGS, SHIPPED, STATE, Shipped, USER};
 pub use plan::{Content, Plan, State, Step, Whose};
 pub use presets::{PRESETS, Preset, Server};
@@ -160,6 +162,7 @@ pub fn draft(
         SignIn::TokenCommand(command) => SecretLines::Key("token_command", command.clone()),
         SignIn::OAuth {
             provider,
+            issuer,
             client_id,
             client_secret,
             tenant,
@@ -169,6 +172,7 @@ pub fn draft(
                 ("client_id", client_id.clone()),
             ];
             keys.extend(tenant.iter().map(|t| ("tenant", t.clone())));
+            keys.extend(issuer.iter().flat_map(Issuer::lines));
             if let Some(secret) = client_secret
                 .as_ref()
                 .filter(|s| !s.expose_secret().is_empty())

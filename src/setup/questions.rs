@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::desk::{Desk, Missing, Question};
 use super::find::Means;
+use super::issuer::Issuer;
 use super::presets::{Preset, Server};
 use super::servers::{Wanted, server, servers_of};
 use super::settings_file::Known;
@@ -57,6 +58,8 @@ pub enum SignIn {
     OAuth {
         /// `accounts.oauth.provider`.
         provider: &'static str,
+        /// Its addresses, where the provider is none that replyd knows.
+        issuer: Option<Issuer>,
         /// The app's id.
         client_id: String,
         /// Its secret.

@@ -26,6 +26,14 @@ const SECRET_KEYS: [&str; 8] = [
     "oauth",
 ];
 
+/// Keys of `[accounts.oauth]` that give the app's secret.
+const CLIENT_SECRET_KEYS: [&str; 4] = [
+    "client_secret",
+    "client_secret_file",
+    "client_secret_credential",
+    "client_secret_command",
+];
+
 /// Keys whose value is a secret itself.
 const SECRET_VALUES: [&str; 2] = ["password", "client_secret"];
 
@@ -330,6 +338,19 @@ fn secret(account: &mut Table, lines: &SecretLines) -> Result<(), String> {
         SecretLines::Key(key, text) => set(account, key, text),
         SecretLines::OAuth(keys) => {
             let oauth = table(account, "oauth")?;
+            let is_new = |(key, text): &(&str, String)| {
+                *key == "provider" && oauth.get(key).and_then(Item::as_str) != Some(text)
+            };
+            if keys.iter().any(is_new) {
+                // Addresses and scopes of the provider before.
+                oauth.clear();
+            }
+            if keys.iter().any(|(key, _)| *key == "client_secret_file") {
+                let others = CLIENT_SECRET_KEYS
+                    .iter()
+                    .filter(|k| **k != "client_secret_file");
+                others.for_each(|k| drop(oauth.remove(k)));
+            }
             for (key, text) in keys {
                 set(oauth, key, text);
             }

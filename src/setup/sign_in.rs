@@ -6,6 +6,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::desk::{Desk, Missing, Question};
+use super::issuer::Issuer;
 use super::presets::Preset;
 use super::questions::{SignIn, Stop, absolute, bad};
 use super::settings_file::Known;
@@ -70,7 +71,7 @@ pub(super) fn sign_in(
             let flag = "--client-id ID";
             let what = "the app that you registered for OAuth2";
             let client_id = text(&args.client_id, "Client id of your app", flag, what)?;
-            oauth(args, desk, preset, client_id.unwrap_or_default())?
+            oauth(args, desk, preset, client_id.unwrap_or_default(), missing)?
         }
         SignInWay::Password => match password(args, desk, preset)? {
             Some(secret) => SignIn::Password(without_blanks(secret, preset)),
@@ -160,17 +161,26 @@ fn oauth(
     desk: &mut Desk,
     preset: Option<&'static Preset>,
     client_id: String,
+    missing: &mut Vec<Missing>,
 ) -> Result<SignIn, Stop> {
-    let Some(provider) = preset.and_then(|p| p.oauth) else {
-        return bad(
-            "OAuth2 is known for Google and Microsoft: name one by --provider, or write \
-             [accounts.oauth] yourself (docs/CONFIGURATION.md)",
-        );
+    let known = preset.and_then(|p| p.oauth);
+    let named = args.token_url.is_some() || args.auth_url.is_some() || args.device_url.is_some();
+    let (provider, issuer) = match known {
+        Some(known) if named => {
+            return bad(format!(
+                "The addresses of {known} are known: leave --auth-url, --token-url and --device-url \
+                 out, or say --provider other"
+            ));
+        }
+        Some(known) => (known, None),
+        None => ("custom", Some(Issuer::ask(args, desk, missing)?)),
     };
     let client_secret = match &args.client_secret_file {
         Some(file) => Some(secret_from(file)?),
         // Google gives desktop apps a secret too; Microsoft's public clients have none.
         None if provider == "google" => desk.secret("Client secret of your app")?,
+        // Left empty where it has none.
+        None if provider == "custom" => desk.secret("Client secret of your app, or nothing")?,
         None => None,
     };
     let tenant = match (&args.tenant, provider) {
@@ -191,6 +201,7 @@ fn oauth(
     };
     Ok(SignIn::OAuth {
         provider,
+        issuer,
         client_id,
         client_secret,
         tenant: tenant.filter(|t| t != "common"),

@@ -183,6 +183,54 @@ async fn oauth2_is_written_with_its_client_and_without_its_secret() {
     assert!(text.contains("tenant = \"consumers\""), "{text}");
 }
 
+#[tokio::test]
+async fn another_issuer_is_named_by_flags_and_what_is_missing_is_told() {
+    let mut args = SetupArgs {
+        address: Some("ann@example.com".into()),
+        imap_host: Some("imap.example.com".into()),
+        smtp_host: Some("smtp.example.com".into()),
+        client_id: Some("id".into()),
+        ..SetupArgs::default()
+    };
+    let asked = ask(&args, &mut Desk::Nobody, &Before::default(), &CUT_OFF).await;
+    let Err(Stop::Missing(missing)) = asked else {
+        panic!("{asked:?}");
+    };
+    let flags: Vec<&str> = missing.iter().map(|m| m.flag).collect();
+    assert_eq!(
+        flags,
+        ["--token-url URL", "--auth-url URL or --device-url URL"]
+    );
+
+    args.token_url = Some("https://id.example.com/token".into());
+    args.auth_url = Some("https://id.example.com/authorize".into());
+    args.scope = vec!["mail".into(), "offline_access".into()];
+    let (_, text) = text_of(&args, &mut Desk::Nobody, "").await;
+    let table = "[accounts.oauth]\nprovider = \"custom\"\nclient_id = \"id\"\n\
+                 token_url = \"https://id.example.com/token\"\n\
+                 auth_url = \"https://id.example.com/authorize\"\n\
+                 scopes = \"mail offline_access\"\n";
+    assert!(text.contains(table), "{text}");
+
+    // To a known provider: nothing of the old one stays.
+    let google = SetupArgs {
+        address: Some("ann@example.com".into()),
+        provider: Some(ProviderArg::Gmail),
+        client_id: Some("g".into()),
+        ..SetupArgs::default()
+    };
+    let (_, text) = text_of(&google, &mut Desk::Nobody, &text).await;
+    assert!(text.contains("provider = \"google\""), "{text}");
+    assert!(!text.contains("id.example.com"), "{text}");
+
+    let both = SetupArgs {
+        token_url: Some("https://id.example.com/token".into()),
+        ..google
+    };
+    let asked = ask(&both, &mut Desk::Nobody, &Before::default(), &CUT_OFF).await;
+    assert!(matches!(asked, Err(Stop::Bad(_))), "{asked:?}");
+}
+
 const OLD: &str = "# mine\n[[accounts]]\nname = \"desk\"\naddress = \"ann@example.com\"\n\
                    user = \"ann\"\npassword_file = \"ann.secret\"\n[accounts.imap]\n\
                    host = \"imap.example.com\"\nport = 1993\n[accounts.smtp]\n\
@@ -294,6 +342,7 @@ fn every_way_of_signing_in_is_written_so_that_the_service_reads_it() {
     };
     let oauth = SignIn::OAuth {
         provider: "google",
+        issuer: None,
         client_id: "id".into(),
         client_secret: Some("s3cret".into()),
         tenant: None,

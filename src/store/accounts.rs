@@ -354,6 +354,21 @@ impl Tx<'_> {
         Ok(LoginPermit::Granted)
     }
 
+    /// Gives a booked sign-in back: the connection ended before there was one. What limits further
+    /// tries is the backoff.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn return_login(&self, account: AccountId, every: Duration) -> Result<(), StoreError> {
+        let price = millis(every);
+        self.conn
+            .prepare_cached(
+                "UPDATE accounts SET login_tokens_ms = min(login_tokens_ms + ?2, ?3) WHERE id = ?1",
+            )?
+            .execute(params![account.0, price, price.saturating_mul(LOGIN_BURST)])?;
+        Ok(())
+    }
+
     /// Records a lost connection or a refused sign-in, and when the next may be tried. Only
     /// who holds the account may say so (invariant I5).
     ///

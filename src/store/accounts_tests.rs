@@ -77,6 +77,28 @@ async fn logins_are_one_a_minute_with_a_burst_of_two() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_was_not_made_is_given_back_and_no_more_than_two_in_a_row_are_kept() {
+    let (_dir, store, id) = store().await;
+    store
+        .write(move |tx| {
+            let at = UtcMs(1000);
+            for _ in 0..5 {
+                assert_eq!(tx.book_login(id, at, MINUTE)?, LoginPermit::Granted);
+                tx.return_login(id, MINUTE)?;
+            }
+            tx.return_login(id, MINUTE)?;
+            for _ in 0..2 {
+                assert_eq!(tx.book_login(id, at, MINUTE)?, LoginPermit::Granted);
+            }
+            let third = tx.book_login(id, at, MINUTE)?;
+            assert!(matches!(third, LoginPermit::NotBefore(_)), "{third:?}");
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_backoff_is_obeyed_by_the_next_process_unless_the_clock_was_set_back() {
     let (_dir, store, id) = store().await;
     store

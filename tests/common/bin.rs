@@ -20,6 +20,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Replyd {
     dir: TempDir,
+    /// What starts it instead of the program itself.
+    through: Vec<String>,
 }
 
 impl Replyd {
@@ -32,7 +34,33 @@ impl Replyd {
             .expect("Temporary folder");
         make_dir(&dir.path().join("state"));
         write(&dir.path().join("replyd.toml"), config);
-        Self { dir }
+        Self {
+            dir,
+            through: Vec::new(),
+        }
+    }
+
+    /// From now on its name server is one that does not answer. Needs root.
+    #[track_caller]
+    pub(crate) fn without_name_server(&mut self) {
+        let file = self.file(
+            "resolv.conf",
+            "nameserver 127.0.0.254\noptions attempts:1\n",
+        );
+        let script = "mount --bind \"$0\" /etc/resolv.conf; exec \"$@\"";
+        self.through = [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "--",
+            "/bin/sh",
+            "-ec",
+            script,
+            &file,
+        ]
+        .map(str::to_owned)
+        .to_vec();
     }
 
     /// Its folder, for imports and the like.
@@ -81,7 +109,15 @@ impl Replyd {
 
     #[track_caller]
     fn launch(&self, args: &[&str], vars: &[(&str, &str)], stdin: Stdio) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_replyd"))
+        let mut command = match self.through.split_first() {
+            None => Command::new(env!("CARGO_BIN_EXE_replyd")),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(env!("CARGO_BIN_EXE_replyd"));
+                command
+            }
+        };
+        let mut child = command
             .args(args)
             // Settings of the machine's user must not reach a test.
             .env_clear()

@@ -43,6 +43,18 @@ fn a_wrong_host_is_an_unknown_host() {
 }
 
 #[test]
+fn name_servers_that_do_not_answer_are_told_apart_from_a_wrong_host() {
+    let dovecot = dovecot();
+    let mut place = Place::reading(&dovecot);
+    place.imap.host = "imap.example.com".into();
+    let mut replyd = place.install();
+    replyd.without_name_server();
+    let told = Told::by(&replyd, &[], 75);
+    told.assert_fault("imap.name", "dns-failure", "imap.example.com");
+    assert_named_everywhere(&replyd, 75, "dns-failure");
+}
+
+#[test]
 fn a_closed_port_is_named() {
     let dovecot = dovecot();
     let mut place = Place::reading(&dovecot);

@@ -37,6 +37,16 @@ const HELLO: (&str, &str) = (
     "250-mail.example\r\n250-SIZE 30000000\r\n250 AUTH PLAIN LOGIN",
 );
 
+/// Microsoft 365 for a tenant that has it switched off.
+const AUTH_IS_OFF: &[(&str, &str)] = &[
+    HELLO,
+    (
+        "AUTH",
+        "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the \
+                 Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.",
+    ),
+];
+
 /// What doctor says of a server that answers so.
 #[track_caller]
 fn told_of(
@@ -72,19 +82,7 @@ fn told_of(
 
 #[test]
 fn smtp_auth_that_is_off_for_the_organisation_is_named() {
-    told_of(
-        &[
-            HELLO,
-            (
-                "AUTH",
-                "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the \
-                 Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.",
-            ),
-        ],
-        "smtp.sign_in",
-        "smtp-auth-off",
-        "5.7.139",
-    );
+    told_of(AUTH_IS_OFF, "smtp.sign_in", "smtp-auth-off", "5.7.139");
 }
 
 #[test]
@@ -184,6 +182,28 @@ fn mails_that_wait_say_whose_server_refuses_what_in_report_log_and_status() {
         .dovecot
         .deliver(crate::common::scenario::DESK, lead.reply(WISH).raw());
     assert_named(replyd, "desk", 2, "wrong-password");
+}
+
+#[test]
+fn smtp_auth_that_is_off_is_named_where_a_mail_waits_for_it() {
+    let scenario = Scenario::new(Setting::default());
+    let replyd = &scenario.replyd;
+    scenario.import(Duration::from_secs(3600));
+    let toml = std::fs::read_to_string(replyd.dir().join("replyd.toml")).unwrap();
+    let (head, rest) = toml.split_once("[accounts.smtp]\n").unwrap();
+    let (_, tail) = rest.split_once("[listen]").unwrap();
+    let port = scripted(AUTH_IS_OFF);
+    let spoiled = format!(
+        "{head}[accounts.smtp]\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"plain\"\n\n[listen]{tail}"
+    );
+    replyd.file("replyd.toml", &spoiled);
+    replyd.ok(&["run", "--once"]);
+    let lead = scenario.lead();
+    scenario
+        .host
+        .dovecot
+        .deliver(crate::common::scenario::DESK, lead.reply(WISH).raw());
+    assert_named(replyd, "desk", 2, "smtp-auth-off");
 }
 
 #[test]

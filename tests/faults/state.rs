@@ -204,6 +204,10 @@ fn on_a_full_disk_capture_stops_before_the_cursor_moves_and_goes_on_by_itself() 
     assert_eq!(replyd.rows().count("messages"), 2);
     let told = Told::by(&replyd, &[], 2);
     told.assert_in(None, "state.disk", "disk-full", "free");
+    let status = replyd.run(&["status"]).output();
+    for part in ["replyd.db", "disk-full", "Make room."] {
+        assert!(status.contains(part), "{part:?} is not in\n{status}");
+    }
 
     disk.make_room();
     running.wait_for_rows("all mails", |r| (r.count("messages") == 12).then_some(()));

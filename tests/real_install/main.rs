@@ -15,3 +15,4 @@ mod package;
 mod root;
 mod scene;
 mod setup;
+mod ways;

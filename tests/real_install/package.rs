@@ -178,9 +178,16 @@ fn installed_from_the_package_every_command_works_from_a_root_shell() {
     assert!(notices[0].contains("Lead Ready"), "{notices:?}");
     let said = root.replyd(&["status"]).code(0);
     assert!(said.contains("live"), "{said}");
+    assert!(scene.health().starts_with("HTTP/1.1 200 "));
     root.replyd(&["leads", "import", "leads.csv"]).code(0);
     root.replyd(&["check"]).code(0);
     root.replyd(&["outbox", "list"]).code(0);
+    root.replyd(&["doctor"]).code(0);
+    let held = root.replyd(&["automation", "off"]).code(0);
+    assert!(held.contains("held"), "{held}");
+    let said = root.replyd(&["status"]).code(0);
+    assert!(said.contains("AUTOMATION OFF"), "{said}");
+    root.replyd(&["automation", "on"]).code(0);
     service.stop();
     scene.assert_state_is_the_services();
 

@@ -10,12 +10,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::common::ports::Port;
 use crate::common::{PATIENCE, make_dir, program, text_of, write};
 
 /// A system in a folder.
 #[derive(Debug)]
 pub(crate) struct DebianRoot {
     dir: TempDir,
+    /// Its network is the host's, and so are its ports.
+    web: Port,
 }
 
 /// A file that is made once, and again when one of `parts` is younger. Tests in other processes
@@ -102,7 +105,15 @@ impl DebianRoot {
             .arg(archive));
         // The archive has its own idea of the folder itself.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("Open it");
-        Self { dir }
+        Self {
+            dir,
+            web: Port::reserve(),
+        }
+    }
+
+    /// Where replyd answers HTTP in this system.
+    pub(crate) fn web(&self) -> String {
+        format!("127.0.0.1:{}", self.web.number())
     }
 
     /// A path of the system as it is seen from here.
@@ -200,6 +211,7 @@ impl DebianRoot {
 
     #[track_caller]
     fn start(&self, mut command: Command) -> Service {
+        command.env("REPLYD_WEB_LISTEN", self.web());
         let log = self.dir.path().join("service.log");
         let file = File::create(&log).expect("Log file");
         let child = command
@@ -318,12 +330,25 @@ impl Service {
         assert_eq!(ended, None, "the service ended\n{}", self.log());
     }
 
+    /// Waits until it ends by itself, and well.
+    #[track_caller]
+    pub(crate) fn wait(mut self) {
+        let status = self.ended();
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
     /// Stops it as systemd does.
     #[track_caller]
     pub(crate) fn stop(mut self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("Signal the service");
+        let status = self.ended();
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    #[track_caller]
+    fn ended(&mut self) -> ExitStatus {
         let started = std::time::Instant::now();
-        let status = loop {
+        loop {
             if let Some(status) = self.child.try_wait().expect("Wait for the service") {
                 break status;
             }
@@ -333,8 +358,7 @@ impl Service {
                 self.log()
             );
             crate::common::pause();
-        };
-        assert!(status.success(), "{status}\n{}", self.log());
+        }
     }
 }
 

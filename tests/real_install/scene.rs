@@ -1,8 +1,12 @@
 //! A mail host with a sales desk and a lead, and a system that is to listen to it.
 
-use crate::common::dovecot::PASSWORD;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::common::dovecot::{Dovecot, Options, PASSWORD};
 use crate::common::host::MailHost;
 use crate::common::lead::LeadReply;
+use crate::common::postfix::Postfix;
 use crate::common::scenario::{DESK, Lead, SALES, SUBJECT, WISH};
 use crate::common::wait_for;
 use crate::root::{DebianRoot, Ended, Service};
@@ -27,6 +31,25 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let lead = Lead::number(0);
         let host = MailHost::start(&[DESK, SALES, OPERATOR, &lead.address]);
+        Self::on(host, lead)
+    }
+
+    /// The same with servers that take tokens signed with this key, and no passwords.
+    #[track_caller]
+    pub(crate) fn with_tokens(key: &[u8]) -> Self {
+        let lead = Lead::number(0);
+        let options = Options {
+            users: &[DESK, SALES, OPERATOR, &lead.address],
+            idle: true,
+            plain_port: false,
+        };
+        let dovecot = Dovecot::start_with_tokens(&options, key);
+        let postfix = Postfix::start(&dovecot);
+        Self::on(MailHost { postfix, dovecot }, lead)
+    }
+
+    #[track_caller]
+    fn on(host: MailHost, lead: Lead) -> Self {
         let root = DebianRoot::new();
         let ca = std::fs::read(&host.dovecot.certs.ca_file).expect("Read the CA");
         root.put(CA_FILE, ca, 0o644);
@@ -107,6 +130,17 @@ impl Scene {
             let said = self.root.replyd(&["status"]).code(0);
             said.contains("live").then_some(())
         });
+    }
+
+    /// What /health answers: the status line, and the rest.
+    #[track_caller]
+    pub(crate) fn health(&self) -> String {
+        let mut web = TcpStream::connect(self.root.web()).expect("Somebody answers HTTP");
+        web.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .expect("Ask");
+        let mut text = String::new();
+        web.read_to_string(&mut text).expect("Its answer");
+        text
     }
 
     /// Fails if a file in the state folder is not the service's own, or others may read it.

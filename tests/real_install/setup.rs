@@ -7,12 +7,11 @@ use crate::common::scenario::DESK;
 use crate::scene::Scene;
 
 /// Where a person has put the program.
-const BUILT: &str = "/root/build/replyd";
+pub(crate) const BUILT: &str = "/root/build/replyd";
 
 /// A system with the program in root's own folder, not installed yet.
 #[track_caller]
-fn with_the_program() -> Scene {
-    let scene = Scene::new();
+pub(crate) fn with_the_program(scene: Scene) -> Scene {
     scene.root.put(BUILT, "", 0o755);
     std::fs::copy(env!("CARGO_BIN_EXE_replyd"), scene.root.at(BUILT)).expect("Copy the program");
     scene
@@ -20,7 +19,7 @@ fn with_the_program() -> Scene {
 
 #[test]
 fn setup_installs_what_the_service_needs_and_can_be_repeated() {
-    let scene = with_the_program();
+    let scene = with_the_program(Scene::new());
     let root = &scene.root;
 
     let shown = scene.setup(BUILT, &["--print"], &Scene::password()).code(0);
@@ -94,7 +93,7 @@ fn setup_installs_what_the_service_needs_and_can_be_repeated() {
 
 #[test]
 fn a_secret_that_only_root_can_read_reaches_the_service_and_every_command() {
-    let scene = with_the_program();
+    let scene = with_the_program(Scene::new());
     let root = &scene.root;
     let more = ["--secret-in", "credential"];
     scene.setup(BUILT, &more, &Scene::password()).code(0);
@@ -156,7 +155,7 @@ fn a_secret_that_only_root_can_read_reaches_the_service_and_every_command() {
 
 #[test]
 fn started_from_a_root_shell_replyd_is_what_the_unit_makes_of_it() {
-    let scene = with_the_program();
+    let scene = with_the_program(Scene::new());
     let root = &scene.root;
     let more = ["--secret-in", "credential"];
     scene.setup(BUILT, &more, &Scene::password()).code(0);
@@ -211,7 +210,7 @@ fn started_from_a_root_shell_replyd_is_what_the_unit_makes_of_it() {
 
 #[test]
 fn commands_on_the_store_need_no_secret_that_can_be_read() {
-    let scene = with_the_program();
+    let scene = with_the_program(Scene::new());
     let root = &scene.root;
     scene
         .setup(BUILT, &["--no-test"], &Scene::password())
@@ -238,7 +237,7 @@ fn commands_on_the_store_need_no_secret_that_can_be_read() {
 
 #[test]
 fn the_state_folder_is_made_for_the_service_and_never_taken_over_by_root() {
-    let scene = with_the_program();
+    let scene = with_the_program(Scene::new());
     let root = &scene.root;
     scene
         .setup(BUILT, &["--no-test"], &Scene::password())
@@ -298,7 +297,7 @@ fn the_state_folder_is_made_for_the_service_and_never_taken_over_by_root() {
 
 #[test]
 fn an_ordinary_user_gets_a_settings_file_alone_and_replyd_runs_with_it() {
-    let scene = with_the_program();
+    let scene = with_the_program(Scene::new());
     let root = &scene.root;
     root.put("/opt/replyd", "", 0o755);
     std::fs::copy(env!("CARGO_BIN_EXE_replyd"), root.at("/opt/replyd")).expect("Copy the program");

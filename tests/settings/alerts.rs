@@ -72,6 +72,14 @@ fn the_outbox_is_late_after_ten_minutes_and_a_session_is_replaced_within_a_day()
 }
 
 #[test]
+fn a_lost_connection_is_told_within_a_minute() {
+    let settings = with("").settings();
+    assert_eq!(settings.alerts.lost_after, Duration::from_secs(45));
+    let settings = with("[alerts]\nlost_after = \"5m\"").settings();
+    assert_eq!(settings.alerts.lost_after, Duration::from_secs(300));
+}
+
+#[test]
 fn an_account_is_stale_after_three_periods_of_looking() {
     let fresh = |listen: &str| {
         let settings = with(&format!("[listen]\n{listen}")).settings();
