@@ -363,6 +363,7 @@ impl Capture {
             nature: m.judged.nature,
             marks_dead: m.judged.bounce.as_ref().and_then(Bounce::marks_dead),
             complained_of: nature::complained_of(&m.mail, &m.judged),
+            accuses: nature::accuses(&m.mail),
             notice_bounced: disposition::notice_bounced(disposition, &m.judged, &search),
             evidence,
             message_key: m.message_key,
@@ -432,7 +433,8 @@ impl Capture {
         let has_consequences = match row.disposition {
             Disposition::Bounce => row.matched.is_some() && row.marks_dead == Some(true),
             Disposition::AutoReply => row.matched.is_some(),
-            Disposition::Complaint | Disposition::Unmatched => true,
+            Disposition::Complaint => row.accuses,
+            Disposition::Unmatched => true,
             other => row.matched.is_some() && other.counts_as_reply(),
         };
         if has_consequences {

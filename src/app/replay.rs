@@ -212,14 +212,14 @@ fn compare(recorded: &Recorded, row: NewMessage, today: Option<Today>) -> Option
     } else {
         row.disposition
     };
-    differ(
-        "disposition",
-        recorded.disposition.as_str(),
-        disposition.as_str(),
-    );
-    // What a person attached stays attached.
-    let by_person = recorded.match_method == "attached";
+    // What a person attached stays attached, and what a person decides there.
+    let by_person = is_attached(recorded);
     if !by_person {
+        differ(
+            "disposition",
+            recorded.disposition.as_str(),
+            disposition.as_str(),
+        );
         let method = row.matched.as_ref().map_or("", |m| m.method.as_str());
         let thread = row.matched.as_ref().map(|m| m.campaign_lead_id);
         let words = |thread: Option<crate::model::CampaignLeadId>, method: &str| match thread {
@@ -240,7 +240,7 @@ fn compare(recorded: &Recorded, row: NewMessage, today: Option<Today>) -> Option
     differ("visible text", &recorded.visible_text, text);
     if let (Some(job), Some(today)) = (&recorded.job, &today) {
         differ("intent", &job.intent, today.decision.intent);
-        if !again::was_held(job) {
+        if !by_person && !again::was_held(job) {
             differ("decision", &job.gate, today.decision.gate);
         }
     }
@@ -266,6 +266,10 @@ fn shown(text: &str) -> String {
     cut
 }
 
+fn is_attached(recorded: &Recorded) -> bool {
+    recorded.match_method == "attached"
+}
+
 fn record(
     tx: &Tx<'_>,
     recorded: &Recorded,
@@ -279,7 +283,9 @@ fn record(
         ..
     } = replayed;
     tx.record_anew(recorded.id, *disposition, row)?;
-    let Some(today) = today else { return Ok(()) };
+    let Some(today) = today.as_ref().filter(|_| !is_attached(recorded)) else {
+        return Ok(());
+    };
     match &recorded.job {
         Some(job) => tx.replace_decision(job.id, &today.decision)?,
         None => new_reply(tx, recorded.id, row, today, now)?,

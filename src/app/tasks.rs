@@ -268,7 +268,7 @@ async fn ended_or_stuck(
     }
 }
 
-/// Renews all leases of this process at once, and tells systemd that the store is alive, and how
+/// Renews all leases of this process at once, and tells systemd that the store answers, and how
 /// the accounts are.
 pub(super) async fn keep_leases(
     store: crate::store::Store,
@@ -282,15 +282,14 @@ pub(super) async fn keep_leases(
         if Instant::now() >= renew_at {
             renew_at = Instant::now() + LEASE / 3;
             let name = owner.clone();
-            match store
+            let renewed: Result<(), StoreError> = store
                 .write(move |tx| tx.renew_leases(&name, time::now(), LEASE))
-                .await
-            {
-                Ok(()) => notify(&[sd_notify::NotifyState::Watchdog]),
-                Err(e) => {
-                    let e: StoreError = e;
-                    error!("could not renew the leases: {e:#}");
-                }
+                .await;
+            // A full or locked disk is told of and waited out: a restart would mend nothing, and lose
+            // the outcomes that wait to be recorded. A store that hangs gives no answer at all.
+            notify(&[sd_notify::NotifyState::Watchdog]);
+            if let Err(e) = renewed {
+                error!("could not renew the leases: {e:#}");
             }
         }
         let words = account_states(&store, &settings).await;

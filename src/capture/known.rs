@@ -41,6 +41,9 @@ impl Lookup for Known<'_> {
     fn sent(&self, id: &MsgId) -> Option<SentRef> {
         self.lookups.sent.get(id.as_str()).cloned()
     }
+    fn is_taught_id(&self, id: &MsgId) -> bool {
+        self.lookups.taught_ids.contains(id.as_str())
+    }
     fn by_local_key(&self, key: &str) -> Option<SentRef> {
         self.lookups.by_local_key.get(key).cloned()
     }

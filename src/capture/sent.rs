@@ -383,6 +383,7 @@ fn sent_row(origin: &Origin, letter: &Letter<'_>) -> NewMessage {
         nature,
         marks_dead: None,
         complained_of: Vec::new(),
+        accuses: false,
         notice_bounced: false,
         evidence: vec!["in the Sent folder".to_owned()],
         message_key: m.message_key.clone(),

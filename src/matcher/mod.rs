@@ -41,6 +41,8 @@ const MAX_RECORDED: usize = 60;
 pub trait Lookup {
     /// The mail to a lead that has this id.
     fn sent(&self, id: &MsgId) -> Option<SentRef>;
+    /// Whether a person attached this id to a thread. It may be on the mails of many leads.
+    fn is_taught_id(&self, id: &MsgId) -> bool;
     /// The one mail whose id has this [`msgid::local_key`].
     fn by_local_key(&self, key: &str) -> Option<SentRef>;
     /// The one mail whose id has this [`msgid::payload`].
@@ -299,10 +301,14 @@ impl<'a> Climb<'a> {
         for candidate in self.ids() {
             // A notice is never a key for a lead, even if the id were recorded for both.
             let notice = self.lookup.is_notice(candidate.id);
-            let sent = self.lookup.sent(candidate.id).filter(|_| !notice);
+            // One mail of another system to many leads has one id for all of them.
+            let shared = self.lookup.is_taught_id(candidate.id);
+            let known = self.lookup.sent(candidate.id).filter(|_| !notice);
+            let sent = known.filter(|sent| !shared || self.is_of(sent));
             let outcome = match (&sent, notice) {
                 (Some(_), _) => "hit",
                 (None, true) => "notice",
+                (None, false) if shared => "attached for another lead",
                 (None, false) => "unknown",
             };
             let place = candidate.place();
@@ -316,6 +322,13 @@ impl<'a> Climb<'a> {
             }
         }
         None
+    }
+
+    /// Whether the sender is the lead of this mail, an address attached to it, or a colleague.
+    fn is_of(&self, sent: &SentRef) -> bool {
+        self.sender_key == sent.lead_email_key
+            || self.lookup.is_taught(&self.sender_key, sent)
+            || same_company(&self.sender_key, &sent.lead_email_key)
     }
 
     /// The mail was sent with this id of ours, and has another Message-ID since (Exchange Online).
@@ -400,11 +413,10 @@ impl<'a> Climb<'a> {
     /// believed.
     fn by_thread_index(&mut self) -> Option<Hit> {
         let payload = tokens::of_thread_index(self.mail)?;
-        let sent = self.lookup.by_payload(&payload).filter(|sent| {
-            self.sender_key == sent.lead_email_key
-                || self.lookup.is_taught(&self.sender_key, sent)
-                || same_company(&self.sender_key, &sent.lead_email_key)
-        });
+        let sent = self
+            .lookup
+            .by_payload(&payload)
+            .filter(|sent| self.is_of(sent));
         self.note(format!("Thread-Index: {}", outcome(sent.is_some())));
         Some(Hit {
             sent: sent?,

@@ -7,12 +7,19 @@ use regex::Regex;
 /// Longer subjects compare by their beginning.
 const MAX_CHARS: usize = 200;
 
-/// Prefixes of answers and forwards in the languages of mail programs, with an optional counter
+/// Prefixes of answers, forwards and automatic answers in the languages of mail programs, with an optional counter
 /// (`Re[2]:`, `RE(3):`), an optional blank before the colon (French), and full-width colons.
 static PREFIX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let words = "re|aw|antw|antwort|sv|vs|ref|rif|r|rv|res|resp|odp|ynt|vá|bls|atb|\
                  tr|wg|fwd?|fs|vl|enc|i|pd|ilt|doorst|továbbítás|\
-                 回复|回覆|答复|答覆|转发|轉寄|转寄|返信|転送|회신|전달";
+                 回复|回覆|答复|答覆|转发|轉寄|转寄|返信|転送|회신|전달|\
+                 auto(?:matic)?[ -]?(?:reply|response|antwort|svar)|automatische (?:antwort|reactie)|\
+                 automatisch antwoord|automatiskt? svar|automatvastaus|réponse automatique|\
+                 respuesta automática|risposta automatica|resposta automática|odpowiedź automatyczna|\
+                 automatická odpověď|автоответ|автоматический ответ|自动回复|自動回覆|自動返信|\
+                 out of (?:the )?office|ooo|abwesenheits(?:notiz|meldung|nachricht)|abwesend|\
+                 absence du bureau|absent(?:e)? du bureau|fuera de (?:la )?oficina|fuori (?:sede|ufficio)|\
+                 fora do escritório|afwezig(?:heid)?|frånvaro|fravær|poissa";
     // A pattern of ours that does not compile is found by the tests.
     Regex::new(&format!(
         r"^(?i:(?:{words})\s*(?:\[\d{{1,3}}\]|\(\d{{1,3}}\)|\^\d{{1,3}})?\s*[:：]|\[(?:ext|extern|external|extern:|spam|suspected spam)\]|\*{{3}}\s*spam\s*\*{{3}})\s*"
@@ -70,6 +77,11 @@ mod tests {
             "回复：Your new home",
             "[EXT] Re: [EXTERNAL] Your new home",
             "***SPAM*** Re: Your new home",
+            "Automatic reply: Your new home",
+            "Automatische Antwort: AW: Your new home",
+            "Abwesenheitsnotiz: Your new home",
+            "Réponse automatique : Your new home",
+            "Out of Office: Re: Your new home",
         ] {
             assert_eq!(folded(subject), "your new home", "{subject}");
         }
@@ -81,6 +93,7 @@ mod tests {
             "Reply wanted",
             "Return: please",
             "Information: flats",
+            "Out of office space",
             "1: one",
         ] {
             assert_eq!(folded(subject), subject.to_lowercase(), "{subject}");

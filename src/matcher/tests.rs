@@ -26,9 +26,13 @@ const UUID: &str = "0b7f3c2a-11de-4a5b-9c3d-1234567890ab";
 #[derive(Default)]
 struct Known {
     mails: Vec<MailTo>,
+    taught_ids: Vec<&'static str>,
 }
 
 impl Lookup for Known {
+    fn is_taught_id(&self, id: &MsgId) -> bool {
+        self.taught_ids.contains(&id.as_str())
+    }
     fn sent(&self, id: &MsgId) -> Option<SentRef> {
         if let Some(n) = (1..9).find(|n| own_id(*n) == *id) {
             return Some(sent(n.into()));
@@ -75,7 +79,10 @@ fn look_among(raw: &str, mails: &[(i64, &str)]) -> Search {
         &judged,
         &keys(),
         SenderAuth::Unknown,
-        &Known { mails },
+        &Known {
+            mails,
+            taught_ids: vec!["sent8@other"],
+        },
     )
 }
 
@@ -292,4 +299,16 @@ fn a_report_on_a_mail_whose_id_was_replaced_is_matched_and_teaches_the_new_one()
         own_id(3)
     );
     assert_eq!(look(&raw).alias, None);
+}
+
+#[test]
+fn an_id_that_was_attached_for_one_lead_is_no_key_for_another() {
+    // One mail of another system to many leads has one id for all of them.
+    let from = |address: &str| format!("From: {address}\nIn-Reply-To: <sent8@other>\n\nyes");
+    assert_eq!(found(&from("ann@lead.example")).0, 8);
+    assert_eq!(found(&from("ann@home.example")).0, 8);
+    let s = look(&from("bob@elsewhere.example"));
+    assert!(s.found.is_none());
+    let noted = s.looked_at.join("; ");
+    assert!(noted.contains("attached for another lead"), "{noted}");
 }

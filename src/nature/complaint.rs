@@ -83,14 +83,21 @@ fn complainants(mail: &Mail) -> Vec<String> {
     addresses
 }
 
+/// Whether a report says that its reader wants no such mail. One of the types `not-spam` (RFC
+/// 6430), `auth-failure` (RFC 6591) and `dmarc`, of which no reader knows, says nothing of the kind.
+#[must_use]
+pub fn accuses(mail: &Mail) -> bool {
+    let kind = mail.feedback.as_ref().map_or("", |f| f.kind.trim());
+    !matches!(kind, "not-spam" | "auth-failure" | "dmarc")
+}
+
 /// The addresses (as keys) that an abuse report names as those that complain: Original-Rcpt-To
 /// and Removal-Recipient (RFC 5965 §3.2), the header in which Outlook.com puts them, those of an
 /// Amazon SES notification, and who pressed Apple Mail's button. Empty for every other mail, and
-/// for a report that a mail is no spam. Bounded by what a report may name.
+/// for a report that does not accuse ([`accuses`]). Bounded by what a report may name.
 #[must_use]
 pub fn complained_of(mail: &Mail, judged: &Judged) -> Vec<String> {
-    let not_spam = mail.feedback.as_ref().is_some_and(|f| f.kind == "not-spam");
-    if judged.nature != Nature::Complaint || not_spam {
+    if judged.nature != Nature::Complaint || !accuses(mail) {
         return Vec::new();
     }
     let mut keys: Vec<String> = judged.complainants.iter().map(|a| address_key(a)).collect();

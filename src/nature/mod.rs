@@ -25,7 +25,7 @@ pub use absence::{Absence, StandIn, absence};
 pub use automatic::Automatic;
 pub use bounce::{Bounce, BounceClass};
 
-pub use complaint::complained_of;
+pub use complaint::{accuses, complained_of};
 
 use automatic::Verdict;
 use bounce::{Notification, Report};

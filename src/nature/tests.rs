@@ -213,6 +213,11 @@ fn an_abuse_report_names_who_complains() {
         complains(&arf(&fields.replace("abuse", "not-spam"))),
         [""; 0]
     );
+    // What no reader knows of is no complaint of one.
+    let forensic = arf(&fields.replace("abuse", "auth-failure"));
+    assert_eq!(complains(&forensic), [""; 0]);
+    assert!(!accuses(&crate::mime::parse(forensic.as_bytes())));
+    assert!(accuses(&crate::mime::parse(arf("").as_bytes())));
     assert_eq!(
         complains("From: staff@hotmail.com\nX-HmXmrOriginalRecipient: ann@lead.example\n\nx"),
         ["ann@lead.example"]

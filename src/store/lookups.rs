@@ -34,6 +34,8 @@ pub struct Asked {
 pub struct Lookups {
     /// Mails to leads by id key.
     pub sent: HashMap<String, SentRef>,
+    /// Those of these ids that a person attached.
+    pub taught_ids: HashSet<String>,
     /// The one mail with this local key; those with several are left out.
     pub by_local_key: HashMap<String, SentRef>,
     /// The one mail with this random part.
@@ -65,8 +67,8 @@ impl Reader<'_> {
 
     fn look_up_ids(&self, asked: &Asked, found: &mut Lookups) -> Result<(), StoreError> {
         let mut sent = self.conn.prepare_cached(
-            "SELECT s.id, s.campaign_lead_id, l.email_key, s.known_at FROM sent_ids i \
-             JOIN sent_messages s ON s.id = i.sent_id \
+            "SELECT s.id, s.campaign_lead_id, l.email_key, s.known_at, i.source = 'taught' \
+             FROM sent_ids i JOIN sent_messages s ON s.id = i.sent_id \
              JOIN campaign_leads c ON c.id = s.campaign_lead_id \
              JOIN leads l ON l.id = c.lead_id WHERE i.id_key = ?1",
         )?;
@@ -75,7 +77,11 @@ impl Reader<'_> {
              AND kind IN ('sales_notice', 'sales_digest', 'alert'))",
         )?;
         for id in &asked.ids {
-            if let Some(hit) = sent.query_row([id], sent_ref).optional()? {
+            let hit = sent.query_row([id], |row| Ok((sent_ref(row)?, row.get(4)?)));
+            if let Some((hit, taught)) = hit.optional()? {
+                if taught {
+                    found.taught_ids.insert(id.clone());
+                }
                 found.sent.insert(id.clone(), hit);
             } else if notice.query_row([id], |row| row.get(0))? {
                 found.notices.insert(id.clone());

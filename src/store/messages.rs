@@ -41,6 +41,8 @@ pub struct NewMessage {
     pub marks_dead: Option<bool>,
     /// For an abuse report: the address keys that it names.
     pub complained_of: Vec<String>,
+    /// Of an abuse report: whether it accuses; one that does not has no consequences.
+    pub accuses: bool,
     /// A delivery report that says that a notice to sales did not arrive.
     pub notice_bounced: bool,
     /// What decided both.

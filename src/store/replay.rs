@@ -189,7 +189,8 @@ impl Tx<'_> {
             self.conn
                 .prepare_cached(
                     "UPDATE conversations SET campaign_lead_id = ?2, message = ?3
-                     WHERE message_ref = ?1",
+                     WHERE message_ref = ?1
+                       AND (SELECT match_method FROM messages WHERE id = ?1) <> 'attached'",
                 )?
                 .execute(params![
                     id.0,
