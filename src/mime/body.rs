@@ -74,7 +74,7 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
         } else {
             cut_to(mail, text::tidy(&decoded), &mut room)
         };
-        if content.is_empty() {
+        if content.is_empty() || part.alternative > 0 && is_stand_in(tree, part, &content) {
             continue;
         }
         if part.alternative > 0 {
@@ -146,6 +146,29 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
         use_what_is_left(mail, raw, tree, &mut used);
     }
     used
+}
+
+/// `This message requires an HTML viewer.`: in place of the words that its HTML holds.
+fn is_stand_in(tree: &Tree<'_>, part: &Part<'_>, content: &str) -> bool {
+    const MAX_BYTES: usize = 200;
+    if content.len() > MAX_BYTES || content.contains('?') {
+        return false;
+    }
+    let lower = content.to_lowercase();
+    let speaks_of_it = lower.contains("html")
+        && [
+            "viewer",
+            "reader",
+            "capable",
+            "compatible",
+            "enabled",
+            "support",
+            "mail client",
+        ]
+        .iter()
+        .any(|w| lower.contains(w));
+    let beside = |p: &Part<'_>| p.alternative == part.alternative && may_be_shown(p) && is_html(p);
+    speaks_of_it && tree.parts.iter().any(beside)
 }
 
 /// One page of all that is shown, in its order.

@@ -79,10 +79,14 @@ impl Facts {
         }
         if let Some(cte) = block.first("content-transfer-encoding") {
             let cte = header::text(cte).to_ascii_lowercase();
-            facts.encoding = match cte.split([' ', ';', '(']).next().unwrap_or_default() {
+            // Some programs put it in quotes.
+            let cte = cte.trim_start_matches(['"', '\'', ' ']);
+            let word = cte.split([' ', ';', '(', '"', '\'']).next();
+            facts.encoding = match word.unwrap_or_default() {
                 "base64" => Encoding::Base64,
                 "quoted-printable" => Encoding::QuotedPrintable,
-                "x-uuencode" | "uuencode" | "x-uue" | "x-gzip64" | "x-yenc" => Encoding::Other,
+                "x-uuencode" | "uuencode" | "x-uue" => Encoding::Uuencode,
+                "x-gzip64" | "x-yenc" => Encoding::Other,
                 // 7bit, 8bit, binary, and what is no encoding at all.
                 _ => Encoding::Plain,
             };

@@ -254,6 +254,17 @@ pub(super) fn addresses(value: &[u8]) -> Vec<Address> {
         return bare_addresses(&line);
     }
     let line = encoded::joined(&line);
+    let found = listed(&line);
+    if found.is_empty() && line.contains("=?") {
+        // `=?utf-8?Q?Ann_Lee_<ann@x.example>?=`: the address is in the encoded word, which
+        // RFC 2047 §5 forbids.
+        let decoded = clean_line(&encoded::decoded(&clean_line(&line)));
+        return listed(&format!("{decoded}\n"));
+    }
+    found
+}
+
+fn listed(line: &str) -> Vec<Address> {
     let HeaderValue::Address(parsed) = MessageStream::new(line.as_bytes()).parse_address() else {
         return Vec::new();
     };
@@ -282,7 +293,7 @@ fn bare_addresses(line: &str) -> Vec<Address> {
 fn address(parsed: mail_parser::Addr<'_>) -> Option<Address> {
     let name = parsed.name.as_deref().map(clean_line).unwrap_or_default();
     let addr = match parsed.address {
-        Some(addr) => strip_blanks(&addr),
+        Some(addr) => without_route(strip_blanks(&addr)),
         // `"ann@x.example"` alone: the quotes make it a name to the grammar.
         None if name.contains('@') && !name.contains(char::is_whitespace) => {
             return Some(Address {
@@ -293,6 +304,14 @@ fn address(parsed: mail_parser::Addr<'_>) -> Option<Address> {
         None => return None,
     };
     (!addr.is_empty()).then_some(Address { name, addr })
+}
+
+/// `@relay.example:ann@x.example` without the route (RFC 5322 §4.4, RFC 5321 appendix C).
+fn without_route(addr: String) -> String {
+    match addr.rsplit_once(':') {
+        Some((route, rest)) if route.starts_with('@') && rest.contains('@') => rest.to_owned(),
+        _ => addr,
+    }
 }
 
 fn strip_blanks(addr: &str) -> String {

@@ -164,3 +164,65 @@ fn a_mail_of_nothing_but_mails_shows_the_first() {
     );
     assert_eq!(m.text, "");
 }
+
+#[test]
+fn a_from_wholly_in_an_encoded_word_gives_its_address() {
+    let m = mail("From: =?utf-8?Q?Ann_Lee_<ann@lead.example>?=\n\nx");
+    assert_eq!(
+        (m.from_key().as_str(), m.from_count),
+        ("ann@lead.example", 1)
+    );
+    // An address in the name of another one does not count.
+    let m = mail("From: =?utf-8?Q?Eve_<eve@lead.example>?= <ann@lead.example>\n\nx");
+    assert_eq!(
+        (m.from_key().as_str(), m.from_count),
+        ("ann@lead.example", 1)
+    );
+}
+
+#[test]
+fn a_source_route_is_no_part_of_the_address() {
+    let m = mail("From: <@relay.example:ann@lead.example>\n\nx");
+    assert_eq!(m.from_key(), "ann@lead.example");
+}
+
+#[test]
+fn a_file_without_any_header_keeps_its_text() {
+    for text in [
+        "just some text\nwithout header",
+        "Hello Ann,\n\nyes please.",
+    ] {
+        let m = mail(text);
+        assert_eq!(m.text, text);
+        assert!(marks(&m, "header_junk"));
+    }
+}
+
+#[test]
+fn a_transfer_encoding_in_quotes_counts_and_uuencode_is_decoded() {
+    let head = "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding:";
+    let m = mail(&format!("{head} \"base64\"\n\nR3LDvMOfZQ=="));
+    assert_eq!(m.text, "Grüße");
+    let m = mail(&format!(
+        "{head} x-uuencode\n\nbegin 644 a.txt\n%:&5L;&\\\n`\nend\n"
+    ));
+    assert_eq!(m.text, "hello");
+}
+
+#[test]
+fn a_plain_part_that_only_asks_for_a_viewer_of_html_is_no_text() {
+    let both = |plain: &str| {
+        mail(&format!(
+            "Content-Type: multipart/alternative; boundary=B\n\n--B\nContent-Type: text/plain\n\n{plain}\n\
+             --B\nContent-Type: text/html\n\n<p>Yes please</p>\n--B--"
+        ))
+        .text
+    };
+    assert_eq!(both("This message requires an HTML viewer."), "Yes please");
+    assert_eq!(
+        both("Your mail client does not support HTML mails."),
+        "Yes please"
+    );
+    assert_eq!(both("Do you read HTML?"), "Do you read HTML?");
+    assert_eq!(both("Yes"), "Yes");
+}

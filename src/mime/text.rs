@@ -16,6 +16,7 @@ pub(super) fn bytes(raw: &[u8], part: &Part<'_>) -> Vec<u8> {
     match part.encoding {
         Encoding::Base64 => decode_base64(body),
         Encoding::QuotedPrintable => decode_quoted_printable(body),
+        Encoding::Uuencode => decode_uuencode(body).unwrap_or_else(|| body.to_vec()),
         Encoding::Plain | Encoding::Other => body.to_vec(),
     }
 }
@@ -114,22 +115,95 @@ fn uuencoded_len(line: &str) -> Option<usize> {
     ((1..=45).contains(&length) && fits && known).then_some(length)
 }
 
+/// A body in uuencode, from its `begin` line on; `None` when there is none.
+fn decode_uuencode(body: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut lines = text
+        .lines()
+        .skip_while(|l| !l.starts_with("begin "))
+        .skip(1);
+    let mut out = Vec::new();
+    let mut seen = false;
+    while let Some((length, line)) = lines.next().and_then(|l| Some((uuencoded_len(l)?, l))) {
+        seen = true;
+        let digit = |n: usize| {
+            let byte = line.as_bytes().get(n + 1).copied().unwrap_or(b' ');
+            u32::from(byte.saturating_sub(32) & 63)
+        };
+        let mut bytes = Vec::with_capacity(length + 2);
+        for at in (0..length.div_ceil(3) * 4).step_by(4) {
+            let group = digit(at) << 18 | digit(at + 1) << 12 | digit(at + 2) << 6 | digit(at + 3);
+            let [_, high, middle, low] = group.to_be_bytes();
+            bytes.extend([high, middle, low]);
+        }
+        bytes.truncate(length);
+        out.extend(bytes);
+    }
+    seen.then_some(out)
+}
+
 fn decode_base64(body: &[u8]) -> Vec<u8> {
     if let Some(bytes) = base64_decode(body) {
         return bytes;
     }
-    let is_digit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-    // Text that says base64 but is not: nearly every line holds something else.
-    let strange = body
-        .iter()
-        .filter(|b| !is_digit(**b) && !b.is_ascii_whitespace())
-        .count();
-    if strange > body.len() / 50 {
+    // A mailing list or a scanner may have put its footer below the encoded text.
+    let mut out = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (data, behind) = rest.split_at(encoded_end(rest));
+        let Some(bytes) = dirty_base64(data) else {
+            break;
+        };
+        out.extend(bytes);
+        rest = behind;
+    }
+    if out.is_empty() {
         return body.to_vec();
     }
-    // RFC 2045 §6.8: characters outside the alphabet are ignored.
-    let digits: Vec<u8> = body.iter().copied().filter(|b| is_digit(*b)).collect();
-    base64_decode(&digits).unwrap_or_else(|| body.to_vec())
+    let footer = rest.trim_ascii();
+    if !footer.is_empty() {
+        out.extend(b"\n\n");
+        out.extend(footer);
+    }
+    out
+}
+
+/// Where the encoded text at the start of a body ends: behind its padding, at a blank line, or at
+/// a line with words.
+fn encoded_end(body: &[u8]) -> usize {
+    let (mut at, mut seen) = (0, false);
+    while at < body.len() {
+        let end = super::header::line_end(body, at);
+        let line = body.get(at..end).unwrap_or_default().trim_ascii();
+        let words = line.contains(&b' ') || line.iter().all(|b| matches!(b, b'-' | b'_'));
+        if seen && line.is_empty() || words && !line.is_empty() {
+            break;
+        }
+        seen |= !line.is_empty();
+        at = end;
+        if line.ends_with(b"=") {
+            break;
+        }
+    }
+    at
+}
+
+/// RFC 2045 §6.8: characters outside the alphabet are ignored. `None` where too much is outside
+/// of it: text that says base64 but is not.
+fn dirty_base64(data: &[u8]) -> Option<Vec<u8>> {
+    let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let filled = data.iter().filter(|b| !b.is_ascii_whitespace()).count();
+    let digits: Vec<u8> = data.iter().copied().filter(is_digit).collect();
+    let strange = filled - digits.len();
+    if digits.is_empty() || strange > filled / 4 {
+        return None;
+    }
+    let bytes = base64_decode(&digits)?;
+    let readable = || {
+        let text = std::str::from_utf8(&bytes);
+        text.is_ok_and(|t| !t.contains(|c: char| c.is_control() && !c.is_whitespace()))
+    };
+    (strange <= filled / 10 || readable()).then_some(bytes)
 }
 
 /// The bytes of one encoded word: blanks and broken padding do not matter; `None` when it is no
@@ -304,6 +378,35 @@ mod tests {
             decode_base64(b"Dear Ann, this is: plain!"),
             b"Dear Ann, this is: plain!"
         );
+    }
+
+    #[test]
+    fn base64_is_decoded_with_a_footer_behind_it_and_strange_characters_inside() {
+        for (body, text) in [
+            (
+                "Z3LDvMOfZSBhbiBhbGxlIQ==\r\n\r\n-- \r\nThis email was scanned.\r\n",
+                "grüße an alle!\n\n-- \r\nThis email was scanned.",
+            ),
+            (
+                "Z3LDvMOfZSBhbiBhbGxl\n_____________\nlist mailing list, list@x.example\n",
+                "grüße an alle\n\n_____________\nlist mailing list, list@x.example",
+            ),
+            ("R3LD\n vMOf!!ZQ==\n", "Grüße"),
+            ("aGVsbG8=\nIHdvcmxk\n", "hello world"),
+        ] {
+            let got = decode_base64(body.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&got), text);
+        }
+        for plain in ["Yes please.", "Dear Ann,\n\nyes please.\nBen"] {
+            assert_eq!(decode_base64(plain.as_bytes()), plain.as_bytes(), "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_body_in_uuencode_is_decoded() {
+        let body = b"begin 644 a.txt\n%:&5L;&\\\n`\nend\n";
+        assert_eq!(decode_uuencode(body).as_deref(), Some(&b"hello"[..]));
+        assert_eq!(decode_uuencode(b"no such thing\n"), None);
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub(super) enum Encoding {
     Plain,
     Base64,
     QuotedPrintable,
-    /// `x-uuencode` and the like: nothing here decodes it.
+    /// `x-uuencode`, of old systems.
+    Uuencode,
+    /// `x-yenc` and the like: nothing here decodes it.
     Other,
 }
 
@@ -172,9 +174,13 @@ impl<'a> Walk<'a> {
         let mut top = top;
         loop {
             let levels = &self.levels;
-            let block = Block::read(self.raw, self.at, |line| {
+            let mut block = Block::read(self.raw, self.at, |line| {
                 boundary_hit(levels, line).is_some()
             });
+            if top && block.fields.is_empty() && block.junk_lines > 0 {
+                // No header at all: the file is a text.
+                block.body_at = self.at;
+            }
             self.at = block.body_at;
             let (depth, digest, alternative) = self.levels.last().map_or((0, false, 0), |l| {
                 (l.message_depth, l.digest, l.alternative)

@@ -2,6 +2,7 @@
 //! `replyd parse` and `replyd evaluate` use these functions and no others.
 
 mod record;
+mod spelling;
 
 pub use record::{AutomaticFacts, BounceFacts, ComplaintFacts, FAILED, NatureFacts, Record};
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::spelling::Spellings;
 use super::{BodyKind, Understanding};
 use crate::mime::Attachment;
 use crate::model::{Address, Nature};
@@ -9,9 +10,6 @@ use crate::msgid::MsgId;
 use crate::nature::{self, Automatic, BounceClass};
 use crate::time::UtcMs;
 use crate::visible::Visible;
-
-/// Bytes of the raw mail that are searched for the spelling of an id.
-const MAX_SEARCHED_BYTES: usize = 1024 * 1024;
 
 /// In `malformed`: replyd itself failed on the message.
 pub const FAILED: &str = "replyd_failed";
@@ -106,8 +104,10 @@ impl Record {
     #[must_use]
     pub fn of_message(file: &str, raw: &[u8], u: &Understanding) -> Self {
         let mail = &u.mail;
-        let raw = raw.get(..MAX_SEARCHED_BYTES).unwrap_or(raw);
-        let id = |id: &MsgId| as_written(raw, id);
+        let ids = mail.message_id.iter().chain(&mail.in_reply_to);
+        let ids = ids.chain(&mail.references);
+        let spellings = Spellings::of(raw, ids.chain(&u.judged.original_message_id));
+        let id = |id: &MsgId| spellings.get(id);
         let original = || u.judged.original_message_id.as_ref().map(id);
         let bounce = u.judged.bounce.as_ref().map(|b| BounceFacts {
             class: b.class,
@@ -184,23 +184,4 @@ impl Record {
 
 fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// The id as the mail spells it: the canonical form has its domain lowered.
-fn as_written(raw: &[u8], id: &MsgId) -> String {
-    let canonical = id.as_str();
-    let Some(first) = canonical.bytes().next() else {
-        return String::new();
-    };
-    let mut from = 0;
-    while let Some(rest) = raw.get(from..)
-        && let Some(at) = rest.iter().position(|b| *b == first)
-    {
-        let found = rest.get(at..at + canonical.len()).unwrap_or_default();
-        if found.eq_ignore_ascii_case(canonical.as_bytes()) {
-            return String::from_utf8_lossy(found).into_owned();
-        }
-        from += at + 1;
-    }
-    canonical.to_owned()
 }

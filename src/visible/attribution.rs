@@ -256,6 +256,20 @@ pub(super) fn split_inline(line: &str, context: Context) -> Option<(&str, &str)>
     None
 }
 
+/// Whether a line above a block quote that no program marks says whose it is: `My wife says:` does
+/// not, it announces what the person itself quotes.
+pub(super) fn announces_own(line: &str) -> bool {
+    let line = line.trim_end();
+    if !line.ends_with([':', '：']) || line.len() > MAX_BYTES {
+        return false;
+    }
+    // `Sales wrote:` is a program's; `He said:` is a person's.
+    let folded = fold::fold(line);
+    let said = has_word(&folded, "said");
+    let attributed = !said && is_attribution(line, Context { above_quote: true });
+    !attributed && !has_address(line) && !has_date(line)
+}
+
 /// Whether a line directly above a quote is all the attribution that there is: a date and a time
 /// at its start.
 pub(super) fn is_date_line(line: &str) -> bool {
@@ -279,6 +293,19 @@ pub(super) fn is_zoned_date_line(line: &str) -> bool {
     iso && text.len() <= 100
         && is_date_line(line)
         && (text.contains(" gmt") || text.contains(" utc"))
+}
+
+/// `>>> Ann Lee <ann@x.example> 06.07.2026 09:10 >>>`: GroupWise's, above a quote that nothing
+/// marks.
+pub(super) fn is_between_arrows(line: &str) -> bool {
+    let line = line.trim();
+    let inner = line
+        .strip_prefix(">>>")
+        .and_then(|rest| rest.strip_suffix(">>>"));
+    inner.is_some_and(|inner| {
+        let named = has_address(inner) && inner.contains('<');
+        inner.len() <= MAX_BYTES && (named || has_date(inner) && has_time(inner))
+    })
 }
 
 /// Whether a text says that somebody wrote: a trace of an attribution that was not cut.

@@ -147,10 +147,19 @@ pub(super) fn is_separator(line: &str) -> bool {
     let dashes_before = text.len() - inner.len();
     let core = inner.trim_end_matches(|c: char| dash(c) || c == ':' || c == '>');
     let dashes_after = inner.len() - core.len();
+    // Lotus Notes draws its header as a table.
+    if text.len() >= 8
+        && text.starts_with("-----")
+        && line.trim().starts_with('|')
+        && core.is_empty()
+    {
+        return true;
+    }
     if dashes_before < 2 && dashes_after < 1 {
         return false;
     }
-    let folded = fold::fold(core);
+    // QQ Mail writes the entity into its plain text.
+    let folded = fold::fold(&core.replace("&nbsp;", " "));
     let phrases = words::SEPARATORS.iter().filter(|p| folded.starts_with(**p));
     let Some(phrase) = phrases.max_by_key(|p| p.len()) else {
         // Of Notes and Horde: `----- Message from Ann <ann@x.example> on Tue, 3 May 2024 -----`,

@@ -103,7 +103,7 @@ fn next_filled<'l>(lines: &[&'l str], from: usize) -> Option<&'l str> {
 /// A quoted line. Advertisers write `>>> link <<<`.
 fn is_quote_mark(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with('>') && !line.contains("<<<")
+    line.starts_with('>') && !line.contains("<<<") && !attribution::is_between_arrows(line)
 }
 
 impl Split {
@@ -132,6 +132,7 @@ impl Split {
             return;
         }
         self.wrapped_quotes();
+        self.armour();
         self.cut();
         self.signatures();
         self.interleaved();
@@ -216,6 +217,18 @@ impl Split {
         }
     }
 
+    /// What signs a text is none of its words.
+    fn armour(&mut self) {
+        let new = |l: &Line| l.kind == Kind::New && l.text.starts_with("-----BEGIN PGP SIGNED");
+        if !self.lines.iter().any(new) {
+            return;
+        }
+        let lines: Vec<&str> = self.lines.iter().map(|l| l.text.as_str()).collect();
+        for (from, to) in signature::armour(&lines) {
+            self.mark(from, to, Kind::Signature);
+        }
+    }
+
     /// Marks what headers and attributions say is quoted.
     fn cut(&mut self) {
         let fields: Vec<Field> = self.lines.iter().map(|l| block::field(&l.text)).collect();
@@ -235,6 +248,13 @@ impl Split {
             }
             if is_new && block::is_above_line(line) {
                 self.mark(i, texts.len(), Kind::Quoted);
+                return;
+            }
+            if is_new && attribution::is_between_arrows(line) {
+                self.mark(i, texts.len(), Kind::Quoted);
+                if self.next_filled_at(i + 1).is_some() {
+                    self.unmarked_tail = Some(i + 1);
+                }
                 return;
             }
             let header = block::header_len(fields.get(i..).unwrap_or_default()).filter(|_| is_new);
@@ -367,9 +387,17 @@ impl Split {
                 start += 1;
                 continue;
             }
-            let end = (start..self.lines.len())
+            let mut end = (start..self.lines.len())
                 .find(|i| self.kind(*i) != Some(Kind::New))
                 .unwrap_or(self.lines.len());
+            // A line drawn above the quote is none of the signature.
+            if self.kind(end) == Some(Kind::Quoted)
+                && let Some(last) = (start + 1..end).rfind(|i| !self.text(*i).trim().is_empty())
+                && block::is_rule(self.text(last))
+            {
+                self.mark(last, end, Kind::Quoted);
+                end = last;
+            }
             let block: Vec<String> = (start..end).map(|i| self.text(i).to_owned()).collect();
             let block: Vec<&str> = block.iter().map(String::as_str).collect();
             let banner = if start == 0 {

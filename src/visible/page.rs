@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Kind;
+use super::{Kind, attribution};
 use crate::mime::{NodeRef, Page, Tag};
 
 /// What stands between the start of a container and its quote is not longer.
@@ -89,7 +89,8 @@ pub(super) fn regions(page: &Page) -> Vec<Region> {
             }
             None if node.tag() == Tag::Quote
                 && node.is_bare()
-                && bare.as_ref().is_none_or(|b| b.end <= range.start) =>
+                && bare.as_ref().is_none_or(|b| b.end <= range.start)
+                && !is_announced(range.start, &nodes) =>
             {
                 bare = Some(range);
             }
@@ -177,6 +178,22 @@ fn is_own_quote(node: NodeRef<'_>, nodes: &[NodeRef<'_>]) -> bool {
         _ => n.has_class("gmail_attr"),
     });
     !attributed
+}
+
+/// Whether the words before a bare block quote announce what the person itself quotes.
+fn is_announced(at: usize, nodes: &[NodeRef<'_>]) -> bool {
+    let above = nodes.get(at.saturating_sub(40)..at).unwrap_or_default();
+    let mut words: Vec<&str> = Vec::new();
+    for node in above.iter().rev() {
+        match node.tag() {
+            Tag::Text if !node.words().trim().is_empty() => words.push(node.words()),
+            Tag::Text | Tag::Inline | Tag::Image => {}
+            _ if words.is_empty() => {}
+            _ => break,
+        }
+    }
+    words.reverse();
+    attribution::announces_own(&words.concat())
 }
 
 /// Outlook prefixes ids and classes with `x_` when it quotes a mail that has them.

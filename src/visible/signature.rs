@@ -26,7 +26,7 @@ const PROGRAM_STARTS: &[&str] = &[
     "sent from iphone", "sent from ipad", "sent from android", "sent from blackberry", "sent from nokia", "sent from galaxy",
     "sent from huawei", "sent from xiaomi", "sent from email for windows", "sent from surface", "sent from spark", "sent from mailbird",
     "sent from tutanota", "sent from fairemail", "sent from mutt", "sent via ", "sent with ", "sent using ", "sent on the go", "sent on the run", "sent by ", "sent securely ",
-    "get outlook for ", "download outlook for ", "typed on ", "excuse my brevity", "please excuse my brevity", "please excuse brevity", "sorry for brevity",
+    "get outlook for ", "get bluemail for ", "get typeapp for ", "download outlook for ", "typed on ", "excuse my brevity", "please excuse my brevity", "please excuse brevity", "sorry for brevity",
     "von meinem ", "von meiner ", "von unterwegs", "gesendet von ", "gesendet mit ", "gesendet über ", "gesendet aus ", "diese nachricht wurde von mein",
     "diese nachricht wurde mit ", "versendet mit ", "verschickt von ", "holen sie sich outlook", "outlook für ", "gesendet unterwegs", "vom handy gesendet",
     "envoyé de mon", "envoyé depuis", "envoyé à partir", "envoyé avec", "envoyé par", "envoyé du ", "télécharger outlook", "obtenez outlook", "obtenir outlook", "provenance : courrier",
@@ -161,6 +161,29 @@ pub(super) fn start(lines: &[&str], words_above: bool) -> Option<usize> {
     });
     let upto = marked.unwrap_or(lines.len());
     name_block(lines.get(..upto).unwrap_or_default()).or(marked)
+}
+
+/// The armour of a clear-signed text (RFC 9580 §7): its head up to the first blank line, and the
+/// signature below it.
+pub(super) fn armour(lines: &[&str]) -> Vec<(usize, usize)> {
+    const MAX_HEAD: usize = 6;
+    let mut found = Vec::new();
+    let at = |mark: &str, from: usize| {
+        let rest = lines.get(from..).unwrap_or_default();
+        let at = rest.iter().position(|l| l.trim() == mark)?;
+        Some(from + at)
+    };
+    let Some(head) = at("-----BEGIN PGP SIGNED MESSAGE-----", 0) else {
+        return found;
+    };
+    let rest = lines.get(head..).unwrap_or_default().iter().take(MAX_HEAD);
+    let blank = rest.clone().position(|l| l.trim().is_empty());
+    found.push((head, head + blank.unwrap_or(1)));
+    if let Some(from) = at("-----BEGIN PGP SIGNATURE-----", head) {
+        let to = at("-----END PGP SIGNATURE-----", from).map_or(lines.len(), |to| to + 1);
+        found.push((from, to));
+    }
+    found
 }
 
 /// Prose with a question is no signature, though it stands below its mark.

@@ -220,3 +220,62 @@ fn hostile_texts_end() {
         assert!(v.new_text.len() <= text.len());
     }
 }
+
+#[test]
+fn a_line_between_arrows_is_group_wises_attribution_and_the_cut_is_unsure() {
+    for line in [
+        ">>> Sales <s@me.example> 06.07.2026 09:10 >>>",
+        ">>> \"Sales\" <s@me.example> 7/6/2026 9:10 AM >>>",
+        ">>> Sales 06.07.2026 09:10 >>>",
+    ] {
+        let v = split(&format!(
+            "Fine with me.\n\n{line}\nDear Ann,\nthe flat is free.\nReply STOP to unsubscribe."
+        ));
+        assert_eq!(v.new_text, "Fine with me.", "{line}");
+        assert!(v.quoted.contains("Reply STOP"), "{line}");
+        assert!(!v.sure, "{line}");
+    }
+    // A person's own arrows.
+    let v = split("See this:\n>>> the best flats >>>\nYours, Ann");
+    assert!(v.new_text.contains("Yours, Ann"), "{v:?}");
+}
+
+#[test]
+fn the_armour_of_a_clear_signed_text_is_none_of_its_words() {
+    let v = split(
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nYes please\n\
+         -----BEGIN PGP SIGNATURE-----\n\niQE=\n-----END PGP SIGNATURE-----",
+    );
+    assert_eq!(v.new_text, "Yes please");
+}
+
+#[test]
+fn headers_in_a_table_and_separators_with_entities_start_the_older_mail() {
+    for older in [
+        "|------------>\n| From:      |\n|------------>\n  >-------------------------|\n  \
+         |Sales <s@me.example>     |\n  >-------------------------|\n\nDear Ann",
+        "------------------&nbsp;原始邮件&nbsp;------------------\n发件人: \"Sales\"<s@me.example&gt;;\n\nDear Ann",
+    ] {
+        let v = split(&format!("Yes please.\n\n\n{older}"));
+        assert_eq!(v.new_text, "Yes please.", "{older}");
+    }
+}
+
+#[test]
+fn a_rule_above_the_quote_is_no_signature_and_programs_name_themselves() {
+    let v = split(
+        "Yes please.\n\nGet Outlook for Android<https://aka.ms/AAb9ysg>\n________________________________\n\
+         From: Sales <s@me.example>\nSent: Monday, July 6, 2026 9:10:00 AM\nTo: Ann Lee <ann@lead.example>\n\
+         Subject: Your new home\n\nDear Ann,",
+    );
+    assert_eq!(v.new_text, "Yes please.");
+    assert_eq!(
+        v.signature,
+        "Get Outlook for Android<https://aka.ms/AAb9ysg>"
+    );
+    let v = split(
+        "Yes please.\n\n\u{2063}Get BlueMail for Android \u{200b}\n\nOn 6 Jul 2026, 09:10, at 09:10, \
+         Sales <s@me.example> wrote:\n>Dear Ann",
+    );
+    assert_eq!(v.new_text, "Yes please.");
+}

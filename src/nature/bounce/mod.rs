@@ -285,7 +285,11 @@ impl<'m> Report<'m> {
             permanent,
             address_dead,
             recipients: recipients::addresses(&failures),
-            original_message_id: original_id(self.mail),
+            original_message_id: original_id(self.mail).or_else(|| {
+                let by_system = is_daemon(self.mail) || null_sender(self.mail);
+                let answered = returned::answered_id(self.mail);
+                answered.filter(|_| by_system && class != BounceClass::Delivered)
+            }),
         }
     }
 
@@ -436,5 +440,7 @@ pub(super) fn is_daemon_local(local: &str) -> bool {
         || plain.ends_with("postmaster")
 }
 
+#[cfg(test)]
+mod address_tests;
 #[cfg(test)]
 mod tests;

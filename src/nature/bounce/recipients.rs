@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{BounceClass, Report, is_daemon_local};
+use super::{BounceClass, Report, is_daemon, is_daemon_local};
 use crate::mime::{Mail, bare_address};
 use crate::model::address_key;
 use crate::nature::fold::fold_phrase;
@@ -140,7 +140,9 @@ fn of_text(report: &Report<'_>) -> Vec<Failure> {
     let text = report.own_words();
     let mail = report.mail;
     let lines: Vec<&str> = text.lines().take(MAX_LINES).collect();
-    let ours: Vec<String> = mail.to.iter().chain(&mail.from).map(|a| a.key()).collect();
+    // Lotus Domino sends its report in the name of the recipient that it does not know.
+    let system = mail.from.iter().filter(|_| is_daemon(mail));
+    let ours: Vec<String> = mail.to.iter().chain(system).map(|a| a.key()).collect();
     let mut found: Vec<Found<'_>> = Vec::new();
     let mut cued_until = 0;
     let mut seen = 0;
@@ -328,33 +330,12 @@ fn points_of_line(line: &str, at: usize, address: &str) -> i32 {
     if label_like && SENDERS.contains(&first) || label.contains("mail from") {
         return 0;
     }
-    let lower = line.to_lowercase();
-    const HELP: &[&str] = &[
-        "contact",
-        "assistance",
-        "further",
-        "questions",
-        "support",
-        "help",
-        "postmaster",
-        "please send",
-        "please reply",
-        "please forward",
-        "abuse",
-        "mailto:",
-        "http",
-        "wenden sie",
-        "administrator",
-        "for more information",
-        "your mail system",
-        "if you feel",
-        "sent from",
-        "message from",
-        "mail from",
-        "e.g.",
-        "for example",
-    ];
-    let help = HELP.iter().any(|w| lower.contains(w));
+    // An address in a link is the link's.
+    let word = before.rsplit(char::is_whitespace).next();
+    if word.is_some_and(|w| w.contains("://")) {
+        return 0;
+    }
+    let help = offers_help(line, at, address);
     const RECIPIENTS: &[&str] = &[
         "recipient",
         "final-recipient",
@@ -420,6 +401,69 @@ fn points_of_line(line: &str, at: usize, address: &str) -> i32 {
     points
 }
 
+/// Whether the words around an address say whom to ask, or what to use instead. Addresses and
+/// links say nothing of it (`support@` may be the one that failed), nor does what the other server
+/// answered about the address before.
+fn offers_help(line: &str, at: usize, address: &str) -> bool {
+    let before = line.get(..at).unwrap_or_default();
+    let after = line.get(at + address.len()..).unwrap_or_default();
+    let listed = before.chars().all(|c| !c.is_alphanumeric());
+    let ends = after.trim_start_matches(['>', '"', '\'', ')', ']']);
+    if listed && ends.starts_with(':') {
+        return false;
+    }
+    if before.ends_with("mailto:") {
+        return true;
+    }
+    let after = after.split(" said:").next().unwrap_or(after);
+    // Of several addresses each has its own sentence.
+    let several = before.contains('@') || after.contains('@');
+    let ends = [". ", "! ", "? ", "; "];
+    let (mut before, mut after) = (before, after);
+    if several {
+        let from = ends
+            .iter()
+            .filter_map(|e| before.rfind(e).map(|n| n + e.len()));
+        before = before.get(from.max().unwrap_or(0)..).unwrap_or(before);
+        let to = ends.iter().filter_map(|e| after.find(e)).min();
+        after = after.get(..to.unwrap_or(after.len())).unwrap_or(after);
+    }
+    let words: Vec<String> = [before, after]
+        .iter()
+        .flat_map(|part| part.split_whitespace())
+        .filter(|w| !w.contains('@') && !w.contains("://"))
+        .map(str::to_lowercase)
+        .collect();
+    let words = words.join(" ");
+    const HELP: &[&str] = &[
+        "contact",
+        "assistance",
+        "further",
+        "questions",
+        "support",
+        "help",
+        "postmaster",
+        "please send",
+        "please reply",
+        "please forward",
+        "please use",
+        "please write",
+        "instead",
+        "abuse",
+        "wenden sie",
+        "administrator",
+        "for more information",
+        "your mail system",
+        "if you feel",
+        "sent from",
+        "message from",
+        "mail from",
+        "e.g.",
+        "for example",
+    ];
+    HELP.iter().any(|w| words.contains(w))
+}
+
 /// The addresses of a line with their places.
 fn addresses_in(line: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
@@ -443,7 +487,10 @@ fn local_part(before: &str) -> &str {
     if let Some(open) = before.strip_suffix('"').and_then(|b| b.rfind('"')) {
         return before.get(open..).unwrap_or_default();
     }
-    let fits = |c: char| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c);
+    let plain = before.ends_with(|c: char| c.is_ascii());
+    let fits = |c: char| {
+        (c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c)) && !(plain && is_unspaced(c))
+    };
     let local = before
         .char_indices()
         .rev()
@@ -465,10 +512,16 @@ fn local_part(before: &str) -> &str {
     }
 }
 
+/// Chinese, Japanese, Korean: words go on behind an address without a blank.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}')
+}
+
 fn domain(after: &str) -> &str {
+    let plain = after.starts_with(|c: char| c.is_ascii());
     let mut end = 0;
     for (at, c) in after.char_indices() {
-        if !(c.is_alphanumeric() || matches!(c, '.' | '-')) {
+        if !(c.is_alphanumeric() || matches!(c, '.' | '-')) || plain && is_unspaced(c) {
             break;
         }
         // `x.example...User unknown`

@@ -160,8 +160,9 @@ fn is_mark(line: &str) -> bool {
     };
     let colon = line.trim_end().ends_with([':', '-', '：']);
     // `The following did NOT receive a copy of your message:`; `Original Message Details` of
-    // Microsoft 365 stand before the reason.
-    if !ruled && head.contains(" not ") || head.contains("details") {
+    // Microsoft 365, and `原邮件信息` of Chinese providers, stand before the reason.
+    let details = ["details", "信息", "資訊"].iter().any(|w| head.contains(w));
+    if !ruled && head.contains(" not ") || details {
         return false;
     }
     // `Your original message could not be delivered` goes on.
@@ -173,6 +174,15 @@ fn is_mark(line: &str) -> bool {
 pub(super) fn is_returned(mail: &Mail) -> bool {
     !mail.embedded_headers.is_empty()
         || before_returned(&mail.text).len() < prefix(&mail.text, MAX_TEXT_BYTES).len()
+}
+
+/// The Message-ID of the mail that a mail system's report is about, where the report shows
+/// nothing of that mail, as Gmail's without parts: it answers it, and both In-Reply-To and
+/// References say so. One of them alone may name the thread.
+pub(super) fn answered_id(mail: &Mail) -> Option<MsgId> {
+    let parent = mail.in_reply_to.first();
+    let named = parent.filter(|id| mail.references.last() == Some(id));
+    named.cloned()
 }
 
 /// The Message-ID of the mail that a report is about.

@@ -281,3 +281,35 @@ fn hostile_pages_take_linear_time() {
         assert!(v.new_text.len() <= html.len());
     }
 }
+
+#[test]
+fn a_bare_block_quote_below_a_persons_own_words_stays() {
+    for (html, kept) in [
+        (
+            "<p>My wife says:</p><blockquote>We want the garden flat.</blockquote><p>Is it free?</p>",
+            "garden flat",
+        ),
+        (
+            "<p>He said:</p><blockquote><p>Prices fall</p></blockquote><p>Do you agree?</p>",
+            "Prices fall",
+        ),
+        (
+            "<div>My questions <b>are</b>:</div><blockquote>Is it free?</blockquote>",
+            "Is it free?",
+        ),
+    ] {
+        let v = split(html);
+        assert!(v.new_text.contains(kept), "{html}: {}", v.new_text);
+    }
+    for above in [
+        "On 6 July 2026 Sales wrote:",
+        "Sales &lt;s@me.example&gt;:",
+        "Sales wrote:",
+    ] {
+        let v = split(&format!(
+            "<p>No.</p><p>{above}</p><blockquote><p>See the flat.</p></blockquote>"
+        ));
+        assert!(v.new_text.starts_with("No."), "{above}");
+        assert!(!v.new_text.contains("flat"), "{above}: {}", v.new_text);
+    }
+}
