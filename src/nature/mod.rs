@@ -21,7 +21,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use absence::{Absence, StandIn, absence};
+pub use absence::{Absence, Notice, StandIn, absence};
 pub use automatic::Automatic;
 pub use bounce::{Bounce, BounceClass};
 
