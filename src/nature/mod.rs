@@ -355,4 +355,6 @@ fn prefix(text: &str, max: usize) -> &str {
 #[cfg(test)]
 mod language_tests;
 #[cfg(test)]
+mod notice_tests;
+#[cfg(test)]
 mod tests;

@@ -148,7 +148,8 @@ pub(super) fn return_date(
             Role::From => {}
         }
         // `12 - 15 May`, `July 10-31`: the end of a span that names its month once.
-        if let Some(end) = span_end(&tokens, place, today, order).filter(|e| is_believed(*e, today)) {
+        if let Some(end) = span_end(&tokens, place, today, order).filter(|e| is_believed(*e, today))
+        {
             until = max(until, end.checked_add_days(Days::new(1)));
         }
     }
@@ -226,6 +227,7 @@ fn role(
             // `from 12 May on I am back`, and not `from 12 to 15 May ... back on the 16th`.
             let later = places.iter().any(|p| p.start >= place.end && p.start < end);
             let back = has(left, Word::Back) || has(right, Word::Back) || present;
+            let back = back || says_back_after(right);
             return Some(if back && !later {
                 Role::Back
             } else {
@@ -276,7 +278,9 @@ fn is_present(side: &[Token<'_>]) -> bool {
         Token::Word(w) => words::place(w),
         _ => None,
     };
-    let denied = side.iter().any(|t| text(t) == Some(PlaceCue::Absent) || word(t) == Some(Word::Not));
+    let denied = side
+        .iter()
+        .any(|t| text(t) == Some(PlaceCue::Absent) || word(t) == Some(Word::Not));
     let mut inside = false;
     for token in side {
         match text(token) {
@@ -299,7 +303,9 @@ fn says_back_after(right: &[Token<'_>]) -> bool {
             _ => None,
         })
         .collect();
-    words::BACK_WITHOUT_BLANKS.iter().any(|w| written.contains(w))
+    words::BACK_WITHOUT_BLANKS
+        .iter()
+        .any(|w| written.contains(w))
 }
 
 fn later_date(places: &[Place], place: &Place, end: usize) -> bool {

@@ -78,7 +78,7 @@ impl Notice<'_> {
     pub fn read(&self) -> Absence {
         let zone = zone::of(self.country);
         let today = self.received.and_then(|at| zone.day_of(at));
-        let return_date = self.return_date(today, &zone);
+        let return_date = self.day(today, &zone).map(|r| r.day);
         let until = return_date
             .and_then(|day| zone.start_of(day))
             .unwrap_or_else(|| self.received.unwrap_or_default().plus(NO_DATE));
@@ -89,7 +89,14 @@ impl Notice<'_> {
         }
     }
 
-    fn return_date(&self, today: Option<NaiveDate>, zone: &zone::Zone) -> Option<NaiveDate> {
+    /// Whether it names a day of return; `Some(false)`: only how long the absence lasts.
+    pub(super) fn says_back(&self) -> Option<bool> {
+        let zone = zone::of(self.country);
+        let today = self.received.and_then(|at| zone.day_of(at));
+        self.day(today, &zone).map(|r| r.is_back)
+    }
+
+    fn day(&self, today: Option<NaiveDate>, zone: &zone::Zone) -> Option<dates::Return> {
         let of = |text: &str| {
             let folded = plain(&fold(&text.replace('〜', "-"), MAX_TEXT_BYTES));
             let hits = lexicon::in_reply(&folded);
@@ -101,7 +108,7 @@ impl Notice<'_> {
         let found = [of(self.text), of(self.subject)];
         let mut back = found.iter().flatten().filter(|r| r.is_back);
         let mut any = found.iter().flatten();
-        back.next().or_else(|| any.next()).map(|r| r.day)
+        back.next().or_else(|| any.next()).copied()
     }
 }
 

@@ -454,24 +454,38 @@ pub(super) fn is_round_the_clock(tokens: &[Token<'_>], at: usize) -> bool {
     if number_at(tokens, at) != Some((24, 2)) || number_at(tokens, at + 2) != Some((7, 1)) {
         return false;
     }
-    let cue = tokens
-        .get(..at)
-        .unwrap_or_default()
-        .iter()
-        .rev()
-        .map_while(|t| match t {
-            Token::Word(w) => words::of(w),
-            _ => None,
-        })
-        .find(|w| *w != Word::Filler);
-    slash && !matches!(cue, Some(Word::Until | Word::From | Word::Before | Word::Weekday(_)))
+    let before = tokens.get(..at).unwrap_or_default().iter().rev();
+    let mut cues = before.map_while(|t| match t {
+        Token::Word(w) => words::of(w),
+        _ => None,
+    });
+    let nearest = cues.next();
+    let cue = match nearest {
+        Some(Word::Filler) => cues.find(|w| *w != Word::Filler),
+        other => other,
+    };
+    // `back on 24/7`, but `available 24/7`.
+    let dated = match cue {
+        Some(Word::Until | Word::From | Word::Before | Word::Weekday(_)) => true,
+        Some(Word::Back) => nearest == Some(Word::Filler),
+        _ => false,
+    };
+    slash && !dated
 }
 
 /// `KW 33`, `week 33`, `vecka 33`: the week of a calendar (ISO 8601).
 fn week_number(tokens: &[Token<'_>], at: usize) -> Option<(Written, usize)> {
     let named = matches!(
         text_at(tokens, at),
-        "kw" | "kalenderwoche" | "week" | "wk" | "vecka" | "v" | "uge" | "uke" | "semaine" | "viikko"
+        "kw" | "kalenderwoche"
+            | "week"
+            | "wk"
+            | "vecka"
+            | "v"
+            | "uge"
+            | "uke"
+            | "semaine"
+            | "viikko"
     );
     let dot = usize::from(sign_at(tokens, at + 1) == Some('.'));
     let (week, digits) = number_at(tokens, at + 1 + dot)?;

@@ -241,7 +241,10 @@ pub(super) fn of(text: &str, own: &[&str]) -> Option<StandIn> {
     let text = prefix(text, MAX_TEXT_BYTES);
     let own: Vec<String> = own.iter().map(|a| address_key(a)).collect();
     for sentence in sentences(text) {
-        let folded = fold(&sentence, MAX_TEXT_BYTES);
+        let folded = fold(
+            &sentence.replace(['(', ')', '（', '）'], " "),
+            MAX_TEXT_BYTES,
+        );
         let words: Vec<&str> = sentence.split_whitespace().collect();
         let other = |w: &&str| address_of(w).filter(|a| !own.contains(&address_key(a)));
         let at = words.iter().position(|w| other(w).is_some());
@@ -499,9 +502,9 @@ fn name_after_cue(words: &[&str]) -> Option<String> {
 fn is_particle(words: &[&str], at: usize) -> bool {
     let is = |at: usize| words.get(at).is_some_and(|w| PARTICLES.contains(w));
     let name = |at: usize| words.get(at).is_some_and(|w| name_word(w).is_some());
-    let before = at.checked_sub(1).is_some_and(|b| {
-        name(b) || is(b) && b.checked_sub(1).is_some_and(name)
-    });
+    let before = at
+        .checked_sub(1)
+        .is_some_and(|b| name(b) || is(b) && b.checked_sub(1).is_some_and(name));
     is(at) && before && (name(at + 1) || is(at + 1) && name(at + 2))
 }
 

@@ -159,13 +159,44 @@ pub(super) fn place(word: &str) -> Option<PlaceCue> {
 pub(super) fn replies(word: &str) -> bool {
     matches!(
         word,
-        "reply" | "respond" | "answer" | "antworten" | "beantworten" | "repondrai" | "respondere" | "contestare" | "responderei" | "rispondero" | "antwoorden" | "svarar" | "svarer"
+        "reply"
+            | "respond"
+            | "answer"
+            | "antworten"
+            | "beantworten"
+            | "repondrai"
+            | "respondere"
+            | "contestare"
+            | "responderei"
+            | "rispondero"
+            | "antwoorden"
+            | "svarar"
+            | "svarer"
     )
 }
 
 /// A return, in scripts without blanks between words.
 pub(super) const BACK_WITHOUT_BLANKS: &[&str] = &[
-    "出社", "復帰", "出勤", "営業再開", "営業を再開", "通常営業", "通常通り", "業務を再開", "返回", "回来", "回來", "返岗", "返崗", "上班", "复工", "復工", "恢复办公", "복귀", "출근", "돌아",
+    "出社",
+    "復帰",
+    "出勤",
+    "営業再開",
+    "営業を再開",
+    "通常営業",
+    "通常通り",
+    "業務を再開",
+    "返回",
+    "回来",
+    "回來",
+    "返岗",
+    "返崗",
+    "上班",
+    "复工",
+    "復工",
+    "恢复办公",
+    "복귀",
+    "출근",
+    "돌아",
 ];
 
 /// What stands before a span of time.
@@ -235,7 +266,7 @@ const OTHERS: &[(Word, &str)] = &[
     ),
     (
         Word::Back,
-        "back return returning returns returned available again reachable resume reopen reopens reopening zuruck reouverture rouvrons rouvrirons rouvrira rouvre          reapertura reabrimos reabertura riapertura riapriamo riapriremo wiedereroffnung heropening heropenen genoppnar gjenapner genabner          ujra ismet visszajovok elerheto επιστρέψω επιστρέφω επιστροφή επιστρέψουμε ξανά повернусь возвращения powracam zpet disponibles           wieder ruckkehr rueckkehr erreichbar retour reviens reviendrai \
+        "back regressando retornando regresando volviendo rientrando revenant zuruckkehrend return returning returns returned available again reachable resume reopen reopens reopening zuruck reouverture rouvrons rouvrirons rouvrira rouvre          reapertura reabrimos reabertura riapertura riapriamo riapriremo wiedereroffnung heropening heropenen genoppnar gjenapner genabner          ujra ismet visszajovok elerheto επιστρέψω επιστρέφω επιστροφή επιστρέψουμε ξανά повернусь возвращения powracam zpet disponibles           wieder ruckkehr rueckkehr erreichbar retour reviens reviendrai \
          rentre rentrerai reprendrai reprise nouveau regreso regresare vuelvo volvere vuelta reincorporare reincorporo reincorporacion retorno retornarei \
          volto voltarei regressarei regressar rientro rientrero tornero torno ritorno nuovo nuovamente nuevo nuevamente novamente novo terug weer terugkomst bereikbaar ater tillbaka \
          tilbage tilbake igen igjen palaan takaisin wracam wroce powrot powroce navrat vratim вернется выйду возвращаюсь donus visszaerek revin disponibile disponible disponivel",
