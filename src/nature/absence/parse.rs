@@ -490,7 +490,11 @@ fn week_number(tokens: &[Token<'_>], at: usize) -> Option<(Written, usize)> {
     let dot = usize::from(sign_at(tokens, at + 1) == Some('.'));
     let (week, digits) = number_at(tokens, at + 1 + dot)?;
     let end = at + 2 + dot;
-    let alone = !matches!(tokens.get(end), Some(Token::Sign('.' | ':' | '/' | '%')));
+    let alone = match sign_at(tokens, end) {
+        Some('.') => number_at(tokens, end + 1).is_none(),
+        Some(':' | '/' | '%') => false,
+        _ => true,
+    };
     (named && digits <= 2 && (1..=53).contains(&week) && alone)
         .then_some((Written::WeekNumber(week), end))
 }

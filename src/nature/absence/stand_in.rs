@@ -203,21 +203,12 @@ const TURNS: &[&str] = &[
     "kontaktieren",
     "kontaktujte",
     "wenden",
-    "write",
-    "email",
-    "mailen",
-    "call",
-    "schreiben",
-    "ecrire",
-    "escriba",
-    "scrivere",
     "forduljon",
     "keresse",
     "επικοινωνήστε",
     "contactati",
     "обращайтесь",
     "звертайтеся",
-    "instead",
 ];
 
 /// Words after which one word is a name: `Frau Schmidt`.
@@ -357,7 +348,7 @@ fn name_word(word: &str) -> Option<&str> {
         .chars()
         .all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '.'));
     let folded = fold_phrase(bare);
-    let title = TITLES.contains(&folded.trim_end_matches('.'));
+    let title = TITLES.contains(&folded.trim_end_matches('.')) || TURNS.contains(&folded.as_str());
     (capital && letters && !title && bare.chars().count() > 1 && !is_common(&folded))
         .then_some(bare)
 }
