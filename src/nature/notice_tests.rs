@@ -212,7 +212,7 @@ fn the_stand_in_is_another_person_as_it_is_written() {
         ),
         (
             "緊急の場合は田中(tanaka@x.example)までご連絡ください。",
-            "tanaka@x.example",
+            "田中 <tanaka@x.example>",
         ),
         (
             "Neem voor dringende zaken contact op met Jan de Vries (jan@x.example).",
@@ -360,4 +360,45 @@ fn a_ticket_systems_receipt_begins_with_the_line_above_which_to_answer() {
          is being reviewed by our support staff.\n\nTo add additional comments, reply to this email.",
     ));
     assert_eq!(j.automatic, Some(Automatic::Acknowledgement));
+}
+
+/// Forty notices in some twenty languages, forty persons' mails.
+const CASES: &str = include_str!("notice_cases.txt");
+
+#[test]
+fn forty_notices_are_read_and_forty_persons_who_are_away_stay_persons() {
+    let mut wrong = Vec::new();
+    let (mut notices, mut persons) = (0, 0);
+    for line in CASES.lines() {
+        let cells: Vec<String> = line.split('\t').map(|c| c.replace("\\n", "\n")).collect();
+        match cells.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["notice", subject, mark, day, stand_in, text] => {
+                notices += 1;
+                let raw = match mark {
+                    "marked" => notice(subject, text),
+                    _ => without_marks(subject, text),
+                };
+                let (judged, said) = (judged(&raw), read(&raw));
+                let back = said.return_date.map_or_else(String::new, |d| d.to_string());
+                let who = said.stand_in.map_or_else(String::new, |s| s.to_string());
+                let named = who.contains(stand_in) && who.is_empty() == stand_in.is_empty();
+                if judged.automatic != Some(Automatic::Vacation) || back != day || !named {
+                    wrong.push(format!(
+                        "{:?} {:?} {back} {who}: {line}",
+                        judged.nature, judged.automatic
+                    ));
+                }
+            }
+            ["person", subject, text] => {
+                persons += 1;
+                let judged = judged(&without_marks(subject, text));
+                if judged.nature != Nature::Human {
+                    wrong.push(format!("{:?}: {line}", judged.nature));
+                }
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((notices, persons), (40, 40));
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
