@@ -321,13 +321,7 @@ fn strip_blanks(addr: &str) -> String {
 
 /// A date (RFC 5322 §3.3), if it is one.
 pub(super) fn date(value: &[u8]) -> Option<UtcMs> {
-    let line = utf8_line(value, 200);
-    match MessageStream::new(line.as_bytes()).parse_date() {
-        HeaderValue::DateTime(date) if date.is_valid() && date.year >= 1970 => {
-            Some(UtcMs(date.to_timestamp().checked_mul(1000)?))
-        }
-        _ => None,
-    }
+    super::date::read(&utf8_line(value, 200))
 }
 
 /// A Content-Type or Content-Disposition with its parameters (RFC 2045, RFC 2231).

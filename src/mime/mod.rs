@@ -6,6 +6,7 @@
 
 mod body;
 mod charset;
+mod date;
 mod encoded;
 mod facts;
 mod head;
@@ -238,6 +239,12 @@ pub fn guessed_text(bytes: &[u8]) -> String {
 #[must_use]
 pub fn tidy_text(body: &str) -> String {
     text::tidy(text::prefix(body, MAX_TEXT_BYTES))
+}
+
+/// A date of a field's value (RFC 5322 §3.3), if it is one.
+#[must_use]
+pub fn read_date(value: &str) -> Option<UtcMs> {
+    header::date(value.as_bytes())
 }
 
 /// Whether the Date lies more than 10 minutes after the message was received.

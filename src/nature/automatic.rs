@@ -7,10 +7,12 @@
 
 use serde::Serialize;
 
+use super::absence::Notice;
 use super::lexicon::Cue;
 use super::sentences::{self, Read};
 use super::subject::Subject;
 use crate::mime::Mail;
+use crate::visible;
 
 /// What kind of automatic mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,10 +55,43 @@ pub(super) fn judge(mail: &Mail, subject: &Subject) -> Verdict {
         match wording_signs(mail, subject, &text) {
             Some(found) => signs = found,
             None if text.is_notice_like() && !text.is_engaged() => return Verdict::Doubtful,
+            // `Out of office`, and a question below it.
+            None if (subject.automatic || subject.away) && text.is_engaged() => {
+                return Verdict::Doubtful;
+            }
             None => return Verdict::No,
         }
     }
-    Verdict::Automatic(kind(subject, &text), signs)
+    let mut kind = kind(subject, &text);
+    // A day of return says it in languages, and words, that are not known otherwise.
+    let says_return = match kind {
+        Automatic::Other => signs.iter().any(|s| s.ends_with("auto-replied")),
+        Automatic::Acknowledgement => true,
+        _ => false,
+    };
+    if says_return {
+        let back = says_back(mail);
+        // With the null sender it is how vacation programs answer (RFC 5230 §5).
+        let null = mail.return_path.as_deref() == Some("");
+        let other = kind == Automatic::Other;
+        if back == Some(true) || other && (null || back.is_some()) {
+            kind = Automatic::Vacation;
+        }
+    }
+    Verdict::Automatic(kind, signs)
+}
+
+/// Whether it names a day of return; `Some(false)`: only how long the absence lasts.
+fn says_back(mail: &Mail) -> Option<bool> {
+    let text = visible::of_mail(mail).new_text;
+    let notice = Notice {
+        subject: &mail.subject,
+        text: &text,
+        received: mail.date,
+        country: "",
+        own: Vec::new(),
+    };
+    notice.says_back()
 }
 
 fn machine_report(mail: &Mail) -> Option<&'static str> {
@@ -210,6 +245,9 @@ fn machine_marks(mail: &Mail) -> Vec<&'static str> {
     if super::is_no_reply(&mail.from_key()) {
         marks.push("no-reply sender");
     }
+    if sentences::opens_with_answer_line(mail) {
+        marks.push("asks to answer above a line");
+    }
     marks
 }
 
@@ -228,11 +266,18 @@ fn wording_signs(mail: &Mail, subject: &Subject, text: &Read) -> Option<Vec<Stri
         holds
     };
     let away = text.is_away();
-    let found = if subject.automatic {
+    let named = text.says(Cue::Auto) || text.says(Cue::Unread);
+    // Who asks something of us is a person, whatever the subject; a machine's mark may outweigh it.
+    let asks =
+        text.is_engaged() && marks.is_empty() && !text.says(Cue::Auto) && !subject.automatic_tag;
+    let found = if asks {
+        false
+    } else if subject.automatic {
         says(true, "subject of an automatic answer");
         // With such a subject any second sign will do; people write "Out of office" too.
         let second = says(answers, "answers a mail")
-            | says(away || text.says(Cue::Auto), "text of an automatic answer")
+            | says(subject.automatic_prefix, "prefix of an automatic answer")
+            | says(away || named, "text of an automatic answer")
             | says(
                 text.says(Cue::Ack) || text.says(Cue::Challenge),
                 "text of a receipt",
@@ -254,7 +299,10 @@ fn wording_signs(mail: &Mail, subject: &Subject, text: &Read) -> Option<Vec<Stri
                 !marks.is_empty() && text.is_mostly_notice(),
                 "sent by a machine",
             )
-            | says(text.is_formal_absence(), "nothing but an absence")
+            | says(
+                text.is_formal_absence(subject.answers) && (mail.cc.is_empty() || !subject.answers),
+                "nothing but an absence",
+            )
     } else if text.says(Cue::Challenge) && (text.challenges() || !marks.is_empty()) {
         says(true, "text of a challenge")
     } else if subject.acknowledges {
@@ -283,8 +331,15 @@ fn is_list(mail: &Mail) -> bool {
 }
 
 fn kind(subject: &Subject, text: &Read) -> Automatic {
-    if text.says(Cue::Challenge) && text.challenges() && !text.is_away() {
+    let challenges = text.challenges() || !text.says(Cue::Ack);
+    if text.says(Cue::Challenge) && challenges && !text.is_away() {
         return Automatic::Challenge;
+    }
+    if text.says(Cue::Unread) && !text.is_away() && !text.says_absence() && !subject.away {
+        return match text.says(Cue::Ack) {
+            true => Automatic::Acknowledgement,
+            false => Automatic::Other,
+        };
     }
     if text.says(Cue::Left) && !text.says_absence() {
         return Automatic::Departed;

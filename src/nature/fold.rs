@@ -45,6 +45,12 @@ fn fold_line(line: &str, folded: &mut String) {
             if let Some(added) = folded.get_mut(from..) {
                 added.make_ascii_lowercase();
             }
+        } else if let Some((before, after)) = around_address(word) {
+            fold_word(before, folded);
+            blank(folded);
+            folded.push('@');
+            blank(folded);
+            fold_word(after, folded);
         } else if is_address(word) {
             let end = word.trim_end_matches(['>', ')', ']', '"', '\'', '.', ',', ';', ':', '!']);
             folded.push('@');
@@ -76,6 +82,20 @@ fn is_address(word: &str) -> bool {
     };
     let (local, domain) = word.split_at(at);
     !local.is_empty() && domain.len() > 1
+}
+
+/// What stands around an address in a script without blanks between words:
+/// `田中(tanaka@x.example)まで`.
+fn around_address(word: &str) -> Option<(&str, &str)> {
+    let without = |c: char| !c.is_ascii() && super::lexicon::without_blanks(c);
+    if !word.contains(without) || !is_address(word) {
+        return None;
+    }
+    let (local, domain) = word.split_once('@')?;
+    let of_address = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+    let before = local.trim_end_matches(of_address);
+    let after = domain.trim_start_matches(of_address);
+    Some((before, after))
 }
 
 fn fold_word(word: &str, folded: &mut String) {
@@ -202,6 +222,7 @@ mod tests {
             ("one\n\n\ntwo", "one\ntwo"),
             ("**STOP** [x]", "stop x"),
             ("在２０２５年。", "在2025年."),
+            ("请联系李明ming@x.example。谢谢", "请联系李明 @ . 谢谢"),
         ] {
             assert_eq!(fold(text, 1000), folded);
         }

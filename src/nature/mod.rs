@@ -21,7 +21,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use absence::{Absence, StandIn, absence};
+pub use absence::{Absence, Notice, StandIn, absence};
 pub use automatic::Automatic;
 pub use bounce::{Bounce, BounceClass};
 
@@ -354,5 +354,7 @@ fn prefix(text: &str, max: usize) -> &str {
 
 #[cfg(test)]
 mod language_tests;
+#[cfg(test)]
+mod notice_tests;
 #[cfg(test)]
 mod tests;

@@ -58,12 +58,18 @@ impl Read {
         self.engaged
     }
 
-    /// An absence, and nothing in the text that notices do not have.
-    pub(super) fn is_formal_absence(&self) -> bool {
+    /// An absence, and nothing in the text that notices do not have. `answers`: its subject is
+    /// that of an answer.
+    pub(super) fn is_formal_absence(&self, answers: bool) -> bool {
         // "I am on vacation until Monday" alone may be a person's answer, and so may "thanks for
-        // your mail, I am on vacation" and "I am on vacation, but you can reach me by phone".
-        let formal = [Cue::Urgent, Cue::NoAccess, Cue::Limited];
-        let formal = formal.iter().any(|cue| self.says(*cue)) && !self.says(Cue::Myself);
+        // your mail, I am on vacation". In an answer so may "I will reply when I am back", "you
+        // can reach me by phone" and "I will call you"; programs say there whom to turn to.
+        let mut formal = vec![Cue::Urgent, Cue::NoAccess];
+        if !answers {
+            formal.push(Cue::Limited);
+        }
+        let personal = answers && (self.says(Cue::Myself) || self.says(Cue::Promise));
+        let formal = formal.iter().any(|cue| self.says(*cue)) && !personal;
         let formal = formal || self.says(Cue::Auto);
         self.says_absence() && formal && !self.engaged && !self.cut && self.stray_words == 0
     }
@@ -109,6 +115,7 @@ pub(super) fn of_new_text(mail: &Mail) -> Read {
         Cue::Challenge,
         Cue::Limited,
         Cue::NoAccess,
+        Cue::Unread,
     ];
     // Most mails say nothing of the kind, quoted or not.
     if !hits.iter().any(|h| telling.contains(&h.cue)) {
@@ -123,6 +130,9 @@ pub(super) fn of_new_text(mail: &Mail) -> Read {
         return read;
     }
     let split = visible::of_mail(mail);
+    if split.nothing_new && opens_with_answer_line(mail) {
+        return of_folded(&folded, &hits);
+    }
     // Nothing new: a forward, or a mail that is nothing but quotes.
     if split.nothing_new {
         return Read {
@@ -137,6 +147,26 @@ pub(super) fn of_new_text(mail: &Mail) -> Read {
     let mut read = of_folded(&refolded, &hits);
     read.cut = new.len() > MAX_TEXT_BYTES;
     read
+}
+
+/// It begins with the line above which an answer shall stand: a ticket system wrote it, and what
+/// follows is no quote.
+pub(super) fn opens_with_answer_line(mail: &Mail) -> bool {
+    let first = mail.text.lines().find(|l| !l.trim().is_empty());
+    let first = super::prefix(first.unwrap_or_default(), 200);
+    let folded = fold(first, 200);
+    let above = [
+        "above this line",
+        "uber dieser zeile",
+        "oberhalb dieser",
+        "au dessus de cette ligne",
+        "encima de esta linea",
+        "sopra questa riga",
+        "boven deze regel",
+        "ovanfor denna rad",
+        "acima desta linha",
+    ];
+    first.trim_start().starts_with("##- ") || above.iter().any(|w| folded.contains(w))
 }
 
 fn of_folded(folded: &str, hits: &[Hit]) -> Read {
@@ -157,6 +187,7 @@ fn of_folded(folded: &str, hits: &[Hit]) -> Read {
         Cue::Wish,
         Cue::Disclaimer,
         Cue::NoAccess,
+        Cue::Unread,
     ];
     let mut closed = false;
     for (start, end) in ranges(folded) {

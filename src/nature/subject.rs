@@ -15,6 +15,10 @@ pub(super) struct Subject {
     pub(super) forwards: bool,
     /// Only automatic answers have this subject.
     pub(super) automatic: bool,
+    /// It starts so, with a colon: `Automatic reply: Offer`. People do not write that.
+    pub(super) automatic_prefix: bool,
+    /// It starts with the tag of a program: `Auto: Re: Offer`.
+    pub(super) automatic_tag: bool,
     /// It speaks of an automatic answer behind an answer's prefix: as a person's answer to one
     /// would, unless it stands apart at the end (`Re: Offer (Automatic reply)`).
     pub(super) automatic_within: bool,
@@ -155,6 +159,7 @@ pub(super) fn read(subject: &str) -> Subject {
             read.receipt = is_in(RECEIPTS) && first;
             // `Auto: Re: Offer`, of Sieve (RFC 5230 §4.6) and Lotus Notes.
             read.automatic = first && matches!(head.as_str(), "auto" | "autom." | "ooo" | "oof");
+            read.automatic_tag = first && matches!(head.as_str(), "auto" | "autom.");
             break;
         }
         rest = without_tags(tail);
@@ -164,7 +169,11 @@ pub(super) fn read(subject: &str) -> Subject {
     for hit in lexicon::in_subject(&folded) {
         let at_start = hit.start == 0;
         match hit.cue {
-            Cue::AutoSubject if bare => read.automatic = true,
+            Cue::AutoSubject if bare => {
+                read.automatic = true;
+                let rest = folded.get(hit.end..).unwrap_or_default().trim_start();
+                read.automatic_prefix |= at_start && (rest.is_empty() || rest.starts_with(':'));
+            }
             Cue::AutoSubject => {
                 read.automatic_within = true;
                 read.automatic_at_end |= hit.end == folded.len() && stands_apart(rest);

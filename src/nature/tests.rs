@@ -281,7 +281,10 @@ fn absence_subjects_that_answer_a_mail_are_automatic_in_eight_languages() {
         "Frånvaro",
     ] {
         let answer = format!("From: ann@x.example\nIn-Reply-To: <s@me>\nSubject: {subject}");
-        assert_eq!(nature(&answer), Nature::Automatic, "{subject}");
+        let j = judged(&format!("{answer}\n\nThank you."));
+        assert_eq!(j.nature, Nature::Automatic, "{subject}");
+        // Who would like to know more is a person, and nobody else's subject says otherwise.
+        assert_eq!(nature(&answer), Nature::Human, "asks: {subject}");
         let alone = format!("From: ann@x.example\nSubject: {subject}");
         assert_eq!(nature(&alone), Nature::Human, "alone: {subject}");
     }

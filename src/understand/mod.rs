@@ -29,11 +29,23 @@ pub struct Understanding {
 
 impl Understanding {
     /// What an automatic answer says of the absence. The mail's own date stands for its receipt,
-    /// and UTC for the person's zone.
+    /// else that of the last server which took it; UTC stands for the person's zone.
     #[must_use]
     pub fn absence(&self) -> nature::Absence {
-        let received = self.mail.date.unwrap_or_default();
-        nature::absence(&self.mail.subject, &self.visible.new_text, received, "")
+        let mail = &self.mail;
+        let stamped = || {
+            let (_, stamp) = mail.header("received")?.rsplit_once(';')?;
+            mime::read_date(stamp)
+        };
+        let senders = mail.from.iter().chain(&mail.reply_to);
+        nature::Notice {
+            subject: &mail.subject,
+            text: &self.visible.new_text,
+            received: mail.date.or_else(stamped),
+            country: "",
+            own: senders.map(|a| a.addr.as_str()).collect(),
+        }
+        .read()
     }
 }
 

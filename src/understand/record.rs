@@ -91,8 +91,10 @@ pub struct ComplaintFacts {
 /// What an automatic mail says.
 #[derive(Clone, Debug, Serialize)]
 pub struct AutomaticFacts {
-    /// Vacation, departed, acknowledgement, challenge, report or other.
+    /// Vacation, acknowledgement, challenge, report or other. Who has left for good is away too.
     pub subtype: Automatic,
+    /// The person has left for good, or the address is used no more.
+    pub departed: bool,
     /// When the person is back: `YYYY-MM-DD`.
     pub return_date: Option<String>,
     /// Whom to turn to meanwhile.
@@ -120,10 +122,12 @@ impl Record {
             recipients: nature::complained_of(mail, &u.judged),
             original_message_id: original(),
         });
-        let automatic = u.judged.automatic.map(|subtype| {
+        let automatic = u.judged.automatic.map(|kind| {
             let absence = u.absence();
+            let departed = kind == Automatic::Departed;
             AutomaticFacts {
-                subtype,
+                subtype: if departed { Automatic::Vacation } else { kind },
+                departed,
                 return_date: absence.return_date.map(|d| d.to_string()),
                 stand_in: absence.stand_in.map(|s| s.to_string()),
             }

@@ -7,15 +7,17 @@
 
 use std::cmp::max;
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate, Weekday};
 
 use super::parse::{self, Place, Token, Written};
-use super::words::{self, SpanCue, Word};
+use super::words::{self, PlaceCue, SpanCue, Word};
 use super::zone::Zone;
 use crate::nature::lexicon::{Cue, Hit};
 
 /// Tokens between a cue and its date.
 const REACH: usize = 7;
+/// A return further ahead is not believed: a year that was mistaken, or a date of another thing.
+const MAX_DAYS: i64 = 180;
 
 /// How `5/12` is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl Order {
             let Some(Token::Number(second, b)) = tokens.get(at + 2) else {
                 continue;
             };
-            if *a > 2 || *b > 2 || (*first, *second) == (24, 7) {
+            if *a > 2 || *b > 2 || parse::is_round_the_clock(&tokens, at) {
                 continue;
             }
             match (first, second) {
@@ -74,6 +76,14 @@ fn language(hits: &[Hit]) -> &'static str {
     most.map_or("", |(language, _)| language)
 }
 
+/// A day of return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Return {
+    pub(super) day: NaiveDate,
+    /// The text says that the person is back on it, and not only until when he is away.
+    pub(super) is_back: bool,
+}
+
 /// What a date is in its sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -94,8 +104,8 @@ pub(super) fn return_date(
     folded: &str,
     hits: &[Hit],
     order: Order,
-    today: NaiveDate,
-) -> Option<NaiveDate> {
+    today: Option<NaiveDate>,
+) -> Option<Return> {
     let (tokens, at) = parse::with_places(folded);
     // A date without a cue counts in a sentence that says an absence.
     let absent = |place: &Place| {
@@ -118,14 +128,16 @@ pub(super) fn return_date(
         let weekday = previous.filter(|p| joins(&tokens, p, place));
         let role = role(&tokens, place, previous, &places);
         let Some(role) = role else { continue };
-        let Some(day) = resolve(place.written, role, order, today) else {
+        let day = resolve(place.written, role, order, today);
+        // What lies too far ahead must not hide a nearer date.
+        let Some(day) = day.filter(|d| is_believed(*d, today)) else {
             continue;
         };
-        // `Monday, 6 May`, which is a Tuesday: one of the two is wrong.
+        // `Monday, 6 May`, which is a Tuesday: one of the two is wrong, and the date says nothing.
         if let Some(Written::Weekday(named)) = weekday.map(|w| w.written)
             && day.weekday().num_days_from_monday() != named
         {
-            return None;
+            continue;
         }
         match role {
             Role::Back => back = max(back, Some(day)),
@@ -136,7 +148,8 @@ pub(super) fn return_date(
             Role::From => {}
         }
         // `12 - 15 May`, `July 10-31`: the end of a span that names its month once.
-        if let Some(end) = span_end(&tokens, place, today, order) {
+        if let Some(end) = span_end(&tokens, place, today, order).filter(|e| is_believed(*e, today))
+        {
             until = max(until, end.checked_add_days(Days::new(1)));
         }
     }
@@ -144,8 +157,16 @@ pub(super) fn return_date(
         [day] if until.is_none() => day.checked_add_days(Days::new(1)),
         _ => None,
     };
-    let future = |day: &NaiveDate| *day > today;
-    back.filter(future).or(until.filter(future)).or(single)
+    let future = |day: &NaiveDate| today.is_none_or(|today| *day > today);
+    let back = back.filter(future);
+    let day = back.or(until.filter(future)).or(single.filter(future))?;
+    let is_back = back.is_some();
+    Some(Return { day, is_back })
+}
+
+/// Not so far from today that the year must be mistaken, or that the date is of another thing.
+fn is_believed(day: NaiveDate, today: Option<NaiveDate>) -> bool {
+    today.is_none_or(|today| (day - today).num_days() <= MAX_DAYS)
 }
 
 /// Only fillers between a weekday and its date.
@@ -181,8 +202,13 @@ fn role(
     }
     let weak = matches!(
         place.written,
-        Written::Weekday(_) | Written::DayOfMonth(_) | Written::Tomorrow | Written::NextWeek
+        Written::Weekday(_)
+            | Written::DayOfMonth(_)
+            | Written::WeekNumber(_)
+            | Written::Tomorrow
+            | Written::NextWeek
     );
+    let present = is_present(left) || is_present(right);
     let after = after_cue(right);
     match after.or_else(|| cue_before(tokens, place, previous, start)) {
         Some(Word::Until) => {
@@ -200,7 +226,8 @@ fn role(
         Some(Word::From) => {
             // `from 12 May on I am back`, and not `from 12 to 15 May ... back on the 16th`.
             let later = places.iter().any(|p| p.start >= place.end && p.start < end);
-            let back = has(left, Word::Back) || has(right, Word::Back);
+            let back = has(left, Word::Back) || has(right, Word::Back) || present;
+            let back = back || says_back_after(right);
             return Some(if back && !later {
                 Role::Back
             } else {
@@ -215,7 +242,9 @@ fn role(
         let dated = has(left, Word::Back) && near_back(left);
         return dated.then_some(Role::Back);
     }
-    if has(left, Word::Back) || has(right, Word::Back) && !later_date(places, place, end) {
+    let said_later = has(right, Word::Back) || says_back_after(right) || is_present(right);
+    let back = has(left, Word::Back) || is_present(left);
+    if back || said_later && !later_date(places, place, end) {
         return Some(Role::Back);
     }
     (!weak).then_some(Role::Alone)
@@ -243,6 +272,42 @@ fn span_cue(left: &[Token<'_>]) -> Option<SpanCue> {
     None
 }
 
+/// "In the office", without a word that denies it: the person is there.
+fn is_present(side: &[Token<'_>]) -> bool {
+    let text = |t: &Token<'_>| match t {
+        Token::Word(w) => words::place(w),
+        _ => None,
+    };
+    let denied = side
+        .iter()
+        .any(|t| text(t) == Some(PlaceCue::Absent) || word(t) == Some(Word::Not));
+    let mut inside = false;
+    for token in side {
+        match text(token) {
+            Some(PlaceCue::In) => inside = true,
+            Some(PlaceCue::Work) if inside => return !denied,
+            _ if word(token) == Some(Word::Filler) => {}
+            _ => inside = false,
+        }
+    }
+    false
+}
+
+/// Chinese, Japanese and Korean set the return behind its date: `7月13日より出社`.
+fn says_back_after(right: &[Token<'_>]) -> bool {
+    let written: String = right
+        .iter()
+        .map_while(|t| match t {
+            Token::Word(w) => Some(*w),
+            Token::Sign(_) => Some(""),
+            _ => None,
+        })
+        .collect();
+    words::BACK_WITHOUT_BLANKS
+        .iter()
+        .any(|w| written.contains(w))
+}
+
 fn later_date(places: &[Place], place: &Place, end: usize) -> bool {
     places.iter().any(|p| p.start >= place.end && p.start < end)
 }
@@ -253,11 +318,17 @@ fn near_back(left: &[Token<'_>]) -> bool {
         .rev()
         .take(REACH)
         .find_map(|t| match word(t) {
-            Some(Word::Filler) => None,
+            // `to the office on the 20th`, `ins Büro am 20.`
+            Some(Word::Filler | Word::To) => None,
             Some(Word::Back) => Some(true),
+            _ if is_place(t) => None,
             _ => Some(false),
         })
         .unwrap_or(false)
+}
+
+fn is_place(token: &Token<'_>) -> bool {
+    matches!(token, Token::Word(w) if matches!(words::place(w), Some(PlaceCue::In | PlaceCue::Work)))
 }
 
 fn word(token: &Token<'_>) -> Option<Word> {
@@ -305,6 +376,8 @@ fn cue_before(
                 Some(cue @ (Word::Until | Word::From | Word::Before | Word::Back)) => {
                     return Some(cue);
                 }
+                // `I will reply on 20 July`
+                None if words::replies(w) => return Some(Word::Back),
                 _ => return None,
             },
             _ => return None,
@@ -329,6 +402,9 @@ fn after_cue(right: &[Token<'_>]) -> Option<Word> {
             Some(Word::Until)
         }
         ("kadar" | "asti" | "saakka" | "ig", _) => Some(Word::Until),
+        ("tol" | "atol" | "etol" | "jetol" | "alkaen" | "lahtien" | "itibaren", _) => {
+            Some(Word::From)
+        }
         ("よ", "り") | ("か", "ら") | ("부", "터") | ("起", _) | ("以", "降") => {
             Some(Word::From)
         }
@@ -356,7 +432,7 @@ fn sentence_end(tokens: &[Token<'_>], at: usize) -> usize {
 fn span_end(
     tokens: &[Token<'_>],
     place: &Place,
-    today: NaiveDate,
+    today: Option<NaiveDate>,
     order: Order,
 ) -> Option<NaiveDate> {
     let Written::Day { month, year, .. } = place.written else {
@@ -384,46 +460,77 @@ fn span_end(
     resolve(written, Role::Until, order, today)
 }
 
-fn resolve(written: Written, role: Role, order: Order, today: NaiveDate) -> Option<NaiveDate> {
-    // Until today: back tomorrow.
-    let past = |day: NaiveDate| match role {
-        Role::Until | Role::Alone => day < today,
-        _ => day <= today,
-    };
+/// The day that is meant. Without `today`, which is when the notice was received, only what carries
+/// its year can be told.
+fn resolve(
+    written: Written,
+    role: Role,
+    order: Order,
+    today: Option<NaiveDate>,
+) -> Option<NaiveDate> {
     match written {
-        Written::Day { day, month, year } => dated(day, month, year, today, past),
+        Written::Day { day, month, year } => dated(day, month, year, role, today),
         Written::Either {
             first,
             second,
             year,
         } => match order {
-            Order::DayFirst => dated(first, second, year, today, past),
-            Order::MonthFirst => dated(second, first, year, today, past),
+            Order::DayFirst => dated(first, second, year, role, today),
+            Order::MonthFirst => dated(second, first, year, role, today),
             Order::Unknown => None,
         },
+        Written::Month { month, year } => {
+            // "Until March": whether March is the last month away or the first back is not said.
+            (role == Role::Back)
+                .then(|| NaiveDate::from_ymd_opt(year, month, 1))
+                .flatten()
+        }
+        other => ahead(other, role, today?),
+    }
+}
+
+/// What is counted from today.
+fn ahead(written: Written, role: Role, today: NaiveDate) -> Option<NaiveDate> {
+    let now = today.weekday().num_days_from_monday();
+    let days = |days: u32| today.checked_add_days(Days::new(u64::from(days)));
+    match written {
         Written::DayOfMonth(day) => {
-            let this = today.with_day(day).filter(|d| !past(*d));
+            let this = today.with_day(day).filter(|d| !is_past(*d, role, today));
             this.or_else(|| {
                 let next = today.checked_add_months(chrono::Months::new(1))?;
                 next.with_day(1)?.with_day(day)
             })
         }
-        Written::Weekday(weekday) => {
-            let now = today.weekday().num_days_from_monday();
-            let ahead = (weekday + 7 - now) % 7;
-            let ahead = if ahead == 0 && role != Role::Until {
-                7
-            } else {
-                ahead
-            };
-            today.checked_add_days(Days::new(u64::from(ahead)))
+        Written::Weekday(weekday) => match (weekday + 7 - now) % 7 {
+            0 if role != Role::Until => days(7),
+            ahead => days(ahead),
+        },
+        Written::WeekNumber(week) => {
+            let of = |year: i32| NaiveDate::from_isoywd_opt(year, week, Weekday::Mon);
+            let year = today.iso_week().year();
+            let monday = of(year)
+                .filter(|d| *d + Days::new(6) >= today)
+                .or_else(|| of(year + 1))?;
+            // Away up to its end; without a word of return a week is no certain day.
+            match role {
+                Role::Until => monday.checked_add_days(Days::new(6)),
+                _ => Some(monday),
+            }
         }
-        Written::Ahead(days) => today.checked_add_days(Days::new(u64::from(days))),
-        Written::Tomorrow => today.checked_add_days(Days::new(1)),
-        Written::NextWeek => {
-            let now = u64::from(today.weekday().num_days_from_monday());
-            today.checked_add_days(Days::new(7 - now))
-        }
+        Written::Ahead(count) => days(count),
+        Written::Tomorrow => days(1),
+        Written::NextWeek => days(7 - now),
+        Written::Day { .. } | Written::Either { .. } | Written::Month { .. } => None,
+    }
+}
+
+/// Until today: back tomorrow.
+fn is_past(day: NaiveDate, role: Role, today: NaiveDate) -> bool {
+    match role {
+        Role::Until | Role::Alone => day < today,
+        // The first day away has often come when the notice is sent.
+        Role::From => false,
+        _ => day <= today,
     }
 }
 
@@ -432,13 +539,14 @@ fn dated(
     day: u32,
     month: u32,
     year: Option<i32>,
-    today: NaiveDate,
-    past: impl Fn(NaiveDate) -> bool,
+    role: Role,
+    today: Option<NaiveDate>,
 ) -> Option<NaiveDate> {
     if let Some(year) = year {
         return NaiveDate::from_ymd_opt(year, month, day);
     }
+    let today = today?;
     let this = NaiveDate::from_ymd_opt(today.year(), month, day);
-    this.filter(|d| !past(*d))
+    this.filter(|d| !is_past(*d, role, today))
         .or_else(|| NaiveDate::from_ymd_opt(today.year() + 1, month, day))
 }

@@ -8,7 +8,7 @@ mod zone;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Serialize, Serializer};
 
 use super::fold::fold;
@@ -21,8 +21,6 @@ pub use stand_in::StandIn;
 const MAX_TEXT_BYTES: usize = 4000;
 /// Without a date that is certain.
 const NO_DATE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// A return further ahead is not believed: a year that was mistaken, or a date of another thing.
-const MAX_DAYS: u64 = 180;
 
 /// What a vacation notice says of the time and of the stand-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,34 +47,77 @@ fn iso<S: Serializer>(day: &Option<NaiveDate>, s: S) -> Result<S::Ok, S::Error> 
 /// `country` (ISO 3166 code or calling code; empty when not known: then UTC).
 #[must_use]
 pub fn absence(subject: &str, text: &str, received: UtcMs, country: &str) -> Absence {
-    let zone = zone::of(country);
-    let today = zone.day_of(received);
-    let return_date = today.and_then(|today| return_date(subject, text, today, &zone));
-    let until = return_date
-        .and_then(|day| zone.start_of(day))
-        .unwrap_or_else(|| received.plus(NO_DATE));
-    Absence {
-        return_date,
-        until,
-        stand_in: stand_in::of(text),
+    Notice {
+        subject,
+        text,
+        received: Some(received),
+        country,
+        own: Vec::new(),
+    }
+    .read()
+}
+
+/// A vacation notice, to be read.
+#[derive(Clone, Debug)]
+pub struct Notice<'n> {
+    /// Its subject.
+    pub subject: &'n str,
+    /// What was newly written in it.
+    pub text: &'n str,
+    /// When it was received; where that is not known, only dates with a year count.
+    pub received: Option<UtcMs>,
+    /// Of the person: ISO 3166 code or calling code; empty when not known, then UTC.
+    pub country: &'n str,
+    /// The addresses of the absent person, who is no stand-in.
+    pub own: Vec<&'n str>,
+}
+
+impl Notice<'_> {
+    /// What it says.
+    #[must_use]
+    pub fn read(&self) -> Absence {
+        let zone = zone::of(self.country);
+        let today = self.received.and_then(|at| zone.day_of(at));
+        let return_date = self.day(today, &zone).map(|r| r.day);
+        let until = return_date
+            .and_then(|day| zone.start_of(day))
+            .unwrap_or_else(|| self.received.unwrap_or_default().plus(NO_DATE));
+        Absence {
+            return_date,
+            until,
+            stand_in: stand_in::of(self.text, &self.own),
+        }
+    }
+
+    /// Whether it names a day of return; `Some(false)`: only how long the absence lasts.
+    pub(super) fn says_back(&self) -> Option<bool> {
+        let zone = zone::of(self.country);
+        let today = self.received.and_then(|at| zone.day_of(at));
+        self.day(today, &zone).map(|r| r.is_back)
+    }
+
+    fn day(&self, today: Option<NaiveDate>, zone: &zone::Zone) -> Option<dates::Return> {
+        let of = |text: &str| {
+            let folded = plain(&fold(&text.replace('〜', "-"), MAX_TEXT_BYTES));
+            let hits = lexicon::in_reply(&folded);
+            let order = dates::Order::of(&folded, &hits, zone);
+            dates::return_date(&folded, &hits, order, today)
+        };
+        // The text says it in full; the subject may say it alone: `Away until 5 May`. Back on a
+        // day is more than away until one.
+        let found = [of(self.text), of(self.subject)];
+        let mut back = found.iter().flatten().filter(|r| r.is_back);
+        let mut any = found.iter().flatten();
+        back.next().or_else(|| any.next()).copied()
     }
 }
 
-fn return_date(
-    subject: &str,
-    text: &str,
-    today: NaiveDate,
-    zone: &zone::Zone,
-) -> Option<NaiveDate> {
-    let last = today.checked_add_days(Days::new(MAX_DAYS))?;
-    let fits = |day: &NaiveDate| *day > today && *day <= last;
-    // The text says it in full; the subject may say it alone: `Away until 5 May`.
-    [text, subject].iter().find_map(|text| {
-        let folded = fold(text, MAX_TEXT_BYTES);
-        let hits = lexicon::in_reply(&folded);
-        let order = dates::Order::of(&folded, &hits, zone);
-        dates::return_date(&folded, &hits, order, today).filter(fits)
-    })
+/// Spellings that are two words and mean one, or the other way round.
+fn plain(folded: &str) -> String {
+    folded
+        .replace("re open", "reopen")
+        .replace("back to you", "answer you")
+        .replace('~', "-")
 }
 
 impl zone::Zone {

@@ -34,6 +34,10 @@ pub(super) enum Written {
     DayOfMonth(u32),
     /// `Monday`: 0.
     Weekday(u32),
+    /// `KW 33`.
+    WeekNumber(u32),
+    /// `March 2027`: its first day, or its last.
+    Month { month: u32, year: i32 },
     /// `tomorrow`.
     Tomorrow,
     /// `next week`.
@@ -176,8 +180,11 @@ fn date_at(tokens: &[Token<'_>], at: usize) -> Option<(Written, usize)> {
         {
             span_of_time(tokens, at, words::count(word)?)
         }
+        Token::Word(_) if week_number(tokens, at).is_some() => week_number(tokens, at),
         Token::Word(_) => match word_at(tokens, at)? {
-            Word::Month(month) => month_first(tokens, at, month),
+            Word::Month(month) => {
+                month_first(tokens, at, month).or_else(|| month_and_year(tokens, at, month))
+            }
             Word::Weekday(day) => Some((Written::Weekday(day), at + 1)),
             Word::Tomorrow => Some((Written::Tomorrow, at + 1)),
             Word::Next if word_at(tokens, at + 1) == Some(Word::Week) => {
@@ -231,6 +238,15 @@ fn year_first(
     }
     if let Some(found) = cjk(tokens, at, value, digits, None) {
         return Some(found);
+    }
+    // `2026. július 20`, `2026 m. liepos 20`
+    let stop = usize::from(matches!(sign_at(tokens, at + 1), Some('.' | ',')));
+    if digits == 4
+        && let Some(Word::Month(month)) = word_at(tokens, at + 1 + stop)
+    {
+        let (day, d) = number_at(tokens, at + 2 + stop)?;
+        let year = year(value, 4);
+        return is_day(day, d).then_some((Written::Day { day, month, year }, at + 3 + stop));
     }
     let sign = sign_at(tokens, at + 1).filter(|s| matches!(s, '-' | '/' | '.'))?;
     if digits != 4 || sign_at(tokens, at + 3) != Some(sign) {
@@ -327,6 +343,17 @@ fn month_first(tokens: &[Token<'_>], at: usize, month: u32) -> Option<(Written, 
     Some((Written::Day { day, month, year }, end))
 }
 
+/// `March 2027`, without a day.
+fn month_and_year(tokens: &[Token<'_>], at: usize, month: u32) -> Option<(Written, usize)> {
+    let of = matches!(text_at(tokens, at + 1), "de" | "del" | "of");
+    let next = at + 1 + usize::from(of);
+    let (value, 4) = number_at(tokens, next)? else {
+        return None;
+    };
+    let year = year(value, 4)?;
+    Some((Written::Month { month, year }, next + 1))
+}
+
 /// A year behind a date: `2025`, `, 2025`, `de 2025`.
 fn year_after(tokens: &[Token<'_>], at: usize) -> (Option<i32>, usize) {
     let mut next = at;
@@ -355,8 +382,7 @@ fn in_numbers(
 ) -> Option<(Written, usize)> {
     let sign = sign_at(tokens, at + 1)?;
     let (second, second_digits) = number_at(tokens, at + 2)?;
-    // `24/7`
-    if (first, second) == (24, 7) || digits > 2 || second_digits > 2 {
+    if is_round_the_clock(tokens, at) || digits > 2 || second_digits > 2 {
         return None;
     }
     let third = (sign_at(tokens, at + 3) == Some(sign))
@@ -419,6 +445,58 @@ fn in_numbers(
         }
         _ => None,
     }
+}
+
+/// `24/7`: round the clock, and no 24 July. As a date it has a year, a leading zero, or a cue before
+/// it: `until 24/7`.
+pub(super) fn is_round_the_clock(tokens: &[Token<'_>], at: usize) -> bool {
+    let slash = sign_at(tokens, at + 1) == Some('/') && sign_at(tokens, at + 3) != Some('/');
+    if number_at(tokens, at) != Some((24, 2)) || number_at(tokens, at + 2) != Some((7, 1)) {
+        return false;
+    }
+    let before = tokens.get(..at).unwrap_or_default().iter().rev();
+    let mut cues = before.map_while(|t| match t {
+        Token::Word(w) => words::of(w),
+        _ => None,
+    });
+    let nearest = cues.next();
+    let cue = match nearest {
+        Some(Word::Filler) => cues.find(|w| *w != Word::Filler),
+        other => other,
+    };
+    // `back on 24/7`, but `available 24/7`.
+    let dated = match cue {
+        Some(Word::Until | Word::From | Word::Before | Word::Weekday(_)) => true,
+        Some(Word::Back) => nearest == Some(Word::Filler),
+        _ => false,
+    };
+    slash && !dated
+}
+
+/// `KW 33`, `week 33`, `vecka 33`: the week of a calendar (ISO 8601).
+fn week_number(tokens: &[Token<'_>], at: usize) -> Option<(Written, usize)> {
+    let named = matches!(
+        text_at(tokens, at),
+        "kw" | "kalenderwoche"
+            | "week"
+            | "wk"
+            | "vecka"
+            | "v"
+            | "uge"
+            | "uke"
+            | "semaine"
+            | "viikko"
+    );
+    let dot = usize::from(sign_at(tokens, at + 1) == Some('.'));
+    let (week, digits) = number_at(tokens, at + 1 + dot)?;
+    let end = at + 2 + dot;
+    let alone = match sign_at(tokens, end) {
+        Some('.') => number_at(tokens, end + 1).is_none(),
+        Some(':' | '/' | '%') => false,
+        _ => true,
+    };
+    (named && digits <= 2 && (1..=53).contains(&week) && alone)
+        .then_some((Written::WeekNumber(week), end))
 }
 
 /// `the 3rd`, `3.`, and a bare number, which counts only right behind a cue.

@@ -123,6 +123,82 @@ const DAYS: &str = "day days tag tage tagen jour jours dia dias giorno giorni da
 const WEEKS: &str = "week weeks woche wochen semaine semaines semana semanas settimana settimane weken vecka veckor uge uger uke uker tydzien tygodnie tyden tydny неделю недели недель";
 const MONTH_UNITS: &str = "month months monat monate monaten mois mes meses mese mesi maand maanden manad manader maned maneder miesiac mesic месяц месяца месяцев";
 
+/// Where a person works, and words around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PlaceCue {
+    /// `in`, `at`, `au`.
+    In,
+    /// `office`, `Büro`, `ufficio`.
+    Work,
+    /// `out`, `fuori`, `absent`.
+    Absent,
+}
+
+/// What a word says of the place of work.
+pub(super) fn place(word: &str) -> Option<PlaceCue> {
+    let is = |list: &str| list.split(' ').any(|w| w == word);
+    match word {
+        _ if is("in im ins at au en no na op pa w v στο") => Some(PlaceCue::In),
+        _ if is(
+            "office work desk buro buero haus hause dienst arbeitsplatz bureau oficina ufficio sede escritorio kantoor kontoret jobb arbete arbejde biurze biura kancelari praci pracy toimistolla γραφείο",
+        ) =>
+        {
+            Some(PlaceCue::Work)
+        }
+        _ if is(
+            "out away absent absence closed unavailable ausser nicht abwesend urlaub geschlossen hors absente conges fermes ferme fuera ausente cerrada fora ausencia fuori assente ferie chiuso chiusi niet afwezig buiten gesloten inte ej borta stangt ikke ferie poza mimo nejsem εκτός",
+        ) =>
+        {
+            Some(PlaceCue::Absent)
+        }
+        _ => None,
+    }
+}
+
+/// `reply`, in the words in which people promise to on a day.
+pub(super) fn replies(word: &str) -> bool {
+    matches!(
+        word,
+        "reply"
+            | "respond"
+            | "answer"
+            | "antworten"
+            | "beantworten"
+            | "repondrai"
+            | "respondere"
+            | "contestare"
+            | "responderei"
+            | "rispondero"
+            | "antwoorden"
+            | "svarar"
+            | "svarer"
+    )
+}
+
+/// A return, in scripts without blanks between words.
+pub(super) const BACK_WITHOUT_BLANKS: &[&str] = &[
+    "出社",
+    "復帰",
+    "出勤",
+    "営業再開",
+    "営業を再開",
+    "通常営業",
+    "通常通り",
+    "業務を再開",
+    "返回",
+    "回来",
+    "回來",
+    "返岗",
+    "返崗",
+    "上班",
+    "复工",
+    "復工",
+    "恢复办公",
+    "복귀",
+    "출근",
+    "돌아",
+];
+
 /// What stands before a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SpanCue {
@@ -145,44 +221,44 @@ pub(super) fn span_cue(word: &str) -> Option<SpanCue> {
 }
 
 const MONTHS: [&str; 12] = [
-    "january jan januar janner jaenner janvier janv enero ene janeiro gennaio gen januari stycznia ledna января січня ocak ianuarie",
-    "february feb februar feber fevrier fevr fev febrero fevereiro febbraio februari lutego unora февраля лютого subat februarie",
-    "march mar marz maerz mrz mars marzo marco maart mrt marts marca brezna марта березня mart marcius martie",
-    "april apr avril avr abril abr aprile kwietnia dubna апреля квітня nisan aprilis aprilie",
-    "may mai mayo maio maggio mei maj maja kvetna мая травня mayis majus",
-    "june jun juni juin junio junho giugno giu czerwca cervna июня червня haziran junius iunie",
-    "july jul juli juillet juil julio julho luglio lug lipca cervence июля липня temmuz julius iulie",
-    "august aug aout agosto ago augustus augusti sierpnia srpna августа серпня agustos augusztus",
-    "september sep sept septembre septiembre setiembre setembro settembre set septembrie wrzesnia zari сентября вересня eylul szeptember",
-    "october oct oktober okt octobre octubre outubro ottobre ott octombrie pazdziernika rijna октября жовтня ekim",
-    "november nov novembre noviembre novembro noiembrie listopada listopadu ноября листопада kasim",
-    "december dec dezember dez decembre diciembre dic dezembro dicembre desember decembrie grudnia prosince декабря грудня aralik",
+    "january jan januar janner jaenner janvier janv enero ene janeiro gennaio gen januari stycznia ledna января січня ocak ianuarie ιανουαρίου ιανουάριο",
+    "february feb februar feber fevrier fevr fev febrero fevereiro febbraio februari lutego unora февраля лютого subat februarie φεβρουαρίου φεβρουάριο",
+    "march mar marz maerz mrz mars marzo marco maart mrt marts marca brezna марта березня mart marcius martie μαρτίου",
+    "april apr avril avr abril abr aprile kwietnia dubna апреля квітня nisan aprilis aprilie απριλίου",
+    "may mai mayo maio maggio mei maj maja kvetna мая травня mayis majus μαΐου",
+    "june jun juni juin junio junho giugno giu czerwca cervna июня червня haziran junius iunie ιουνίου",
+    "july jul juli juillet juil julio julho luglio lug lipca cervence июля липня temmuz julius iulie ιουλίου",
+    "august aug aout agosto ago augustus augusti sierpnia srpna августа серпня agustos augusztus αυγούστου",
+    "september sep sept septembre septiembre setiembre setembro settembre set septembrie wrzesnia zari сентября вересня eylul szeptember σεπτεμβρίου",
+    "october oct oktober okt octobre octubre outubro ottobre ott octombrie pazdziernika rijna октября жовтня ekim οκτωβρίου",
+    "november nov novembre noviembre novembro noiembrie listopada listopadu ноября листопада kasim νοεμβρίου",
+    "december dec dezember dez decembre diciembre dic dezembro dicembre desember decembrie grudnia prosince декабря грудня aralik δεκεμβρίου",
 ];
 
 const WEEKDAYS: [&str; 7] = [
-    "monday montag lundi lunes segunda lunedi maandag mandag poniedzialek poniedzialku pondeli pazartesi luni 月曜 周一 星期一",
-    "tuesday dienstag mardi martes terca martedi dinsdag tisdag tirsdag wtorek wtorku utery utera sali marti 火曜 周二 星期二",
-    "wednesday mittwoch mercredi miercoles quarta mercoledi woensdag onsdag sroda srody srode streda stredy среда среды среду carsamba miercuri",
-    "thursday donnerstag jeudi jueves quinta giovedi donderdag torsdag czwartek czwartku ctvrtek ctvrtka persembe joi",
-    "friday freitag vendredi viernes sexta venerdi vrijdag fredag piatek piatku patek patku cuma vineri",
-    "saturday samstag sonnabend samedi sabado sabato zaterdag lordag sobota soboty sobote суббота субботы cumartesi sambata",
-    "sunday sonntag dimanche domingo domenica zondag sondag niedziela niedzieli nedele воскресенье воскресенья pazar duminica",
+    "monday montag lundi lunes segunda lunedi maandag mandag poniedzialek poniedzialku pondeli pazartesi luni 月曜 周一 星期一 hetfo hetfon δευτέρα",
+    "tuesday dienstag mardi martes terca martedi dinsdag tisdag tirsdag wtorek wtorku utery utera sali marti 火曜 周二 星期二 kedd kedden τρίτη",
+    "wednesday mittwoch mercredi miercoles quarta mercoledi woensdag onsdag sroda srody srode streda stredy среда среды среду carsamba miercuri szerda szerdan τετάρτη",
+    "thursday donnerstag jeudi jueves quinta giovedi donderdag torsdag czwartek czwartku ctvrtek ctvrtka persembe joi csutortok csutortokon πέμπτη",
+    "friday freitag vendredi viernes sexta venerdi vrijdag fredag piatek piatku patek patku cuma vineri pentek penteken παρασκευή",
+    "saturday samstag sonnabend samedi sabado sabato zaterdag lordag sobota soboty sobote суббота субботы cumartesi sambata szombat szombaton σάββατο",
+    "sunday sonntag dimanche domingo domenica zondag sondag niedziela niedzieli nedele воскресенье воскресенья pazar duminica vasarnap κυριακή",
 ];
 
 const OTHERS: &[(Word, &str)] = &[
     (
         Word::Until,
-        "until till untill through thru 'til bis jusque hasta ate fino sino tot tm tom til asti pana до по t",
+        "until till untill through thru 'til bis jusque hasta ate fino sino tot tm tom til asti pana до по t μέχρι έως ως 至 到",
     ),
     (Word::To, "to au al a aux do"),
-    (Word::And, "and und et y e en och og i и ve"),
+    (Word::And, "and und et y e en och og i и ve και"),
     (
         Word::Between,
-        "between zwischen entre tra fra tussen mellan mellem mellom miedzy mezi между",
+        "between zwischen entre tra fra tussen mellan mellem mellom miedzy mezi между μεταξύ",
     ),
     (
         Word::From,
-        "from since starting beginning as ab vom von seit du depuis partir del desde dal da van vanaf fran od с з kezdve",
+        "from since starting beginning as ab vom von seit du depuis partir del desde dal da van vanaf fran od с з kezdve από 从 從 自 由",
     ),
     (
         Word::Before,
@@ -190,14 +266,14 @@ const OTHERS: &[(Word, &str)] = &[
     ),
     (
         Word::Back,
-        "back return returning returns returned available again reachable resume zuruck wieder ruckkehr rueckkehr erreichbar retour reviens reviendrai \
+        "back regressando retornando regresando volviendo rientrando revenant zuruckkehrend return returning returns returned available again reachable resume reopen reopens reopening zuruck reouverture rouvrons rouvrirons rouvrira rouvre          reapertura reabrimos reabertura riapertura riapriamo riapriremo wiedereroffnung heropening heropenen genoppnar gjenapner genabner          ujra ismet visszajovok elerheto επιστρέψω επιστρέφω επιστροφή επιστρέψουμε ξανά повернусь возвращения powracam zpet disponibles           wieder ruckkehr rueckkehr erreichbar retour reviens reviendrai \
          rentre rentrerai reprendrai reprise nouveau regreso regresare vuelvo volvere vuelta reincorporare reincorporo reincorporacion retorno retornarei \
          volto voltarei regressarei regressar rientro rientrero tornero torno ritorno nuovo nuovamente nuevo nuevamente novamente novo terug weer terugkomst bereikbaar ater tillbaka \
          tilbage tilbake igen igjen palaan takaisin wracam wroce powrot powroce navrat vratim вернется выйду возвращаюсь donus visszaerek revin disponibile disponible disponivel",
     ),
     (
         Word::Not,
-        "not nicht erst ne pas no nao non niet inte ikke ej nie pas не won't can't isn't don't n't nur",
+        "not nicht erst ne pas no nao non niet inte ikke ej nie pas не won't can't isn't don't n't nur δεν μην",
     ),
     (
         Word::Filler,
@@ -205,7 +281,7 @@ const OTHERS: &[(Word, &str)] = &[
          on am dem den der die das le la les el il lo los o os dia di d de het een og med och t m zum zur zu dagen giorno jour \
          mon tue tues wed thu thur thurs fri sat sun mo mi fr sa so lun mer jeu ven sam dim feira godz \
          this diesen dieser early late end close cob eod business \
-         einschliesslichem spatestens voraussichtlich approximately around circa ca about um i na w dniu dnia dne ve число числа г включительно",
+         einschliesslichem spatestens voraussichtlich approximately around circa ca about um i na w dniu dnia dne ve число числа г включительно την τη τις στις το της η 于 於",
     ),
     (
         Word::Tomorrow,

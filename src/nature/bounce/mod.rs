@@ -224,6 +224,8 @@ impl<'m> Report<'m> {
         // the mail that it is about, or the code, or the address.
         let names = || titled && failed > 0 && recipients::names_one(self);
         let shows = daemon || returned || technical && null || names();
+        // A colleague tells so too, in words of his own, with a greeting or a closing.
+        let shows = shows && (daemon || null || automatic || !reads_like_a_letter(own));
         // A person can write about failures under such a subject, and put a report below.
         let by_person = !daemon
             && !null
@@ -330,6 +332,14 @@ impl<'m> Report<'m> {
     fn says_gave_up_outright(&self) -> bool {
         self.cues().iter().filter(|c| **c == Cue::GaveUp).count() > 1 && !self.says(Cue::Delayed)
     }
+}
+
+/// It greets the reader at its beginning, or closes with a person's regards.
+fn reads_like_a_letter(own_words: &str) -> bool {
+    let folded = fold(own_words, MAX_WORDS_BYTES);
+    let hits = lexicon::in_reply(&folded);
+    hits.iter()
+        .any(|h| h.cue == Cue::Close || h.cue == Cue::Greet && h.start == 0)
 }
 
 /// A question of the person who sends a report on.

@@ -53,6 +53,10 @@ cues! {
     Urgent = "stand-in",
     /// How to reach the writer.
     Myself = "own-contact",
+    /// What a person promises the reader, or does for him.
+    Promise = "promise",
+    /// A mailbox that nobody reads.
+    Unread = "unread",
     /// When the mail will be read or answered.
     Limited = "later",
     /// Greeting.
