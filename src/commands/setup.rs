@@ -42,16 +42,19 @@ async fn talk(args: &SetupArgs, config: Option<&Path>, desk: &mut Desk) -> anyho
     let is_root = rustix::process::geteuid().is_root();
     let place = Place::of(args, config, is_root)?;
     let (old, file) = place.read()?;
-    let before = Before {
+    let mut before = Before {
         accounts: file.accounts(),
         sales_email: file.sales_email(),
+        has_alert_way: file.has_alert_way(),
     };
     if desk.answers() {
         say("A mailbox for replyd to listen to. Ctrl+C leaves everything as it is.\n")?;
     }
     let mut args = args.clone();
+    let mut alerts = None;
     for try_number in 1.. {
-        let answers = setup::ask(&args, desk, &before, &means()).await?;
+        let mut answers = setup::ask(&args, desk, &before, &means()).await?;
+        answers.alerts = alerts.get_or_insert(answers.alerts).clone();
         if let Some(path) = setup::unreadable(&place, &answers) {
             let path = path.display();
             return Err(Stop::Bad(format!(
@@ -81,6 +84,7 @@ async fn talk(args: &SetupArgs, config: Option<&Path>, desk: &mut Desk) -> anyho
                     return Ok(worst.fold(Exit::Done, Exit::worse));
                 }
                 remember(&mut args, &answers);
+                (args.alert_webhook_file, before.has_alert_way) = (None, true);
             }
         }
     }

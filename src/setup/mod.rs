@@ -39,7 +39,7 @@ pub use issuer::Issuer;
 pub use layout::{PROGRAM, SETTINGS, SHIPPED, STATE, Shipped, USER};
 pub use plan::{Content, Plan, State, Step, Whose};
 pub use presets::{PRESETS, Preset, Server};
-pub use questions::{Answers, Before, SignIn, Stop, ask};
+pub use questions::{AlertWays, Answers, Before, SignIn, Stop, ask};
 pub use settings_file::{Entry, Known, SecretLines, SettingsFile};
 pub use trial::{Trouble, try_both};
 
@@ -194,6 +194,7 @@ pub fn draft(
         ca_file: answers.ca_file.as_ref().map(|p| p.display().to_string()),
         sales_email: answers.sales_email.clone(),
         operators: answers.operators.clone(),
+        alerts: answers.alerts.clone(),
     };
     let text = file
         .with(&entry)

@@ -3,7 +3,10 @@
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
+use secrecy::ExposeSecret;
+
 use super::presets::Server;
+use super::questions::AlertWays;
 use crate::config::Security;
 
 /// The first lines of a new file.
@@ -35,7 +38,7 @@ const CLIENT_SECRET_KEYS: [&str; 4] = [
 ];
 
 /// Keys whose value is a secret itself.
-const SECRET_VALUES: [&str; 2] = ["password", "client_secret"];
+const SECRET_VALUES: [&str; 3] = ["password", "client_secret", "webhook"];
 
 /// What the file says of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +95,8 @@ pub struct Entry {
     pub sales_email: Option<String>,
     /// The operator; empty: as it is.
     pub operators: Vec<String>,
+    /// Alerts besides mail; none: as it is.
+    pub alerts: AlertWays,
 }
 
 /// Keys of a server's table with the value to write; none: the key goes.
@@ -180,6 +185,13 @@ impl SettingsFile {
         Some(reply.get("sales_email")?.as_str()?.to_owned())
     }
 
+    /// Whether alerts have a way besides mail.
+    #[must_use]
+    pub fn has_alert_way(&self) -> bool {
+        let alerts = self.0.get("alerts").and_then(Item::as_table_like);
+        alerts.is_some_and(|t| t.contains_key("webhook") || t.contains_key("command"))
+    }
+
     /// The text with this account in it.
     ///
     /// # Errors
@@ -247,6 +259,13 @@ impl SettingsFile {
             if !same {
                 reply.insert("operator_addresses", value(list));
             }
+        }
+        if let Some(url) = &entry.alerts.webhook {
+            let alerts = table(self.0.as_table_mut(), "alerts")?;
+            set(alerts, "webhook", url.expose_secret());
+        }
+        if let Some(command) = &entry.alerts.command {
+            set(table(self.0.as_table_mut(), "alerts")?, "command", command);
         }
         let text = self.0.to_string();
         Ok(if is_new {
@@ -443,6 +462,7 @@ mod tests {
             ca_file: None,
             sales_email: Some("team@example.com".into()),
             operators: vec!["admin@example.com".into()],
+            alerts: AlertWays::default(),
         }
     }
 

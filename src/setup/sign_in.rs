@@ -240,7 +240,7 @@ fn without_blanks(secret: SecretString, preset: Option<&'static Preset>) -> Secr
 }
 
 /// A secret from a file, or from the standard input for `-`, without its line end.
-fn secret_from(file: &Path) -> Result<SecretString, Stop> {
+pub(super) fn secret_from(file: &Path) -> Result<SecretString, Stop> {
     let shown = file.display();
     let mut text = String::new();
     let read = |from: &mut dyn Read, text: &mut String| {
