@@ -10,7 +10,8 @@ use crate::cli::{Exit, RootShell, SetupArgs};
 use crate::config::{ConfigError, Credential, Environment};
 use crate::http::HttpClient;
 use crate::setup::{
-    self, Answers, Before, Desk, Dns, Draft, Means, Place, SignIn, Stop, Trouble, try_both,
+    self, Answers, Before, Desk, Dns, Draft, Means, Place, SignIn, Stop, Trouble, reach_both,
+    try_both,
 };
 use crate::tls::TlsRoots;
 
@@ -58,8 +59,9 @@ async fn talk(args: &SetupArgs, config: Option<&Path>, desk: &mut Desk) -> anyho
         if let Some(path) = setup::unreadable(&place, &answers) {
             let path = path.display();
             return Err(Stop::Bad(format!(
-                "{path} cannot be read by the service's user: put it where everybody can, for \
-                 example below /etc/ssl, or make it and the folders above it readable"
+                "{path} cannot be read by the service: its user must have the right to read it and \
+                 the folders above it, and its sandbox hides /home, /root, /run/user, /tmp and \
+                 /var/tmp. Put it below /etc/ssl, for example"
             ))
             .into());
         }
@@ -168,19 +170,17 @@ async fn trial(
         _ => Environment::of_process(),
     };
     let account = setup::as_the_service(place, draft, &answers.account, env)?;
-    if matches!(account.imap.credential, Credential::OAuth(_)) {
-        // Its tokens lie in the service's database: `doctor` tries them.
-        return Ok(Ok(
-            "Not tested: sign in by `replyd auth login` first.\n".to_owned()
-        ));
-    }
     if args.no_test {
         return Ok(Ok("Not tested (--no-test).\n".to_owned()));
     }
     // Both dialogues' states are large.
-    Ok(Box::pin(try_both(&account, answers.preset))
-        .await
-        .map(|lines| lines.iter().fold(String::new(), |out, l| out + l + "\n")))
+    let tried = if matches!(account.imap.credential, Credential::OAuth(_)) {
+        // Its tokens are still to come: `auth login` tries them on both servers.
+        Box::pin(reach_both(&account)).await
+    } else {
+        Box::pin(try_both(&account, answers.preset)).await
+    };
+    Ok(tried.map(|lines| lines.iter().fold(String::new(), |out, l| out + l + "\n")))
 }
 
 fn write(
@@ -218,8 +218,8 @@ fn write(
     Ok(Exit::Done)
 }
 
-/// The three commands that come next.
-fn next_commands(place: &Place, answers: &Answers) -> [String; 3] {
+/// The commands that come next.
+fn next_commands(place: &Place, answers: &Answers) -> Vec<String> {
     let found_by_itself = place.is_system
         || std::path::absolute("replyd.toml").is_ok_and(|here| here == place.settings);
     let replyd = if found_by_itself {
@@ -228,14 +228,21 @@ fn next_commands(place: &Place, answers: &Answers) -> [String; 3] {
         format!("replyd --config {}", place.settings.display())
     };
     let first = if matches!(answers.sign_in, SignIn::OAuth { .. }) {
-        format!("{replyd} auth login {}", answers.account)
+        vec![
+            format!(
+                "{replyd} auth login {}   (--paste: with a browser elsewhere)",
+                answers.account
+            ),
+            format!("{replyd} doctor --send-test"),
+        ]
     } else {
-        format!("{replyd} doctor")
+        vec![format!("{replyd} doctor")]
     };
     let last = match (place.is_system && setup::is_booted(), answers.is_known) {
         (true, false) => "systemctl enable --now replyd.service".to_owned(),
         (true, true) => "systemctl restart replyd.service".to_owned(),
         (false, _) => format!("{replyd} run"),
     };
-    [first, format!("{replyd} leads import leads.csv"), last]
+    let leads = format!("{replyd} leads import leads.csv");
+    first.into_iter().chain([leads, last]).collect()
 }
