@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 
 use anyhow::Context;
 use tokio::sync::OnceCell;
-use tracing::info;
+use tracing::{error, info};
 
 pub use once::{CheckReport, Outcome, problem};
 pub use replay::{Change, Difference, ReplayReport};
@@ -22,6 +22,7 @@ use crate::campaign::pace::Pace;
 use crate::capture::Capture;
 use crate::config::{AccountSettings, Credential, Settings};
 use crate::credential::Vault;
+use crate::fault::Fault;
 use crate::imap::ByteBudget;
 use crate::keys::Keys;
 use crate::listener::{Listener, Progress, Shared};
@@ -135,15 +136,26 @@ impl App {
     }
 
     /// Takes the port of the settings, if they name one; [`App::run`] then answers there. Gives
-    /// the address.
+    /// the address. A default address that is taken keeps no mailbox from being read: it is told,
+    /// and tried again while `run` goes on.
     ///
     /// # Errors
-    /// [`WebError`], with what to do.
+    /// [`WebError`], with what to do: an address that somebody has chosen cannot be had.
     pub async fn listen_web(&self) -> Result<Option<SocketAddr>, WebError> {
         let Some(address) = self.settings.web.listen else {
             return Ok(None);
         };
-        let web = Web::bind(address).await?;
+        let web = match Web::bind(address).await {
+            Err(e) if !self.settings.web.is_chosen => {
+                let fault = Fault::PortInUse.code();
+                error!(
+                    fault,
+                    "{e}. Mailboxes are read all the same, and the address is tried again"
+                );
+                Web::later(address)
+            }
+            bound => bound?,
+        };
         let bound = web.address();
         *self.web.lock().unwrap_or_else(PoisonError::into_inner) = Some(web);
         Ok(Some(bound))

@@ -55,6 +55,13 @@ pub const CLIENT: Policy = Policy {
     full_jitter: false,
 };
 
+/// A port of this machine that another program has: it is taken as soon as that program ends.
+pub const PORT: Policy = Policy {
+    first: Duration::from_secs(2),
+    cap: Duration::from_secs(300),
+    full_jitter: false,
+};
+
 impl Policy {
     /// The longest wait after `n` failures in a row, `n` counted from 0.
     #[must_use]

@@ -260,6 +260,26 @@ async fn an_alert_that_cannot_leave_through_its_account_goes_through_another_onc
 }
 
 #[tokio::test]
+async fn an_alert_about_sending_names_the_remedy_of_what_the_smtp_server_refuses() {
+    for (fault, remedy) in [
+        ("smtp-auth-off", crate::fault::Fault::SmtpAuthOff.remedy()),
+        ("", "mend user and password of SMTP in the settings"),
+    ] {
+        let w = World::new("[alerts]\nwebhook = \"https://127.0.0.1:1/x\"").await;
+        w.sql(&format!(
+            "INSERT INTO meta (key, value) VALUES ('smtp:1',
+                 '{{\"state\":\"needs_sign_in\",\"reason\":\"535 5.7.139\",\"fault\":{fault:?},\"since\":0,\"failures\":1,\"retry_at\":9999999999999}}')"
+        ));
+        w.looked(1, at(11)).await;
+        w.look(11).await;
+        let bodies = w.list("SELECT body FROM outbox WHERE kind = 'alert'");
+        assert!(bodies[0].contains(remedy), "{bodies:?}");
+        let told = w.list("SELECT told FROM alert_notes WHERE way = 'webhook'");
+        assert!(told[0].contains(remedy), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_mail_whose_body_was_handed_over_is_never_sent_by_another_account() {
     let w = World::new("").await;
     w.looked(1, at(200)).await;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::model::{AccountState, AlertEvent, AlertTopic};
 use crate::status::remedy;
 use crate::time::UtcMs;
@@ -39,8 +40,12 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What to do about a state.
+    /// What to do about a state. `fault` is the code of what is behind it, on the server of this
+    /// topic; empty: unknown.
     pub(super) fn remedy_of(topic: AlertTopic, state: AccountState, fault: &str) -> &'static str {
+        if let (AlertTopic::Sending, Ok(known)) = (topic, fault.parse::<Fault>()) {
+            return known.remedy();
+        }
         match (topic, state) {
             (AlertTopic::Sending, AccountState::NeedsSignIn) => {
                 "mend user and password of SMTP in the settings, then restart replyd"

@@ -144,6 +144,11 @@ impl Inner {
         now: UtcMs,
         done: &mut Done,
     ) -> Result<(), AlertError> {
+        let pause = || view.pauses.iter().find(|p| p.account_id == row.id);
+        let fault = match topic {
+            AlertTopic::Hearing => row.state_fault.as_str(),
+            AlertTopic::Sending => pause().map_or("", |p| p.fault.as_str()),
+        };
         let facts = |alert, event, state, reason: &str, since| Facts {
             alert,
             event,
@@ -151,7 +156,7 @@ impl Inner {
             account: account.name.clone(),
             state,
             reason: reason.to_owned(),
-            remedy: Facts::remedy_of(topic, state, &row.state_fault).to_owned(),
+            remedy: Facts::remedy_of(topic, state, fault).to_owned(),
             since,
             at: now,
             lasted_s: None,

@@ -108,12 +108,19 @@ pub struct SetupArgs {
     #[arg(long, value_name = "FILE", help_heading = "Servers")]
     pub ca_file: Option<PathBuf>,
 
-    /// Address of the sales team, which is told of replies [default: the mailbox itself]
+    /// Address of the sales team, which is told of replies
     #[arg(long, value_name = "ADDRESS", help_heading = "People")]
     pub sales_email: Option<String>,
-    /// Address of the operator, who is told of outages; may be given again
+    /// Address of the operator, who is told of outages; may be given again [default: the sales team]
     #[arg(long, value_name = "ADDRESS", help_heading = "People")]
     pub operator: Vec<String>,
+    /// File with the https address to which each alert is posted, which often holds a secret; - is
+    /// the standard input
+    #[arg(long, value_name = "FILE", help_heading = "People")]
+    pub alert_webhook_file: Option<PathBuf>,
+    /// Program (its whole path) that is run for each alert, without a shell
+    #[arg(long, value_name = "COMMAND", help_heading = "People")]
+    pub alert_command: Option<String>,
 
     /// Show what would be written, without secrets, and write nothing
     #[arg(long)]

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::cli::{Exit, LoginArgs};
 use crate::config::{AccountSettings, Credential, OAuthSettings, Provider};
 use crate::credential::SignIn;
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::http::HttpClient;
 use crate::imap::{self, ByteBudget, ImapError};
 use crate::oauth::causes;
@@ -20,9 +20,13 @@ use crate::oauth::client::{Refusal, TokenServer, Tokens};
 use crate::oauth::consent::{Code, Consent, NoCode};
 use crate::oauth::device::{self, DeviceError};
 use crate::oauth::loopback::{Arrived, Loopback};
+use crate::reach::Reach;
+use crate::smtp::Explorer;
 
 /// How long a person may take in the browser.
 const CONSENT: Duration = Duration::from_secs(15 * 60);
+/// The whole dialogue with the sending server.
+const SENDING: Duration = Duration::from_secs(60);
 /// A pasted address is a few hundred characters.
 const MAX_PASTED: usize = 16 * 1024;
 /// All that is read of the terminal.
@@ -50,6 +54,9 @@ impl From<Refusal> for Stop {
                 "The provider refuses the code ({}): try again, it is good for some minutes and once",
                 refusal.text()
             )),
+            Refusal::Told { .. } if refusal.text().contains("AADSTS65001") => {
+                Self::person(Fault::OauthScopeMissing.sentence("", causes::client(&refusal)))
+            }
             Refusal::Told { .. } => {
                 Self::person(Fault::OauthClientRefused.sentence("", causes::client(&refusal)))
             }
@@ -123,15 +130,20 @@ async fn try_login(app: &App, args: &LoginArgs) -> anyhow::Result<Result<(), Sto
         return Ok(Err(Stop::person(no_refresh_token(settings))));
     }
     say(&whose(settings, account, &tokens))?;
+    if let Some(missing) = no_mail(settings, &tokens) {
+        let why = Fault::OauthScopeMissing.sentence("", format!("not granted: {missing}"));
+        return Ok(Err(Stop::person(format!("{why} Nothing was stored"))));
+    }
     if let Err(stop) = tried(app, account, args, &tokens).await? {
         return Ok(Err(stop));
     }
+    let sending = tried_sending(app, account, args, &tokens).await?;
     renewer
         .keep_login(&account.name, settings, &tokens)
         .await
         .context("Store the tokens")?;
     say("The tokens are stored, encrypted. A running replyd takes them within a second.\n")?;
-    Ok(Ok(()))
+    Ok(sending)
 }
 
 fn provider_name(settings: &OAuthSettings) -> String {
@@ -192,6 +204,34 @@ fn whose(settings: &OAuthSettings, account: &AccountSettings, tokens: &Tokens) -
         ));
     }
     text
+}
+
+/// The mail permission that was not granted, where the provider's names for them are known: for
+/// others a scope may come back under another name, and the server's answer decides.
+fn no_mail(settings: &OAuthSettings, tokens: &Tokens) -> Option<String> {
+    if settings.provider == Provider::Custom {
+        return None;
+    }
+    // Microsoft names one permission under several hosts.
+    let last = |scope: &str| {
+        let name = scope.trim_end_matches('/').rsplit('/').next();
+        name.unwrap_or_default().to_lowercase()
+    };
+    let granted: Vec<String> = tokens
+        .scope
+        .as_ref()?
+        .split_whitespace()
+        .map(last)
+        .collect();
+    let is_mail = |scope: &&String| {
+        ["imap.accessasuser.all", "smtp.send", "mail.google.com"].contains(&last(scope).as_str())
+    };
+    let missing = settings.scopes.iter().filter(is_mail);
+    let missing: Vec<&str> = missing
+        .filter(|scope| !granted.contains(&last(scope)))
+        .map(String::as_str)
+        .collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 /// A person's consent, in the way that was asked for or that the provider offers.
@@ -433,9 +473,115 @@ async fn tried(
     }
 }
 
+/// Tries the access token on the SMTP server, and whether it takes mail from the account. A
+/// refusal does not undo the sign-in, with which mail can be read: it is told, with its remedy.
+async fn tried_sending(
+    app: &App,
+    account: &AccountSettings,
+    args: &LoginArgs,
+    tokens: &Tokens,
+) -> anyhow::Result<Result<(), Stop>> {
+    let smtp = &account.smtp;
+    let (Some(user), Some(Credential::OAuth(_))) = (&smtp.user, &smtp.credential) else {
+        return Ok(Ok(()));
+    };
+    if args.no_test || smtp.console {
+        return Ok(Ok(()));
+    }
+    let server = format!("{}:{}", smtp.host, smtp.port);
+    let mut reach = Reach::default();
+    let mut explorer = match Explorer::connect(smtp, app.roots(), SENDING, &mut reach).await {
+        Ok(explorer) => explorer,
+        Err(e) => {
+            say(&format!(
+                "The token could not be tried for sending, because {server} could not be used: {}\n",
+                e.text
+            ))?;
+            return Ok(Ok(()));
+        }
+    };
+    let sign_in = SignIn::token(user, tokens.access.as_str());
+    let mut tried = explorer.sign_in(&sign_in).await;
+    if tried.is_ok() {
+        let (from, to) = (&smtp.envelope_from, &account.address);
+        tried = explorer.try_envelope(from, to).await;
+    }
+    explorer.quit().await;
+    match tried {
+        Ok(()) => {
+            say(&format!(
+                "{server} takes the token for {user}, and mail from {}.\n",
+                smtp.envelope_from
+            ))?;
+            Ok(Ok(()))
+        }
+        Err(e) => {
+            let fault = fault::of_smtp(e.why, e.code, &e.text);
+            let what = fault.sentence(&format!("Mails cannot be sent by {server}"), &e.text);
+            Ok(Err(Stop(fault.doctor_exit(), what)))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sign_in_without_the_permission_for_mail_is_noticed_where_names_are_known() {
+        let granted = |scope: Option<&str>| Tokens {
+            access: "a".to_owned().into(),
+            refresh: None,
+            life: Duration::from_secs(1),
+            address: None,
+            scope: scope.map(str::to_owned),
+        };
+        let toml = |provider: &str| {
+            format!(
+                "[[accounts]]\nname = \"a\"\naddress = \"a@example.com\"\n\
+                 [accounts.oauth]\nprovider = {provider:?}\nclient_id = \"x\"\n\
+                 [accounts.imap]\nhost = \"i.example.com\"\n[accounts.smtp]\nhost = \"s.example.com\"\n"
+            )
+        };
+        let of = |provider: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("replyd.toml");
+            std::fs::write(&file, toml(provider)).unwrap();
+            let flags = crate::config::Flags {
+                config: Some(file),
+                ..Default::default()
+            };
+            let env = crate::config::Environment {
+                home: Some(dir.path().to_owned()),
+                ..Default::default()
+            };
+            let sources = crate::config::Sources { env, flags };
+            let loaded =
+                crate::config::Settings::load(&sources, crate::config::Need::Mail).unwrap();
+            match &loaded.settings.accounts[0].imap.credential {
+                Credential::OAuth(settings) => settings.as_ref().clone(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let google = of("google");
+        assert_eq!(no_mail(&google, &granted(None)), None, "nothing was said");
+        assert_eq!(
+            no_mail(&google, &granted(Some("openid https://mail.google.com/"))),
+            None
+        );
+        let missing = no_mail(&google, &granted(Some("openid email"))).unwrap();
+        assert_eq!(missing, "https://mail.google.com/");
+        let microsoft = of("microsoft");
+        let elsewhere = "https://outlook.office.com/IMAP.AccessAsUser.All \
+                         https://outlook.office365.com/SMTP.Send";
+        assert_eq!(no_mail(&microsoft, &granted(Some(elsewhere))), None);
+        let read = "https://outlook.office.com/IMAP.AccessAsUser.All";
+        assert!(
+            no_mail(&microsoft, &granted(Some(read)))
+                .unwrap()
+                .contains("SMTP.Send")
+        );
+    }
 
     #[test]
     fn the_port_goes_behind_the_host() {

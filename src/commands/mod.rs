@@ -201,7 +201,8 @@ fn cannot_start(e: &anyhow::Error) -> Exit {
 
 /// Listens until Ctrl+C or SIGTERM; a second signal ends the process at once.
 async fn run(app: App, stop: CancellationToken) -> anyhow::Result<Exit> {
-    // Before anything is read: a port that is taken is an error of the start.
+    // Before anything is read: a port that somebody chose and that is taken is an error of the
+    // start.
     if let Err(e) = app.listen_web().await {
         error!("replyd ends: {e}");
         return Ok(Exit::Failed);

@@ -10,7 +10,8 @@ use crate::cli::{Exit, RootShell, SetupArgs};
 use crate::config::{ConfigError, Credential, Environment};
 use crate::http::HttpClient;
 use crate::setup::{
-    self, Answers, Before, Desk, Dns, Draft, Means, Place, SignIn, Stop, Trouble, try_both,
+    self, Answers, Before, Desk, Dns, Draft, Means, Place, SignIn, Stop, Trouble, reach_both,
+    try_both,
 };
 use crate::tls::TlsRoots;
 
@@ -42,21 +43,25 @@ async fn talk(args: &SetupArgs, config: Option<&Path>, desk: &mut Desk) -> anyho
     let is_root = rustix::process::geteuid().is_root();
     let place = Place::of(args, config, is_root)?;
     let (old, file) = place.read()?;
-    let before = Before {
+    let mut before = Before {
         accounts: file.accounts(),
         sales_email: file.sales_email(),
+        has_alert_way: file.has_alert_way(),
     };
     if desk.answers() {
         say("A mailbox for replyd to listen to. Ctrl+C leaves everything as it is.\n")?;
     }
     let mut args = args.clone();
+    let mut alerts = None;
     for try_number in 1.. {
-        let answers = setup::ask(&args, desk, &before, &means()).await?;
+        let mut answers = setup::ask(&args, desk, &before, &means()).await?;
+        answers.alerts = alerts.get_or_insert(answers.alerts).clone();
         if let Some(path) = setup::unreadable(&place, &answers) {
             let path = path.display();
             return Err(Stop::Bad(format!(
-                "{path} cannot be read by the service's user: put it where everybody can, for \
-                 example below /etc/ssl, or make it and the folders above it readable"
+                "{path} cannot be read by the service: its user must have the right to read it and \
+                 the folders above it, and its sandbox hides /home, /root, /run/user, /tmp and \
+                 /var/tmp. Put it below /etc/ssl, for example"
             ))
             .into());
         }
@@ -81,6 +86,7 @@ async fn talk(args: &SetupArgs, config: Option<&Path>, desk: &mut Desk) -> anyho
                     return Ok(worst.fold(Exit::Done, Exit::worse));
                 }
                 remember(&mut args, &answers);
+                (args.alert_webhook_file, before.has_alert_way) = (None, true);
             }
         }
     }
@@ -164,19 +170,17 @@ async fn trial(
         _ => Environment::of_process(),
     };
     let account = setup::as_the_service(place, draft, &answers.account, env)?;
-    if matches!(account.imap.credential, Credential::OAuth(_)) {
-        // Its tokens lie in the service's database: `doctor` tries them.
-        return Ok(Ok(
-            "Not tested: sign in by `replyd auth login` first.\n".to_owned()
-        ));
-    }
     if args.no_test {
         return Ok(Ok("Not tested (--no-test).\n".to_owned()));
     }
     // Both dialogues' states are large.
-    Ok(Box::pin(try_both(&account, answers.preset))
-        .await
-        .map(|lines| lines.iter().fold(String::new(), |out, l| out + l + "\n")))
+    let tried = if matches!(account.imap.credential, Credential::OAuth(_)) {
+        // Its tokens are still to come: `auth login` tries them on both servers.
+        Box::pin(reach_both(&account)).await
+    } else {
+        Box::pin(try_both(&account, answers.preset)).await
+    };
+    Ok(tried.map(|lines| lines.iter().fold(String::new(), |out, l| out + l + "\n")))
 }
 
 fn write(
@@ -214,8 +218,8 @@ fn write(
     Ok(Exit::Done)
 }
 
-/// The three commands that come next.
-fn next_commands(place: &Place, answers: &Answers) -> [String; 3] {
+/// The commands that come next.
+fn next_commands(place: &Place, answers: &Answers) -> Vec<String> {
     let found_by_itself = place.is_system
         || std::path::absolute("replyd.toml").is_ok_and(|here| here == place.settings);
     let replyd = if found_by_itself {
@@ -224,14 +228,21 @@ fn next_commands(place: &Place, answers: &Answers) -> [String; 3] {
         format!("replyd --config {}", place.settings.display())
     };
     let first = if matches!(answers.sign_in, SignIn::OAuth { .. }) {
-        format!("{replyd} auth login {}", answers.account)
+        vec![
+            format!(
+                "{replyd} auth login {}   (--paste: with a browser elsewhere)",
+                answers.account
+            ),
+            format!("{replyd} doctor --send-test"),
+        ]
     } else {
-        format!("{replyd} doctor")
+        vec![format!("{replyd} doctor")]
     };
     let last = match (place.is_system && setup::is_booted(), answers.is_known) {
         (true, false) => "systemctl enable --now replyd.service".to_owned(),
         (true, true) => "systemctl restart replyd.service".to_owned(),
         (false, _) => format!("{replyd} run"),
     };
-    [first, format!("{replyd} leads import leads.csv"), last]
+    let leads = format!("{replyd} leads import leads.csv");
+    first.into_iter().chain([leads, last]).collect()
 }

@@ -288,11 +288,13 @@ impl Resolver<'_> {
     }
 
     fn web(&mut self) -> WebSettings {
-        let listen = match self.global(&keys::WEB_LISTEN).map(|g| g.value) {
+        let got = self.global(&keys::WEB_LISTEN);
+        let is_chosen = got.as_ref().is_some_and(|g| g.origin != Origin::Default);
+        let listen = match got.map(|g| g.value) {
             Some(Value::Text(address)) => address.parse().ok(),
             _ => None,
         };
-        WebSettings { listen }
+        WebSettings { listen, is_chosen }
     }
 
     fn alerts(&mut self) -> AlertSettings {

@@ -334,6 +334,8 @@ impl ListenSettings {
 pub struct WebSettings {
     /// None: nowhere.
     pub listen: Option<SocketAddr>,
+    /// Somebody has written it; else it is the default, which another program may have taken.
+    pub is_chosen: bool,
 }
 
 /// How the operator is told, besides by mail.

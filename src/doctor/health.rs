@@ -66,8 +66,15 @@ fn judge(check: &'static str, address: SocketAddr, answer: &str) -> Check {
     let status = answer.split(' ').nth(1).unwrap_or_default();
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let told: Value = serde_json::from_str(body).unwrap_or_default();
-    if status == "200" {
+    if status == "200" && told["status"] == "ok" {
         return Check::ok(check, format!("http://{address}/health says ok"));
+    }
+    // MailHog and Mailpit have the same port by default.
+    if told.get("status").is_none() {
+        let text = format!("http://{address}/health is answered by another program ({status})");
+        let remedy = "Set `web.listen` to another port, or end that program (`ss -ltnp` shows it): \
+                      mailboxes are read all the same, but a monitor asks the wrong one.";
+        return Check::warning(check, text, remedy);
     }
     let failing: Vec<&str> = told["failing"]
         .as_array()
@@ -102,10 +109,26 @@ mod tests {
     fn the_guilty_are_named() {
         let address = "127.0.0.1:1".parse().unwrap();
         let of = |answer: &str| judge("service.health", address, answer);
-        assert_eq!(of("HTTP/1.1 200 OK\r\n\r\n{}").verdict, Verdict::Ok);
-        let bad = of("HTTP/1.1 503 x\r\nA: b\r\n\r\n{\"failing\":[\"sales\",\"outbox\"]}");
+        assert_eq!(
+            of("HTTP/1.1 200 OK\r\n\r\n{\"status\":\"ok\"}").verdict,
+            Verdict::Ok
+        );
+        let bad = of(
+            "HTTP/1.1 503 x\r\nA: b\r\n\r\n{\"status\":\"failing\",\"failing\":[\"sales\",\"outbox\"]}",
+        );
         assert_eq!(bad.verdict, Verdict::Warning);
         assert!(bad.text.ends_with("names sales, outbox"), "{}", bad.text);
         assert_eq!(of("nonsense").verdict, Verdict::Warning);
+    }
+
+    #[test]
+    fn another_program_on_the_port_is_told_from_replyd() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        for answer in ["HTTP/1.1 200 OK\r\n\r\n<html>", "HTTP/1.1 404 x\r\n\r\n{}"] {
+            let found = judge("service.health", address, answer);
+            assert_eq!(found.verdict, Verdict::Warning);
+            assert!(found.text.contains("another program"), "{}", found.text);
+            assert!(found.remedy.contains("web.listen"), "{}", found.remedy);
+        }
     }
 }

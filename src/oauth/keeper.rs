@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::renew::Renewer;
 use crate::config::OAuthSettings;
 use crate::credential::CredentialError;
+use crate::fault::Fault;
 use crate::model::OAuthState;
 use crate::store::OAuthRow;
 use crate::time::{self, UtcMs};
@@ -51,6 +52,8 @@ pub(crate) struct Keeper {
     accounts: Vec<Kept>,
     seen: HashMap<String, Seen>,
     running: HashMap<String, JoinHandle<Result<(), CredentialError>>>,
+    /// Logins whose tokens cannot be read: told once, and not tried again.
+    lost: HashMap<String, UtcMs>,
     /// Mails that waited for the sign-in go on.
     outbox: Doorbell,
 }
@@ -63,6 +66,7 @@ impl Keeper {
             accounts,
             seen: HashMap::new(),
             running: HashMap::new(),
+            lost: HashMap::new(),
             outbox,
         };
         match keeper.renewer.rows().await {
@@ -105,7 +109,9 @@ impl Keeper {
             let row = rows.iter().find(|r| r.account == kept.account);
             self.ring(&kept, row);
             wait = wait.min(match row {
-                Some(row) if row.state != OAuthState::NeedsSignIn => self.renew(&kept, row, now),
+                Some(row) if row.state != OAuthState::NeedsSignIn => {
+                    self.renew(&kept, row, now).await
+                }
                 _ => EAGER,
             });
         }
@@ -132,12 +138,22 @@ impl Keeper {
     }
 
     /// Starts a refresh that is due, one at a time; says when to look again.
-    fn renew(&mut self, kept: &Kept, row: &OAuthRow, now: UtcMs) -> Duration {
+    async fn renew(&mut self, kept: &Kept, row: &OAuthRow, now: UtcMs) -> Duration {
         if let Some(task) = self.running.get(&kept.account) {
             if !task.is_finished() {
                 return EAGER;
             }
-            self.running.remove(&kept.account);
+        }
+        if let Some(task) = self.running.remove(&kept.account)
+            && let Ok(Err(CredentialError::NotSignedIn(why))) = task.await
+        {
+            let (account, fault) = (kept.account.as_str(), Fault::OauthLoginNeeded.code());
+            error!(account, fault, "{why}: run `replyd auth login {account}`");
+            self.lost.insert(account.to_owned(), row.obtained_at);
+        }
+        // Another login has other tokens.
+        if self.lost.get(&kept.account) == Some(&row.obtained_at) {
+            return EAGER;
         }
         match self.renewer.renew_if_due(row, &kept.settings, now) {
             Ok(task) => {
@@ -146,5 +162,94 @@ impl Keeper {
             }
             Err(later) => later.since(now),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Credential, Environment, Flags, Need, Settings, Sources};
+    use crate::keys::Keys;
+    use crate::oauth::client::Tokens;
+    use crate::store::Store;
+    use crate::tls::TlsRoots;
+
+    fn settings(dir: &std::path::Path) -> Arc<OAuthSettings> {
+        let file = dir.join("replyd.toml");
+        let text = "[[accounts]]\nname = \"sales\"\naddress = \"sales@example.com\"\n\
+                    [accounts.oauth]\nprovider = \"google\"\nclient_id = \"x\"\n\
+                    [accounts.imap]\nhost = \"i.example.com\"\n\
+                    [accounts.smtp]\nhost = \"s.example.com\"\n";
+        std::fs::write(&file, text).unwrap();
+        let env = Environment {
+            home: Some(dir.to_owned()),
+            ..Environment::default()
+        };
+        let flags = Flags {
+            config: Some(file),
+            ..Flags::default()
+        };
+        let loaded = Settings::load(&Sources { env, flags }, Need::Mail).unwrap();
+        match &loaded.settings.accounts[0].imap.credential {
+            Credential::OAuth(settings) => Arc::clone(settings),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_of_lost_keys_are_told_of_once_and_neither_booked_nor_tried_again() {
+        let (dir, lost) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let settings = settings(dir.path());
+        let store = Store::open(dir.path().join("r.db")).await.unwrap();
+        let renewer = |dir: &std::path::Path| {
+            let keys = Arc::new(Keys::load_or_create(dir, None).unwrap());
+            Renewer::new(store.clone(), keys, TlsRoots::default())
+        };
+        let account = store
+            .write(|tx| tx.ensure_account("sales", UtcMs(1)).map(|_| ()))
+            .await;
+        account.map_err(|e: crate::store::StoreError| e).unwrap();
+        let tokens = Tokens {
+            access: "a".to_owned().into(),
+            refresh: Some("r".to_owned().into()),
+            life: Duration::from_secs(3600),
+            scope: None,
+            address: None,
+        };
+        let before = renewer(lost.path());
+        before
+            .keep_login("sales", &settings, &tokens)
+            .await
+            .unwrap();
+        let kept = Kept {
+            account: "sales".to_owned(),
+            settings,
+            bell: Doorbell::default(),
+        };
+        let mut keeper = Keeper::new(renewer(dir.path()), vec![kept], Doorbell::default()).await;
+        let due = time::now().plus(Duration::from_secs(3500));
+        keeper.look(due).await;
+        while let Some(task) = keeper.running.get("sales") {
+            while !task.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(keeper.look(due).await, EAGER);
+        }
+        assert!(keeper.lost.contains_key("sales"));
+        let rows = keeper.renewer.rows().await.unwrap();
+        assert_eq!(rows[0].booked_at, None);
+        // A login is waited for.
+        keeper.look(due).await;
+        assert!(keeper.running.is_empty());
+        before
+            .keep_login("sales", &kept_settings(&keeper), &tokens)
+            .await
+            .unwrap();
+        let rows = keeper.renewer.rows().await.unwrap();
+        assert_ne!(keeper.lost.get("sales"), Some(&rows[0].obtained_at));
+    }
+
+    fn kept_settings(keeper: &Keeper) -> Arc<OAuthSettings> {
+        Arc::clone(&keeper.accounts[0].settings)
     }
 }

@@ -73,6 +73,8 @@ impl Inner {
             if row.version != wish.version || row.state == OAuthState::NeedsSignIn {
                 return Ok(None);
             }
+            // Tokens of lost keys cannot be asked with: nothing is booked for them.
+            self.open(&row)?;
             if let Some(lock) = self.store.try_lock_tokens(row.id).await? {
                 break lock;
             }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use credentials::{Credential, Found, read_credentials};
 pub use unit::{Source, Unit};
-pub use users::{User, group_named, groups_of, may_read, user_named, user_with_id};
+pub use users::{User, group_named, groups_of, hidden_below, may_read, user_named, user_with_id};
 
 /// The unit whose settings count; the other one shares them.
 pub const UNIT: &str = "replyd.service";

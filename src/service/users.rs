@@ -127,6 +127,20 @@ pub fn may_read(path: &Path, uid: u32, groups: &[u32]) -> bool {
     real.is_file() && allows(&real, 4) && folders.iter().all(|f| allows(f, 1))
 }
 
+/// Folders that the service sees empty, whatever their rights (ProtectHome=, PrivateTmp= of the
+/// units).
+const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+
+/// The folder that hides the file from the service's sandbox, if one does; links are followed.
+#[must_use]
+pub fn hidden_below(path: &Path) -> Option<&'static str> {
+    let real = path.canonicalize();
+    let below = |folder: &&&str| {
+        path.starts_with(folder) || real.as_ref().is_ok_and(|real| real.starts_with(folder))
+    };
+    HIDDEN.iter().find(below).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -155,6 +169,22 @@ mod tests {
         assert_eq!(group_named(dir.path(), "ssl-cert").unwrap(), Some(105));
         assert_eq!(group_named(dir.path(), "42").unwrap(), Some(42));
         assert_eq!(group_named(dir.path(), "none").unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_sandbox_hides_is_named_by_its_folder_links_included() {
+        for (path, folder) in [
+            ("/home/ann/token", Some("/home")),
+            ("/root/ca.pem", Some("/root")),
+            ("/run/user/1000/token", Some("/run/user")),
+            ("/tmp/ca.pem", Some("/tmp")),
+            ("/var/tmp/x/ca.pem", Some("/var/tmp")),
+            ("/homes/token", None),
+            ("/etc/ssl/certs/ca.pem", None),
+            ("/run/secrets/token", None),
+        ] {
+            assert_eq!(hidden_below(Path::new(path)), folder, "{path}");
+        }
     }
 
     #[test]

@@ -39,9 +39,9 @@ pub use issuer::Issuer;
 pub use layout::{PROGRAM, SETTINGS, SHIPPED, STATE, Shipped, USER};
 pub use plan::{Content, Plan, State, Step, Whose};
 pub use presets::{PRESETS, Preset, Server};
-pub use questions::{Answers, Before, SignIn, Stop, ask};
+pub use questions::{AlertWays, Answers, Before, SignIn, Stop, ask};
 pub use settings_file::{Entry, Known, SecretLines, SettingsFile};
-pub use trial::{Trouble, try_both};
+pub use trial::{Trouble, reach_both, try_both};
 
 use crate::cli::{SecretPlace, SetupArgs};
 use crate::config::{AccountSettings, Environment, Flags, Need, Settings, Sources};
@@ -194,6 +194,7 @@ pub fn draft(
         ca_file: answers.ca_file.as_ref().map(|p| p.display().to_string()),
         sales_email: answers.sales_email.clone(),
         operators: answers.operators.clone(),
+        alerts: answers.alerts.clone(),
     };
     let text = file
         .with(&entry)
@@ -253,7 +254,8 @@ fn steps(
         let content = Content::Secret(secret.clone());
         steps.push(file(path, content, place.secret_rights(), None));
     }
-    let backup = (!old.is_empty()).then(|| place.beside("replyd.toml.bak"));
+    let name = place.settings.file_name().unwrap_or_default().display();
+    let backup = (!old.is_empty()).then(|| place.beside(&format!("{name}.bak")));
     let content = Content::Settings(text.to_owned());
     steps.push(file(
         &place.settings,
@@ -359,8 +361,8 @@ pub fn as_the_service(
         .with_context(|| format!("The account {account} is not among the settings"))
 }
 
-/// A file that the settings name and that the service's user could not read; before anything is
-/// written.
+/// A file that the settings name and that the service could not read, for its user's rights or its
+/// sandbox; before anything is written.
 #[must_use]
 pub fn unreadable(place: &Place, answers: &Answers) -> Option<PathBuf> {
     if !place.is_system {
@@ -383,7 +385,9 @@ pub fn unreadable(place: &Place, answers: &Answers) -> Option<PathBuf> {
         .ca_file
         .iter()
         .chain(token)
-        .find(|path| !service::may_read(path, uid, &groups))
+        .find(|path| {
+            service::hidden_below(path).is_some() || !service::may_read(path, uid, &groups)
+        })
         .cloned()
 }
 

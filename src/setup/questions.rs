@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::desk::{Desk, Missing, Question};
 use super::find::Means;
@@ -10,7 +10,7 @@ use super::issuer::Issuer;
 use super::presets::{Preset, Server};
 use super::servers::{Wanted, server, servers_of};
 use super::settings_file::Known;
-use super::sign_in::sign_in;
+use super::sign_in::{secret_from, sign_in};
 use crate::cli::SetupArgs;
 use crate::config::parse_address;
 
@@ -96,6 +96,8 @@ pub struct Answers {
     pub sales_email: Option<String>,
     /// The operator.
     pub operators: Vec<String>,
+    /// Alerts besides mail.
+    pub alerts: AlertWays,
     /// The provider, if it is a known one.
     pub preset: Option<&'static Preset>,
 }
@@ -107,6 +109,17 @@ pub struct Before {
     pub accounts: Vec<Known>,
     /// `reply.sales_email`.
     pub sales_email: Option<String>,
+    /// `alerts.webhook` or `alerts.command` is there.
+    pub has_alert_way: bool,
+}
+
+/// How alerts are told besides by mail; none: as the settings say.
+#[derive(Clone, Debug, Default)]
+pub struct AlertWays {
+    /// `alerts.webhook`.
+    pub webhook: Option<SecretString>,
+    /// `alerts.command`.
+    pub command: Option<String>,
 }
 
 /// Asks for what the flags leave open.
@@ -164,8 +177,9 @@ pub async fn ask(
     let (Some(imap), Some(smtp)) = (imap, smtp) else {
         return bad("The servers are not known");
     };
-    let sales_email = sales_email(args, desk, before, &address)?;
+    let sales_email = sales_email(args, desk, before)?;
     let operators = operators(args, desk, known.is_some())?;
+    let alerts = alerts(args, desk, known.is_some() || before.has_alert_way)?;
     Ok(Answers {
         account: account_name(args, known.as_ref(), before, &address)?,
         is_known: known.is_some(),
@@ -178,6 +192,7 @@ pub async fn ask(
         ca_file: args.ca_file.as_deref().map(absolute).transpose()?,
         sales_email,
         operators,
+        alerts,
         preset,
     })
 }
@@ -267,12 +282,7 @@ fn account_name(
     )
 }
 
-fn sales_email(
-    args: &SetupArgs,
-    desk: &mut Desk,
-    before: &Before,
-    address: &str,
-) -> Result<Option<String>, Stop> {
+fn sales_email(args: &SetupArgs, desk: &mut Desk, before: &Before) -> Result<Option<String>, Stop> {
     if let Some(written) = &args.sales_email {
         return checked(written, "--sales-email").map(|(_, a)| Some(a));
     }
@@ -282,7 +292,8 @@ fn sales_email(
     loop {
         let question = Question {
             text: "Address of the sales team, which is told of replies",
-            default: Some(address),
+            // Not the mailbox itself: an alert that it needs a sign-in would reach nobody.
+            default: None,
         };
         let Some(written) = desk.line(question)? else {
             return Ok(None);
@@ -307,7 +318,7 @@ fn operators(args: &SetupArgs, desk: &mut Desk, is_known: bool) -> Result<Vec<St
     }
     loop {
         let question = Question {
-            text: "Address of the operator, who is told of outages",
+            text: "Address of the operator, who is told of outages; empty: the sales team",
             default: Some(""),
         };
         let written = match desk.line(question)? {
@@ -317,6 +328,47 @@ fn operators(args: &SetupArgs, desk: &mut Desk, is_known: bool) -> Result<Vec<St
         };
         match parse_address(&written) {
             Ok((_, given)) => return Ok(vec![given]),
+            Err(why) => desk.tell(&format!("{why}\n"))?,
+        }
+    }
+}
+
+/// A mail about a refused sign-in cannot leave by that sign-in: another way is asked for, once.
+fn alerts(args: &SetupArgs, desk: &mut Desk, is_known: bool) -> Result<AlertWays, Stop> {
+    let mut ways = AlertWays::default();
+    if let Some(file) = &args.alert_webhook_file {
+        let url = secret_from(file)?;
+        let checked = crate::http::check_url(url.expose_secret());
+        checked.map_err(|why| Stop::Bad(format!("--alert-webhook-file: {why}")))?;
+        ways.webhook = Some(url);
+    }
+    if let Some(command) = &args.alert_command {
+        if !command.starts_with('/') {
+            return bad("--alert-command: write the whole path of the program");
+        }
+        ways.command = Some(command.clone());
+    }
+    if is_known || ways.webhook.is_some() || ways.command.is_some() {
+        return Ok(ways);
+    }
+    loop {
+        let question = Question {
+            text: "Way to tell of outages besides mail: https address of a webhook, or /path/of/a \
+                   program",
+            default: Some(""),
+        };
+        let Some(given) = desk.line(question)?.filter(|given| !given.is_empty()) else {
+            return Ok(ways);
+        };
+        if given.starts_with('/') {
+            ways.command = Some(given);
+            return Ok(ways);
+        }
+        match crate::http::check_url(&given) {
+            Ok(()) => {
+                ways.webhook = Some(given.into());
+                return Ok(ways);
+            }
             Err(why) => desk.tell(&format!("{why}\n"))?,
         }
     }

@@ -3,7 +3,10 @@
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
+use secrecy::ExposeSecret;
+
 use super::presets::Server;
+use super::questions::AlertWays;
 use crate::config::Security;
 
 /// The first lines of a new file.
@@ -35,7 +38,7 @@ const CLIENT_SECRET_KEYS: [&str; 4] = [
 ];
 
 /// Keys whose value is a secret itself.
-const SECRET_VALUES: [&str; 2] = ["password", "client_secret"];
+const SECRET_VALUES: [&str; 3] = ["password", "client_secret", "webhook"];
 
 /// What the file says of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +95,8 @@ pub struct Entry {
     pub sales_email: Option<String>,
     /// The operator; empty: as it is.
     pub operators: Vec<String>,
+    /// Alerts besides mail; none: as it is.
+    pub alerts: AlertWays,
 }
 
 /// Keys of a server's table with the value to write; none: the key goes.
@@ -180,6 +185,13 @@ impl SettingsFile {
         Some(reply.get("sales_email")?.as_str()?.to_owned())
     }
 
+    /// Whether alerts have a way besides mail.
+    #[must_use]
+    pub fn has_alert_way(&self) -> bool {
+        let alerts = self.0.get("alerts").and_then(Item::as_table_like);
+        alerts.is_some_and(|t| t.contains_key("webhook") || t.contains_key("command"))
+    }
+
     /// The text with this account in it.
     ///
     /// # Errors
@@ -247,6 +259,13 @@ impl SettingsFile {
             if !same {
                 reply.insert("operator_addresses", value(list));
             }
+        }
+        if let Some(url) = &entry.alerts.webhook {
+            let alerts = table(self.0.as_table_mut(), "alerts")?;
+            set(alerts, "webhook", url.expose_secret());
+        }
+        if let Some(command) = &entry.alerts.command {
+            set(table(self.0.as_table_mut(), "alerts")?, "command", command);
         }
         let text = self.0.to_string();
         Ok(if is_new {
@@ -337,6 +356,7 @@ fn secret(account: &mut Table, lines: &SecretLines) -> Result<(), String> {
     match lines {
         SecretLines::Key(key, text) => set(account, key, text),
         SecretLines::OAuth(keys) => {
+            forget_other_app(table(account, "oauth")?, keys);
             let oauth = table(account, "oauth")?;
             let is_new = |(key, text): &(&str, String)| {
                 *key == "provider" && oauth.get(key).and_then(Item::as_str) != Some(text)
@@ -352,12 +372,43 @@ fn secret(account: &mut Table, lines: &SecretLines) -> Result<(), String> {
                 others.for_each(|k| drop(oauth.remove(k)));
             }
             for (key, text) in keys {
-                set(oauth, key, text);
+                match (*key, text.as_str()) {
+                    // The default.
+                    ("tenant", "common") => drop(oauth.remove(key)),
+                    _ => set(oauth, key, text),
+                }
             }
         }
         SecretLines::Keep | SecretLines::ByName => {}
     }
     Ok(())
+}
+
+/// What belongs to another app, or to another provider, would go with the new one.
+fn forget_other_app(oauth: &mut Table, keys: &[(&'static str, String)]) {
+    let same = |key: &str| {
+        let new = keys
+            .iter()
+            .find(|(k, _)| *k == key)
+            .map(|(_, v)| v.as_str());
+        oauth.get(key).and_then(Item::as_str) == new
+    };
+    let (provider, app) = (same("provider"), same("client_id"));
+    if !provider {
+        // Its addresses and scopes too.
+        oauth.clear();
+    } else if !app {
+        oauth.remove("tenant");
+    }
+    if !app || keys.iter().any(|(key, _)| key.starts_with("client_secret")) {
+        let secrets: Vec<String> = oauth
+            .iter()
+            .map(|(key, _)| key.to_owned())
+            .filter(|key| key.starts_with("client_secret"))
+            .filter(|key| !keys.iter().any(|(k, _)| k == key))
+            .collect();
+        secrets.iter().for_each(|key| drop(oauth.remove(key)));
+    }
 }
 
 /// Sets a text, unless it is there already.
@@ -443,11 +494,47 @@ mod tests {
             ca_file: None,
             sales_email: Some("team@example.com".into()),
             operators: vec!["admin@example.com".into()],
+            alerts: AlertWays::default(),
         }
     }
 
     fn written(old: &str, entry: &Entry) -> String {
         SettingsFile::read(old).unwrap().with(entry).unwrap()
+    }
+
+    #[test]
+    fn another_app_takes_over_nothing_of_the_one_before() {
+        let oauth = |keys: &[(&'static str, &str)]| Entry {
+            secret: SecretLines::OAuth(keys.iter().map(|(k, v)| (*k, (*v).to_owned())).collect()),
+            ..entry()
+        };
+        let (microsoft, google) = (("provider", "microsoft"), ("provider", "google"));
+        let first = oauth(&[
+            microsoft,
+            ("client_id", "OLD"),
+            ("tenant", "wrong-tenant"),
+            ("client_secret_file", "sales.client-secret"),
+        ]);
+        let old = written("", &first);
+        assert!(old.contains("wrong-tenant"), "{old}");
+        // The same app again, with nothing said of its tenant and secret: they stay.
+        let same = written(&old, &oauth(&[microsoft, ("client_id", "OLD")]));
+        assert_eq!(same, old);
+        for next in [
+            oauth(&[microsoft, ("client_id", "NEW"), ("tenant", "common")]),
+            oauth(&[microsoft, ("client_id", "NEW")]),
+            oauth(&[google, ("client_id", "NEW")]),
+        ] {
+            let text = written(&old, &next);
+            assert!(text.contains("client_id = \"NEW\""), "{text}");
+            assert!(!text.contains("tenant"), "{text}");
+            assert!(!text.contains("client_secret_file"), "{text}");
+        }
+        // The usual tenant in the place of another one.
+        let usual = [microsoft, ("client_id", "OLD"), ("tenant", "common")];
+        let text = written(&old, &oauth(&usual));
+        assert!(!text.contains("tenant"), "{text}");
+        assert!(text.contains("client_secret_file"), "{text}");
     }
 
     #[test]

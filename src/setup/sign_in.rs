@@ -195,7 +195,9 @@ fn oauth(
                 text: "Directory (tenant) id",
                 default: Some(default),
             };
-            Some(desk.line(question)?.unwrap_or_else(|| default.to_owned()))
+            // Nobody has said "common": a tenant that is written already stays.
+            let unsaid = || (default != "common").then(|| default.to_owned());
+            desk.line(question)?.or_else(unsaid)
         }
         (None, _) => None,
     };
@@ -204,7 +206,7 @@ fn oauth(
         issuer,
         client_id,
         client_secret,
-        tenant: tenant.filter(|t| t != "common"),
+        tenant,
     })
 }
 
@@ -240,7 +242,7 @@ fn without_blanks(secret: SecretString, preset: Option<&'static Preset>) -> Secr
 }
 
 /// A secret from a file, or from the standard input for `-`, without its line end.
-fn secret_from(file: &Path) -> Result<SecretString, Stop> {
+pub(super) fn secret_from(file: &Path) -> Result<SecretString, Stop> {
     let shown = file.display();
     let mut text = String::new();
     let read = |from: &mut dyn Read, text: &mut String| {

@@ -29,6 +29,7 @@ async fn text_of(args: &SetupArgs, desk: &mut Desk, old: &str) -> (Answers, Stri
     let before = Before {
         accounts: file.accounts(),
         sales_email: file.sales_email(),
+        has_alert_way: file.has_alert_way(),
     };
     let answers = ask(args, desk, &before, &CUT_OFF).await.unwrap();
     if let Desk::Script(left) = desk {
@@ -51,6 +52,7 @@ async fn a_person_is_asked_for_everything_that_no_flag_says() {
         "1",
         "abcd efgh ijkl mnop",
         "sales@example.com",
+        "",
         "",
     ];
     let args = SetupArgs::default();
@@ -89,8 +91,12 @@ async fn servers_that_nobody_finds_are_asked_for() {
         "Ann Lee",
         "3",
         "pass show mail",
+        // The sales team has no default: the mailbox itself would hear nothing of an outage.
         "",
+        "team@example.com",
         "admin@example.com",
+        "http://plain.example.com/x",
+        "https://alerts.example.com/s3cret",
     ];
     let args = SetupArgs {
         smtp_port: Some(465),
@@ -103,11 +109,62 @@ async fn servers_that_nobody_finds_are_asked_for() {
         "host = \"imap.example.com\"",
         // Port 465 speaks TLS from the first byte.
         "security = \"tls\"",
-        // An empty answer takes the default.
-        "sales_email = \"ann@example.com\"",
+        "sales_email = \"team@example.com\"",
         "operator_addresses = [\"admin@example.com\"]",
+        "[alerts]\nwebhook = \"https://alerts.example.com/s3cret\"",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_way_of_alerts_besides_mail_is_taken_from_flags_and_asked_for_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let hook = dir.path().join("hook");
+    std::fs::write(&hook, "https://alerts.example.com/s3cret\n").unwrap();
+    let flags = SetupArgs {
+        address: Some("ann@gmail.com".into()),
+        password_command: Some("true".into()),
+        alert_webhook_file: Some(hook.clone()),
+        alert_command: Some("/usr/local/bin/page-me --now".into()),
+        ..SetupArgs::default()
+    };
+    let (_, text) = text_of(&flags, &mut Desk::Nobody, "").await;
+    let lines = "[alerts]\nwebhook = \"https://alerts.example.com/s3cret\"\n\
+                 command = \"/usr/local/bin/page-me --now\"\n";
+    assert!(text.contains(lines), "{text}");
+    // Its address is a secret: it is not shown.
+    let shown = settings_file::without_secrets(&text).unwrap();
+    assert!(!shown.contains("s3cret"), "{shown}");
+
+    // Known already: not asked for again with the next mailbox.
+    let next = SetupArgs {
+        from_name: Some("Desk".into()),
+        sales_email: Some("team@example.com".into()),
+        alert_webhook_file: None,
+        alert_command: None,
+        address: Some("desk@gmail.com".into()),
+        ..flags.clone()
+    };
+    let (_, both) = text_of(&next, &mut script(&["op@example.com"]), &text).await;
+    assert!(both.contains(lines), "{both}");
+
+    std::fs::write(&hook, "http://alerts.example.com/s3cret\n").unwrap();
+    let mut bad = vec![SetupArgs {
+        alert_command: None,
+        ..flags.clone()
+    }];
+    bad.push(SetupArgs {
+        alert_webhook_file: None,
+        alert_command: Some("page-me".into()),
+        ..flags
+    });
+    for args in bad {
+        let asked = ask(&args, &mut Desk::Nobody, &Before::default(), &CUT_OFF).await;
+        assert!(
+            matches!(asked, Err(Stop::Bad(ref why)) if !why.contains("s3cret")),
+            "{asked:?}"
+        );
     }
 }
 
@@ -298,6 +355,7 @@ async fn another_mailbox_becomes_an_account_of_its_own() {
     let before = Before {
         accounts: file.accounts(),
         sales_email: None,
+        has_alert_way: false,
     };
     let asked = ask(&args, &mut Desk::Nobody, &before, &CUT_OFF).await;
     assert!(matches!(asked, Err(Stop::Bad(_))), "{asked:?}");
@@ -316,6 +374,7 @@ fn answers(sign_in: SignIn) -> Answers {
         ca_file: None,
         sales_email: None,
         operators: Vec::new(),
+        alerts: AlertWays::default(),
         preset: None,
     }
 }

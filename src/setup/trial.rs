@@ -94,6 +94,57 @@ pub async fn try_both(
     if bad.is_empty() { Ok(good) } else { Err(bad) }
 }
 
+/// Reaches both servers up to the sign-in, for an account whose tokens are still to come. What
+/// worked, a line each.
+///
+/// # Errors
+/// Everything that failed.
+pub async fn reach_both(account: &AccountSettings) -> Result<Vec<String>, Vec<Trouble>> {
+    let roots = TlsRoots::default();
+    let (imap, smtp) = tokio::join!(reach_imap(account, &roots), reach_smtp(account, &roots));
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    for reached in [imap, smtp] {
+        match reached {
+            Ok(at) => good.push(format!("{at}: reached; the sign-in is still to come")),
+            Err(trouble) => bad.push(trouble),
+        }
+    }
+    if bad.is_empty() { Ok(good) } else { Err(bad) }
+}
+
+async fn reach_imap(account: &AccountSettings, roots: &TlsRoots) -> Result<String, Trouble> {
+    let settings = &account.imap;
+    let at = format!("IMAP {}:{}", settings.host, settings.port);
+    let (budget, mut reach) = (ByteBudget::new(BUDGET), Reach::default());
+    match imap::explore(settings, roots, &budget, &mut reach).await {
+        Ok(begun) => {
+            begun.logout().await;
+            Ok(at)
+        }
+        Err(e) => Err(Trouble::new(&at, fault::of_imap(&e), e.to_string(), None)),
+    }
+}
+
+async fn reach_smtp(account: &AccountSettings, roots: &TlsRoots) -> Result<String, Trouble> {
+    let settings = &account.smtp;
+    let at = format!("SMTP {}:{}", settings.host, settings.port);
+    if settings.console {
+        return Ok(at);
+    }
+    let mut reach = Reach::default();
+    match Explorer::connect(settings, roots, SMTP_LIMIT, &mut reach).await {
+        Ok(server) => {
+            server.quit().await;
+            Ok(at)
+        }
+        Err(e) => {
+            let fault = fault::of_smtp(e.why, e.code, &e.text);
+            Err(Trouble::new(&at, fault, e.text, None))
+        }
+    }
+}
+
 /// What the account signs in with, without a database.
 async fn sign_in(
     account: &AccountSettings,

@@ -20,11 +20,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::bounded::BoundedListener;
 use crate::alerts::Health;
 use crate::config::Settings;
+use crate::retry;
 use crate::store::Store;
 use crate::time;
 
@@ -56,10 +57,10 @@ pub enum WebError {
     },
 }
 
-/// A socket that listens already.
+/// A socket that listens already, or is to be had later.
 #[derive(Debug)]
 pub struct Web {
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     address: SocketAddr,
 }
 
@@ -86,7 +87,34 @@ impl Web {
         };
         let listener = TcpListener::bind(address).await.map_err(|e| failed(&e))?;
         let address = listener.local_addr().map_err(|e| failed(&e))?;
-        Ok(Self { listener, address })
+        Ok(Self {
+            listener: Some(listener),
+            address,
+        })
+    }
+
+    /// An address that another program has: [`Web::serve`] tries it again, with growing pauses.
+    #[must_use]
+    pub fn later(address: SocketAddr) -> Self {
+        let listener = None;
+        Self { listener, address }
+    }
+
+    /// The socket, waited for until it can be had; none: `stop` fired.
+    async fn listener(&mut self, stop: &CancellationToken) -> Option<TcpListener> {
+        let mut failures = 0;
+        while self.listener.is_none() {
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(retry::PORT.wait(failures)) => {}
+            }
+            failures = failures.saturating_add(1);
+            match Self::bind(self.address).await {
+                Ok(bound) => *self = bound,
+                Err(e) => debug!(failures, "{e}"),
+            }
+        }
+        self.listener.take()
     }
 
     /// Where it listens.
@@ -100,18 +128,21 @@ impl Web {
     /// # Errors
     /// When the server ends by itself.
     pub async fn serve(
-        self,
+        mut self,
         store: Store,
         settings: Arc<Settings>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        let Some(listener) = self.listener(&stop).await else {
+            return Ok(());
+        };
         info!(address = %self.address, "answering HTTP requests at /health");
         let shared = Arc::new(Shared {
             store,
             settings,
             kept: Mutex::new(None),
         });
-        let listener = BoundedListener::new(self.listener, self.address);
+        let listener = BoundedListener::new(listener, self.address);
         let serving = axum::serve(listener, router(shared))
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let overdue = async {

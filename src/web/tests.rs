@@ -96,6 +96,63 @@ async fn a_port_in_use_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_default_port_that_is_taken_stops_nothing_and_is_answered_once_it_is_free() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let with = |listen: &str| {
+        let vars = [
+            (
+                "REPLYD_DATABASE",
+                dir.path().join("r.db").display().to_string(),
+            ),
+            ("REPLYD_WEB_LISTEN", listen.to_owned()),
+        ];
+        let env = Environment {
+            home: Some(dir.path().to_owned()),
+            vars: vars
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            ..Environment::default()
+        };
+        let sources = Sources {
+            env,
+            ..Sources::default()
+        };
+        Settings::load(&sources, Need::Store).unwrap().settings
+    };
+    // Chosen by somebody: an error of the start.
+    let chosen = crate::app::App::open(with(&address.to_string()))
+        .await
+        .unwrap();
+    assert!(matches!(chosen.listen_web().await, Err(WebError::InUse(_))));
+    drop(chosen);
+    let mut settings = with("");
+    assert!(!settings.web.is_chosen);
+    settings.web.listen = Some(address);
+    let app = crate::app::App::open(settings.clone()).await.unwrap();
+    assert_eq!(app.listen_web().await.unwrap(), Some(address));
+
+    let store = Store::open(dir.path().join("r.db")).await.unwrap();
+    let stop = CancellationToken::new();
+    let web = Web::later(address);
+    let serving = tokio::spawn(web.serve(store, Arc::new(settings), stop.clone()));
+    drop(taken);
+    let answered = async {
+        while TcpStream::connect(address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, answered)
+        .await
+        .expect("It is tried again");
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn who_sends_too_much_or_nothing_is_cut_off_and_the_others_are_answered() {
     let server = Server::start().await;
     // Nothing at all, from many: they hold their sockets, not the server.

@@ -31,6 +31,9 @@ fn a_browser_on_this_machine_signs_in_and_the_mail_server_takes_the_token() {
     let port = scene.desk.host.dovecot.imaps_port();
     let taken = format!("localhost:{port} takes the token for {DESK}.");
     assert!(done.stdout().contains(&taken), "{}", done.stdout());
+    let port = scene.desk.host.postfix.submission_port();
+    let sends = format!("localhost:{port} takes the token for {DESK}, and mail from {DESK}.");
+    assert!(done.stdout().contains(&sends), "{}", done.stdout());
     assert!(
         done.stdout()
             .contains(&format!("Consent was given by {DESK}."))
@@ -40,6 +43,20 @@ fn a_browser_on_this_machine_signs_in_and_the_mail_server_takes_the_token() {
     scene.replyd().ok(&["auth", "status"]);
     scene.replyd().ok(&["run", "--once"]);
     assert!(scene.desk.host.dovecot.log().contains("method=XOAUTH2"));
+}
+
+#[test]
+fn a_token_that_smtp_refuses_is_told_with_its_remedy_and_kept_for_reading() {
+    let scene = Scene::with(&Wish {
+        smtp: "user = \"other@homes.example\"",
+        ..Wish::default()
+    });
+    let done = scene.login();
+    done.assert_code(2);
+    for part in ["Mails cannot be sent by localhost", "SMTP AUTH is off"] {
+        assert!(done.stderr().contains(part), "{}", done.stderr());
+    }
+    assert_eq!(scene.standing()["state"], "good");
 }
 
 #[test]

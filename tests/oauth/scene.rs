@@ -30,6 +30,8 @@ pub(crate) struct Wish {
     pub(crate) auth: &'static str,
     /// Further lines of its oauth table.
     pub(crate) oauth: String,
+    /// Further lines of its smtp table.
+    pub(crate) smtp: &'static str,
     /// Period of the fallback poll.
     pub(crate) interval: &'static str,
     /// The log filter.
@@ -41,6 +43,7 @@ impl Default for Wish {
         Self {
             auth: "auto",
             oauth: String::new(),
+            smtp: "",
             interval: "9m",
             log: "info,replyd=debug",
         }
@@ -224,7 +227,7 @@ host = \"localhost\"
 port = {smtp}
 security = \"starttls\"
 ca_file = \"{ca}\"
-
+{sending}
 {oauth}{more}
 [listen]
 interval = \"{interval}\"
@@ -239,6 +242,7 @@ filter = \"{log}\"
         auth = wish.auth,
         imap = host.dovecot.imaps_port(),
         smtp = host.postfix.submission_port(),
+        sending = wish.smtp,
         oauth = tokens.settings(),
         more = wish.oauth,
         interval = wish.interval,
