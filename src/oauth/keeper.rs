@@ -139,10 +139,9 @@ impl Keeper {
 
     /// Starts a refresh that is due, one at a time; says when to look again.
     async fn renew(&mut self, kept: &Kept, row: &OAuthRow, now: UtcMs) -> Duration {
-        if let Some(task) = self.running.get(&kept.account) {
-            if !task.is_finished() {
-                return EAGER;
-            }
+        let running = self.running.get(&kept.account);
+        if running.is_some_and(|task| !task.is_finished()) {
+            return EAGER;
         }
         if let Some(task) = self.running.remove(&kept.account)
             && let Ok(Err(CredentialError::NotSignedIn(why))) = task.await
