@@ -139,9 +139,8 @@ impl Keeper {
 
     /// Starts a refresh that is due, one at a time; says when to look again.
     async fn renew(&mut self, kept: &Kept, row: &OAuthRow, now: UtcMs) -> Duration {
-        if let Some(task) = self.running.get(&kept.account)
-            && !task.is_finished()
-        {
+        let running = self.running.get(&kept.account);
+        if running.is_some_and(|task| !task.is_finished()) {
             return EAGER;
         }
         if let Some(task) = self.running.remove(&kept.account)
