@@ -87,6 +87,7 @@ pub(super) fn actor_with(f: &Fixture, change: impl FnOnce(&mut Settings)) -> Rep
         Arc::new(settings),
         Arc::new(keys),
         templates,
+        Classifier::default(),
         Doorbell::default(),
     )
 }

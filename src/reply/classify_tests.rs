@@ -1,5 +1,9 @@
 use super::*;
 
+fn classify(input: &ReplyInput<'_>) -> Result<Verdict, ClassifyError> {
+    Classifier::default().classify(input)
+}
+
 fn read(text: &str) -> Verdict {
     classify(&ReplyInput {
         new_text: text,

@@ -133,6 +133,11 @@ impl Rules {
         Ok(Self { rules, set })
     }
 
+    /// The names of all rules.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|r| r.name.as_str())
+    }
+
     /// The rules that hit `sentence`; `whole` tells whether it is the text as a whole.
     pub(super) fn hits(&self, sentence: &str, whole: bool) -> Vec<&Rule> {
         let asks = sentence.ends_with('?');
