@@ -189,7 +189,7 @@ pub fn asks_for_step(text: &str) -> Result<bool, RulesError> {
     let folded = fold::fold(text);
     Ok(fold::sentences(&folded).iter().any(|sentence| {
         rules
-            .hits(sentence, false)
+            .hits(sentence, false, &[])
             .iter()
             .any(|rule| rule.mark == Mark::AsksStep)
     }))
@@ -209,13 +209,16 @@ impl Read {
         let rules = Rules::embedded()?;
         let asked = input.last_outbound.map(asks_for_step).transpose()?;
         let folded = fold::fold(input.new_text);
+        let language = fold::language(&folded);
         let mut scores = Scores::default();
+        let languages = fold::likely_languages(&folded);
+        let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
         for sentence in fold::sentences(&folded) {
             scores.count_sentence(sentence.ends_with('?'));
-            scores.add_sentence(&rules.hits(&sentence, false), asked);
+            scores.add_sentence(&hits(&sentence, false), asked);
         }
         let whole = fold::one_line(&folded);
-        scores.add_sentence(&rules.hits(&whole, true), asked);
+        scores.add_sentence(&hits(&whole, true), asked);
         if input.nature == Some(Nature::Calendar) {
             scores.add_calendar(input.subject);
         }
@@ -226,7 +229,7 @@ impl Read {
             features,
             words,
             asked,
-            language: fold::language(&folded),
+            language,
         })
     }
 

@@ -399,7 +399,8 @@ fn by_intent(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettin
             draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Question)
         }
         Intent::Unsubscribe => {
-            d.reasons.push("perhaps an opt-out: a person decides".into());
+            d.reasons
+                .push("perhaps an opt-out: a person decides".into());
             draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Person)
         }
         Intent::Referral => {
