@@ -18,6 +18,8 @@ use crate::model::{GoalType, Intent, Nature};
 /// No class is surer than this where the newly written text is not, or where rules and model
 /// contradict each other.
 const UNSURE_CONFIDENCE: f64 = 0.5;
+/// Goal rules of this weight say that a person wants something, whatever else is said.
+const WISH: f64 = 0.8;
 /// From this share on the model alone suppresses; below it a person looks.
 const OPT_OUT: f64 = 0.45;
 /// Confidence of a guess on no text at all.
@@ -25,6 +27,10 @@ const GUESS: f64 = 0.3;
 /// Opt-out words of an unsure text count only this far from its top: a quoted footer of our
 /// own mail must not opt a lead out.
 const SURE_TOP_CHARS: usize = 300;
+
+/// The rule for a text that is a yes and nothing else, and what it is worth.
+const BARE_YES: &str = "bare_yes";
+const YES: f64 = 0.8;
 
 static EMBEDDED: LazyLock<Result<Weights, WeightsError>> =
     LazyLock::new(|| Weights::from_bytes(include_bytes!("weights.bin")));
@@ -242,7 +248,19 @@ impl Read {
         };
         let mut cap: f64 = 1.0;
         let asked = self.asked == Some(true);
-        if self.scores.yes_alone() && !asked {
+        if asked && self.scores.evidence.iter().any(|e| e == BARE_YES) {
+            // Nothing but a yes, to a mail that asked for the step.
+            let goal = place(Intent::GoalReached);
+            for (n, share) in shares.iter_mut().enumerate() {
+                *share = if n == goal {
+                    share.max(YES)
+                } else {
+                    share.min(1.0 - YES)
+                };
+            }
+        }
+        let to_nothing = self.scores.yes_alone(self.words) && !asked;
+        if to_nothing {
             // A yes to nothing that we asked. What we do not know, a person looks at.
             let [goal, neutral] = [Intent::GoalReached, Intent::Neutral].map(place);
             shares[neutral] += shares[goal];
@@ -267,7 +285,11 @@ impl Read {
             intent = Intent::Unsubscribe;
         }
         // Words of a machine in what reads like a person's wish, or the other way round.
-        if self.scores.machine && matches!(intent, Intent::GoalReached | Intent::Question) {
+        let person_wishes = matches!(intent, Intent::GoalReached | Intent::Question);
+        let speaks = self.scores.get(Intent::GoalReached) >= WISH;
+        if (self.scores.machine && person_wishes)
+            || (intent == Intent::OutOfOffice && speaks && !self.scores.machine)
+        {
             cap = cap.min(UNSURE_CONFIDENCE);
         }
         let goal_type = (intent == Intent::GoalReached)
@@ -278,7 +300,7 @@ impl Read {
             confidence: confidence.min(cap).clamp(0.0, 1.0),
             runner_up,
             goal_type,
-            goal_rule: self.scores.get(Intent::GoalReached) > 0.0,
+            goal_rule: self.scores.get(Intent::GoalReached) > 0.0 && !to_nothing,
             opt_out,
             opt_out_unsure: false,
             person_words: self.scores.person,

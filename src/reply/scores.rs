@@ -9,6 +9,8 @@ use crate::model::{GoalType, Intent};
 
 /// At or above, a class counts as found.
 pub(super) const FOUND: f64 = 0.5;
+/// A text of so many words may be an agreement and nothing else.
+const AGREEMENT: usize = 5;
 /// At or above, a class wins over those behind it in the labelling rule's order.
 pub(super) const STRONG: f64 = 0.6;
 
@@ -24,8 +26,10 @@ pub(super) struct Scores {
     pub(super) evidence: Vec<String>,
     /// A yes hit.
     yes: bool,
-    /// A goal rule other than a yes hit.
+    /// A goal rule other than a yes hit, and no wide net.
     step: bool,
+    /// A wide net for another step hit: "agreed", "let's".
+    weak: bool,
     /// Goal rules that a guard took away.
     guarded: Vec<String>,
     /// Numbers of sentences, and of those that ask.
@@ -52,7 +56,11 @@ impl Scores {
             self.yes |= rule.mark == Mark::Yes;
             match rule.mark {
                 Mark::For(intent, goal) => {
-                    self.step |= intent == Intent::GoalReached;
+                    if intent == Intent::GoalReached && rule.weight >= FOUND {
+                        self.step = true;
+                    } else if goal == Some(GoalType::Other) {
+                        self.weak = true;
+                    }
                     self.add(intent, rule.weight);
                     if let Some(goal) = goal {
                         self.add_goal(goal, rule.weight);
@@ -175,9 +183,9 @@ impl Scores {
         self.sentences.1 += usize::from(asks);
     }
 
-    /// Whether a yes is all that speaks for a step.
-    pub(super) fn yes_alone(&self) -> bool {
-        self.yes && !self.step
+    /// Whether a yes, or a few words of agreement, are all that speaks for a step.
+    pub(super) fn yes_alone(&self, words: usize) -> bool {
+        (self.yes || (self.weak && words <= AGREEMENT)) && !self.step
     }
 
     /// Which step, by the rules with the most weight.
