@@ -8,6 +8,7 @@ mod tasks;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use anyhow::Context;
@@ -30,6 +31,8 @@ use crate::model::AccountId;
 use crate::oauth::{Keeper, Kept};
 use crate::outbox::OutboxWorker;
 use crate::reply::ReplyActor;
+use crate::reply::classify::Classifier;
+use crate::reply::linear::Weights;
 use crate::reply::templates::Templates;
 use crate::smtp::{Console, Mailer};
 use crate::status::Board;
@@ -79,6 +82,7 @@ impl App {
         .context("Load the keys of Message-IDs")?;
         let templates = Templates::load(settings.reply.templates_dir.as_deref())
             .context("Load mail templates")?;
+        let classifier = classifier(settings.reply.weights_file.as_deref())?;
         let store = Store::open(settings.database.clone())
             .await
             .with_context(|| format!("Open database {}", settings.database.display()))?;
@@ -93,6 +97,7 @@ impl App {
             Arc::clone(&settings),
             Arc::clone(&keys),
             templates,
+            classifier,
             outbox_bell.clone(),
         );
         let look_bells = settings
@@ -352,4 +357,16 @@ impl App {
 /// A name for this process in leases: unique, and telling for people.
 fn owner() -> String {
     format!("pid {} ({:08x})", std::process::id(), fastrand::u32(..))
+}
+
+/// The classifier with the operator's own weights, if there are any.
+fn classifier(weights_file: Option<&Path>) -> anyhow::Result<Classifier> {
+    let Some(path) = weights_file else {
+        return Ok(Classifier::default());
+    };
+    let bytes = std::fs::read(path).with_context(|| format!("Read weights {}", path.display()))?;
+    let weights = Weights::from_bytes(&bytes)
+        .with_context(|| format!("Use weights {} (reply.weights_file)", path.display()))?;
+    tracing::info!(version = weights.version(), "own weights of the classifier");
+    Ok(Classifier::with_weights(weights))
 }

@@ -14,7 +14,7 @@ use replyd::mime::{self, Mail};
 use replyd::model::{Intent, Nature};
 use replyd::msgid::MsgId;
 use replyd::nature::{self, BounceClass, Judged, Ours};
-use replyd::reply::classify::{self, ReplyInput};
+use replyd::reply::classify::{Classifier, ReplyInput};
 use replyd::visible;
 use serde_json::Value;
 
@@ -357,14 +357,15 @@ fn quoted_campaign_text_alone_never_reaches_a_goal_or_an_opt_out() {
     for mail in mails {
         let visible = visible::of_mail(&mime::parse(mail.as_bytes())).without(&[CAMPAIGN]);
         assert!(!visible.sure && visible.nothing_new, "{mail}: {visible:?}");
-        let verdict = classify::classify(&ReplyInput {
-            new_text: &visible::own_words(&visible.new_text, visible.nothing_new),
-            sure: visible.sure,
-            subject: "Re: The flat",
-            nature: Some(Nature::Human),
-            last_outbound: Some(CAMPAIGN),
-        })
-        .unwrap();
+        let verdict = Classifier::default()
+            .classify(&ReplyInput {
+                new_text: &visible::own_words(&visible.new_text, visible.nothing_new),
+                sure: visible.sure,
+                subject: "Re: The flat",
+                nature: Some(Nature::Human),
+                last_outbound: Some(CAMPAIGN),
+            })
+            .unwrap();
         assert_ne!(verdict.intent, Intent::GoalReached, "{mail}");
         assert!(
             !verdict.opt_out && verdict.confidence <= 0.5,

@@ -175,6 +175,12 @@ pub enum Command {
     /// Judge replyd on a folder of labelled messages, or on a file of labelled texts
     #[command(after_help = super::parse_args::EVALUATE_EXAMPLES)]
     Evaluate(super::EvaluateArgs),
+    /// Print intent and gate of texts in a .tsv file, as JSON
+    #[command(after_help = super::classify_args::CLASSIFY_EXAMPLES)]
+    Classify(super::ClassifyArgs),
+    /// Train the classifier on labelled texts, or cross-validate it
+    #[command(after_help = super::classify_args::TRAIN_EXAMPLES)]
+    Train(super::TrainArgs),
     /// Set up a mailbox: servers, sign-in, settings, and for root the service itself
     #[command(after_help = super::setup_args::SETUP_EXAMPLES)]
     Setup(Box<SetupArgs>),

@@ -7,6 +7,7 @@
 mod args;
 mod auth_args;
 mod campaign_args;
+mod classify_args;
 mod doctor_args;
 mod exit;
 mod hand_over;
@@ -29,6 +30,7 @@ use crate::config::Flags;
 pub use args::*;
 pub use auth_args::*;
 pub use campaign_args::*;
+pub use classify_args::*;
 pub use doctor_args::DoctorArgs;
 pub use exit::Exit;
 pub use owner::{Credentials, Owner, RootShell};

@@ -53,4 +53,7 @@ pub struct EvaluateArgs {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
+    /// For a .tsv: weights of `replyd train` instead of those in the program
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<std::path::PathBuf>,
 }

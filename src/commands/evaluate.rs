@@ -2,14 +2,17 @@
 
 use serde::Serialize;
 
-use super::say;
+use super::{classify, say};
 use crate::cli::{EvaluateArgs, Exit};
 use crate::evaluate;
 
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<Exit> {
     let is_texts = args.path.extension().is_some_and(|e| e == "tsv");
     if is_texts {
-        show(&evaluate::intents(&args.path)?, args.json)?;
+        show(
+            &evaluate::intents(&args.path, &classify::classifier(args.weights.as_deref())?)?,
+            args.json,
+        )?;
         return Ok(Exit::Done);
     }
     let report = evaluate::folder(&args.path)?;

@@ -4,6 +4,7 @@
 mod auth;
 mod automation;
 mod campaign;
+mod classify;
 mod desk;
 mod doctor;
 mod evaluate;
@@ -16,6 +17,7 @@ mod scan;
 mod setup;
 mod show;
 mod template;
+mod train;
 mod unmatched;
 
 use std::io::{self, IsTerminal, Write};
@@ -77,6 +79,8 @@ pub fn dispatch(cli: &Cli) -> Exit {
                 }
             })
         }
+        Some(Command::Classify(args)) => classify::run(args),
+        Some(Command::Train(args)) => train::run(args),
         Some(Command::Doctor(args)) if args.faults => doctor::faults(),
         Some(Command::Doctor(args)) => examine(cli, args),
         #[cfg(feature = "demo")]

@@ -361,6 +361,8 @@ keys! {
         "Automatic mails a day of one account; 0 sends none.";
     TEMPLATES_DIR: "reply.templates_dir", Path, Rule("the texts in the program"), "REPLYD_TEMPLATES_DIR", None, &[],
         "Folder with texts of your own (`replyd template export`).";
+    WEIGHTS_FILE: "reply.weights_file", Path, Rule("the weights in the program"), "REPLYD_WEIGHTS_FILE", None, &[],
+        "Weights of the classifier, made by `replyd train --out`.";
 
     ALL_CAMPAIGN_PER_MINUTE: "campaign.per_minute", PER_MINUTE, Rule("by the SMTP server's provider, else 20 (docs/OPERATIONS.md \"Campaign mails\")"), "REPLYD_CAMPAIGN_PER_MINUTE", None, &[],
         "Campaign mails of each account in a minute, evenly paced.";

@@ -260,6 +260,7 @@ impl Resolver<'_> {
             sales_notices_per_hour: self.integer(&keys::SALES_NOTICES_PER_HOUR),
             automatic_per_day: self.integer(&keys::AUTOMATIC_PER_DAY),
             templates_dir: self.templates_dir(need),
+            weights_file: self.weights_file(need),
         }
     }
 
@@ -270,6 +271,19 @@ impl Resolver<'_> {
         if need == Need::Mail && !path.is_dir() {
             let what = format!("there is no folder {}", path.display());
             let remedy = "Make it, or remove the key to use the texts in the program";
+            self.fault(Scope::All, key, &got.origin, what, remedy);
+        }
+        self.record(Scope::All, key, path.display().to_string(), &got.origin);
+        Some(path)
+    }
+
+    fn weights_file(&mut self, need: Need) -> Option<PathBuf> {
+        let key = &keys::WEIGHTS_FILE;
+        let got = self.set(Scope::All, key)?;
+        let path = self.path(&got)?;
+        if need == Need::Mail && !path.is_file() {
+            let what = format!("there is no file {}", path.display());
+            let remedy = "Make it by `replyd train FILE.tsv --out WEIGHTS`, or remove the key";
             self.fault(Scope::All, key, &got.origin, what, remedy);
         }
         self.record(Scope::All, key, path.display().to_string(), &got.origin);

@@ -374,6 +374,8 @@ pub struct ReplySettings {
     pub automatic_per_day: u32,
     /// Folder with replaced templates; none: the embedded ones.
     pub templates_dir: Option<PathBuf>,
+    /// Weights file of `replyd train`; none: the embedded one.
+    pub weights_file: Option<PathBuf>,
 }
 
 /// Which raw mails are kept.

@@ -2,16 +2,18 @@
 //! what `replyd parse` prints of each with its label, and counts. Reads files, nothing else.
 
 mod case;
+pub mod folds;
 mod intents;
 mod judge;
 mod tally;
+pub mod texts;
 
 use std::path::Path;
 
 use anyhow::Context;
 
 pub use case::Case;
-pub use intents::{IntentReport, intents};
+pub use intents::{IntentReport, Judged, intents};
 pub use tally::{Detection, Fact, Report, SetReport};
 
 use crate::keys::Keys;

@@ -3,9 +3,9 @@
 //! Facts that belonged to that moment (brakes, suppressions, who wrote in the thread since) are
 //! left out of both sides: they would differ whatever the rules say.
 
-use super::classify::{self, ReplyInput};
+use super::ReplyActor;
+use super::classify::ReplyInput;
 use super::policy::{self, BrakeCounts, Situation};
-use super::{ReplyActor, step};
 use crate::model::{Intent, Nature};
 use crate::store::{NewDecision, NewMessage, Reader, RecordedJob};
 use crate::time::UtcMs;
@@ -58,7 +58,7 @@ impl ReplyActor {
             c.and_then(|c| c.matched.as_ref()).map(|s| s.body.as_str()),
             t.map(|t| t.last_sent_body.as_str()),
         ];
-        let verdict = classify::classify(&ReplyInput {
+        let verdict = self.parts.classifier.classify(&ReplyInput {
             new_text: &visible::own_words(&content.visible_text, content.visible_quoted),
             sure: content.visible_sure,
             subject: &content.subject,
@@ -101,7 +101,7 @@ impl ReplyActor {
             },
             settings,
         );
-        let gate = step::gate(&decision);
+        let gate = decision.gate().as_str();
         let mut reasons = decision.reasons;
         reasons.extend(verdict.evidence.iter().map(|e| format!("rule {e}")));
         reasons.push("decided again by replay".to_owned());

@@ -1,26 +1,39 @@
-//! What the lead wants: nine classes by rules on the newly written text (the strict labelling
-//! rule: a question about a visit is a question, a wish or acceptance of one is the goal).
+//! What the lead wants: nine classes by rules and a linear model together on the newly written
+//! text (the strict labelling rule: a question about a visit is a question, a wish or acceptance
+//! of one is the goal).
 //!
-//! Pure, bounded (4,000 characters, 80 sentences), and never surer than its rules: text alone
-//! does not send anything, see `policy`.
+//! The model weighs n-grams and rule hits and gives the class and its confidence; the rules alone
+//! give the second key of an acknowledgement, the type of the step, the opt-outs that need no
+//! model, the words for a person, and the evidence. Pure, bounded (4,000 characters,
+//! 80 sentences): text alone does not send anything, see `policy`.
 
-use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use super::fold::{self, Language};
-use super::rules::{Mark, Rule, Rules, RulesError};
+use super::linear::{self, CLASSES, Features, Weights, WeightsError, place};
+use super::rules::{Mark, Rules, RulesError};
+use super::scores::{STRONG, Scores};
 use crate::model::{GoalType, Intent, Nature};
 
-/// At or above, a class counts as found.
-const FOUND: f64 = 0.5;
-/// At or above, a class wins over those behind it in the labelling rule's order.
-const STRONG: f64 = 0.6;
-/// No class is surer than this where the newly written text is not.
+/// No class is surer than this where the newly written text is not, or where rules and model
+/// contradict each other.
 const UNSURE_CONFIDENCE: f64 = 0.5;
-/// Confidence of a guess without any rule hit.
+/// Goal rules of this weight say that a person wants something, whatever else is said.
+const WISH: f64 = 0.8;
+/// From this share on the model alone suppresses; below it a person looks.
+const OPT_OUT: f64 = 0.45;
+/// Confidence of a guess on no text at all.
 const GUESS: f64 = 0.3;
 /// Opt-out words of an unsure text count only this far from its top: a quoted footer of our
 /// own mail must not opt a lead out.
 const SURE_TOP_CHARS: usize = 300;
+
+/// The rule for a text that is a yes and nothing else, and what it is worth.
+const BARE_YES: &str = "bare_yes";
+const YES: f64 = 0.8;
+
+static EMBEDDED: LazyLock<Result<Weights, WeightsError>> =
+    LazyLock::new(|| Weights::from_bytes(include_bytes!("weights.bin")));
 
 /// What the classifier looks at.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +55,7 @@ pub struct ReplyInput<'a> {
 pub struct Verdict {
     /// The class.
     pub intent: Intent,
-    /// 0 to 1; not calibrated, on the careful side.
+    /// 0 to 1: the model's share, lowered where something contradicts it; on the careful side.
     pub confidence: f64,
     /// The strongest other class.
     pub runner_up: Option<(Intent, f64)>,
@@ -50,7 +63,7 @@ pub struct Verdict {
     pub goal_type: Option<GoalType>,
     /// Whether a goal rule hit: the second key of an acknowledgement.
     pub goal_rule: bool,
-    /// Whether any opt-out rule hit: suppress, whatever else the mail says.
+    /// Whether a rule or the model sees an opt-out: suppress, whatever else the mail says.
     pub opt_out: bool,
     /// Whether opt-out words were seen where they may be a quoted footer: a person looks.
     pub opt_out_unsure: bool,
@@ -62,262 +75,259 @@ pub struct Verdict {
     pub language: Language,
     /// Names of the rules that hit, sorted.
     pub evidence: Vec<String>,
+    /// Which weights were used.
+    pub model_version: String,
+}
+
+/// Why nothing could be classified.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClassifyError {
+    /// The embedded rules do not compile, which a test rules out.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// The embedded weights do not fit, which a test rules out.
+    #[error("Embedded weights: {0}")]
+    Weights(#[from] WeightsError),
+}
+
+/// Rules and weights. Cheap to copy; rules and embedded weights are made ready at the first use,
+/// which takes some 0.2 s: make it off the async threads.
+#[derive(Clone, Debug, Default)]
+pub struct Classifier {
+    own: Option<Arc<Weights>>,
+}
+
+impl Classifier {
+    /// With the operator's own weights instead of the embedded ones.
+    #[must_use]
+    pub fn with_weights(weights: Weights) -> Self {
+        Self {
+            own: Some(Arc::new(weights)),
+        }
+    }
+
+    fn weights(&self) -> Result<&Weights, WeightsError> {
+        match &self.own {
+            Some(own) => Ok(own),
+            None => EMBEDDED.as_ref().map_err(Clone::clone),
+        }
+    }
+
+    /// Which weights are used.
+    ///
+    /// # Errors
+    /// As [`Self::classify`].
+    pub fn model_version(&self) -> Result<&str, ClassifyError> {
+        Ok(self.weights()?.version())
+    }
+
+    /// Names of rules that the weights do not know: they were trained with other rules.
+    ///
+    /// # Errors
+    /// As [`Self::classify`].
+    pub fn unknown_rules(&self) -> Result<Vec<&'static str>, ClassifyError> {
+        let weights = self.weights()?;
+        let names = Rules::embedded()?.names();
+        Ok(names
+            .filter(|n| !weights.knows(&format!("rule {n}")))
+            .collect())
+    }
+
+    fn warm_up(&self) {
+        let input = ReplyInput {
+            new_text: "Yes, please call me.",
+            sure: true,
+            subject: "",
+            nature: None,
+            last_outbound: None,
+        };
+        if let Err(error) = self.classify(&input) {
+            tracing::error!(%error, "the classifier is not ready");
+        }
+    }
+
+    /// Classifies one reply.
+    ///
+    /// # Errors
+    /// Only when what is embedded does not fit, which a test rules out.
+    pub fn classify(&self, input: &ReplyInput<'_>) -> Result<Verdict, ClassifyError> {
+        let weights = self.weights()?;
+        let read = Read::of(input)?;
+        let mut verdict = read.verdict(weights, input);
+        if !input.sure {
+            verdict.confidence = verdict.confidence.min(UNSURE_CONFIDENCE);
+        }
+        if verdict.opt_out && !input.sure {
+            let top: String = input.new_text.chars().take(SURE_TOP_CHARS).collect();
+            let above = self.classify(&ReplyInput {
+                new_text: &top,
+                sure: true,
+                ..*input
+            })?;
+            if !above.opt_out {
+                verdict.opt_out = false;
+                verdict.opt_out_unsure = true;
+            }
+        }
+        Ok(verdict)
+    }
+}
+
+/// Makes the rules and the embedded weights ready, which takes some 0.2 s. Blocking.
+pub fn warm_up() {
+    Classifier::default().warm_up();
+}
+
+/// What the model sees of a reply; for training.
+///
+/// # Errors
+/// As [`Classifier::classify`].
+pub fn features(input: &ReplyInput<'_>) -> Result<Features, ClassifyError> {
+    Ok(Read::of(input)?.features)
 }
 
 /// Whether a mail of ours asks for a step, so that a bare "yes" accepts it.
 ///
 /// # Errors
-/// As [`classify`].
+/// As [`Classifier::classify`].
 pub fn asks_for_step(text: &str) -> Result<bool, RulesError> {
     let rules = Rules::embedded()?;
     let folded = fold::fold(text);
     Ok(fold::sentences(&folded).iter().any(|sentence| {
         rules
-            .hits(sentence, false)
+            .hits(sentence, false, &[])
             .iter()
             .any(|rule| rule.mark == Mark::AsksStep)
     }))
 }
 
-/// Compiles the rules, which takes some 0.2 s. Blocking.
-pub fn warm_up() {
-    if let Err(error) = Rules::embedded() {
-        tracing::error!(%error, "classifier rules do not compile");
-    }
+/// A reply, read by the rules and cut into features.
+struct Read {
+    scores: Scores,
+    features: Features,
+    words: usize,
+    asked: Option<bool>,
+    language: Language,
 }
 
-/// Classifies one reply. The first call compiles the rules: make it off the async threads.
-///
-/// # Errors
-/// Only when the embedded rules do not compile, which a test rules out.
-pub fn classify(input: &ReplyInput<'_>) -> Result<Verdict, RulesError> {
-    let rules = Rules::embedded()?;
-    let asked = input.last_outbound.map(asks_for_step).transpose()?;
-    let folded = fold::fold(input.new_text);
-    let mut scores = Scores::default();
-    for sentence in fold::sentences(&folded) {
-        scores.add_sentence(&rules.hits(&sentence, false), asked);
-    }
-    let whole = fold::one_line(&folded);
-    scores.add_sentence(&rules.hits(&whole, true), asked);
-    if input.nature == Some(Nature::Calendar) {
-        scores.add_calendar(input.subject);
-    }
-    let mut verdict = scores.verdict(fold::language(&folded));
-    if !input.sure {
-        verdict.confidence = verdict.confidence.min(UNSURE_CONFIDENCE);
-    }
-    if verdict.opt_out && !input.sure {
-        let top: String = input.new_text.chars().take(SURE_TOP_CHARS).collect();
-        let above = classify(&ReplyInput {
-            new_text: &top,
-            sure: true,
-            ..*input
-        })?;
-        if !above.opt_out {
-            verdict.opt_out = false;
-            verdict.opt_out_unsure = true;
+impl Read {
+    fn of(input: &ReplyInput<'_>) -> Result<Self, RulesError> {
+        let rules = Rules::embedded()?;
+        let asked = input.last_outbound.map(asks_for_step).transpose()?;
+        let folded = fold::fold(input.new_text);
+        let language = fold::language(&folded);
+        let mut scores = Scores::default();
+        let languages = fold::likely_languages(&folded);
+        let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
+        for sentence in fold::sentences(&folded) {
+            scores.count_sentence(sentence.ends_with('?'));
+            scores.add_sentence(&hits(&sentence, false), asked);
         }
-    }
-    Ok(verdict)
-}
-
-#[derive(Default)]
-struct Scores {
-    /// 1 - (1 - a)(1 - b)… over the distinct rules of a class.
-    of: BTreeMap<&'static str, (Intent, f64)>,
-    goals: BTreeMap<&'static str, (GoalType, f64)>,
-    machine: bool,
-    scheduling: bool,
-    person: Vec<String>,
-    evidence: Vec<String>,
-}
-
-impl Scores {
-    fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>) {
-        let guarded = hits.iter().any(|rule| rule.mark == Mark::Guard);
-        for rule in hits {
-            let goal = matches!(rule.mark, Mark::Yes | Mark::For(Intent::GoalReached, _));
-            if (guarded && goal) || rule.mark == Mark::AsksStep {
-                continue;
-            }
-            // A rule counts once, however many sentences it hits.
-            if self.evidence.contains(&rule.name) {
-                continue;
-            }
-            self.evidence.push(rule.name.clone());
-            match rule.mark {
-                Mark::For(intent, goal) => {
-                    self.add(intent, rule.weight);
-                    if let Some(goal) = goal {
-                        self.add_goal(goal, rule.weight);
-                    }
-                    // Words that only machines write; a person too says "I am away".
-                    self.machine |= intent == Intent::OutOfOffice
-                        && !matches!(rule.name.as_str(), "a_away" | "a_away_start" | "a_return");
-                }
-                Mark::Yes if asked == Some(true) => {
-                    self.add(Intent::GoalReached, rule.weight);
-                    self.add_goal(GoalType::Other, 0.3);
-                }
-                // What we do not know to be an answer to nothing, a person looks at.
-                Mark::Yes if asked.is_none() => self.add(Intent::Neutral, FOUND),
-                Mark::Yes => self.add(Intent::Neutral, STRONG),
-                Mark::Person => self.person.push(rule.name.clone()),
-                Mark::Schedule => self.scheduling = true,
-                Mark::Guard | Mark::AsksStep => {}
-            }
+        let whole = fold::one_line(&folded);
+        scores.add_sentence(&hits(&whole, true), asked);
+        if input.nature == Some(Nature::Calendar) {
+            scores.add_calendar(input.subject);
         }
+        let (mut features, words) = linear::of_text(&folded);
+        features.signs = scores.signs(words);
+        Ok(Self {
+            scores,
+            features,
+            words,
+            asked,
+            language,
+        })
     }
 
-    /// A calendar answer says in its subject what it is (RFC 5546 leaves the text to the
-    /// client). Its score stays below the gate: a person confirms a date.
-    fn add_calendar(&mut self, subject: &str) {
-        let subject = fold::fold(subject);
-        let declined = [
-            "declin",
-            "abgelehnt",
-            "refus",
-            "rechaz",
-            "rifiut",
-            "geweigerd",
-            "abgesagt",
-        ]
-        .iter()
-        .any(|word| subject.contains(word));
-        if declined {
-            self.add(Intent::NotInterested, STRONG);
-            self.evidence.push("calendar_declined".into());
+    fn verdict(mut self, weights: &Weights, input: &ReplyInput<'_>) -> Verdict {
+        let calendar = input.nature == Some(Nature::Calendar);
+        let mut shares = if calendar || self.words == 0 {
+            self.by_rules_alone()
         } else {
-            self.add(Intent::GoalReached, 0.65);
-            self.add_goal(GoalType::SalesCall, 0.65);
-            self.evidence.push("calendar".into());
-        }
-    }
-
-    fn add(&mut self, intent: Intent, weight: f64) {
-        let entry = self.of.entry(intent.as_str()).or_insert((intent, 0.0));
-        entry.1 = 1.0 - (1.0 - entry.1) * (1.0 - weight);
-    }
-
-    fn add_goal(&mut self, goal: GoalType, weight: f64) {
-        self.goals.entry(goal.as_str()).or_insert((goal, 0.0)).1 += weight;
-    }
-
-    fn get(&self, intent: Intent) -> f64 {
-        self.of
-            .get(intent.as_str())
-            .map_or(0.0, |(_, score)| *score)
-    }
-
-    /// The labelling rule's order: bounce, machine, unsubscribe, goal, referral, question, not
-    /// now, not interested, neutral; a refusal beside a step or a question weighs in.
-    fn winner(&self) -> Intent {
-        let [
-            bounce,
-            away,
-            unsubscribe,
-            goal,
-            referral,
-            question,
-            later,
-            refusal,
-            neutral,
-        ] = [
-            Intent::Bounce,
-            Intent::OutOfOffice,
-            Intent::Unsubscribe,
-            Intent::GoalReached,
-            Intent::Referral,
-            Intent::Question,
-            Intent::NotNow,
-            Intent::NotInterested,
-            Intent::Neutral,
-        ]
-        .map(|intent| self.get(intent));
-        let person_speaks = !self.machine && (goal >= 0.7 || question >= 0.7);
-        if bounce >= STRONG && unsubscribe < STRONG {
-            Intent::Bounce
-        } else if away >= STRONG && unsubscribe < STRONG && !person_speaks {
-            Intent::OutOfOffice
-        } else if unsubscribe >= STRONG {
-            Intent::Unsubscribe
-        } else if goal >= FOUND && later < FOUND && (refusal < 0.7 || goal >= 0.9) {
-            Intent::GoalReached
-        } else if referral >= STRONG {
-            Intent::Referral
-        } else if question >= 0.45 && later < 0.8 {
-            Intent::Question
-        } else if later >= FOUND {
-            Intent::NotNow
-        } else if refusal >= FOUND {
-            Intent::NotInterested
-        } else if question >= 0.45 {
-            Intent::Question
-        } else if neutral >= FOUND || self.of.is_empty() {
-            Intent::Neutral
-        } else {
-            self.of
-                .values()
-                .max_by(|a, b| a.1.total_cmp(&b.1))
-                .map_or(Intent::Neutral, |(intent, _)| *intent)
-        }
-    }
-
-    fn verdict(mut self, language: Language) -> Verdict {
-        let intent = self.winner();
-        // A step plus a question is the step; opting out outweighs whatever it is said with.
-        let harmless: &[Intent] = match intent {
-            Intent::GoalReached => &[Intent::Question, Intent::Neutral],
-            Intent::Unsubscribe => &[
-                Intent::NotInterested,
-                Intent::NotNow,
-                Intent::GoalReached,
-                Intent::Question,
-                Intent::Neutral,
-            ],
-            _ => &[Intent::Neutral],
+            weights.shares(&self.features)
         };
-        let runner_up = self
-            .of
-            .values()
-            .filter(|(other, _)| *other != intent)
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .copied();
-        let rival = self
-            .of
-            .values()
-            .filter(|(other, _)| *other != intent && !harmless.contains(other))
-            .map(|(_, score)| *score)
-            .fold(0.0, f64::max);
-        let score = self.get(intent);
-        let confidence = if score > 0.0 {
-            score * (1.0 - 0.5 * rival)
-        } else {
-            GUESS
-        };
-        let goal_type = (intent == Intent::GoalReached).then(|| {
-            self.goals
-                .values()
-                .max_by(|a, b| a.1.total_cmp(&b.1))
-                .map_or(GoalType::Other, |(goal, _)| *goal)
-        });
-        self.evidence.sort();
+        let mut cap: f64 = 1.0;
+        let asked = self.asked == Some(true);
+        if asked && self.scores.evidence.iter().any(|e| e == BARE_YES) {
+            // Nothing but a yes, to a mail that asked for the step.
+            let goal = place(Intent::GoalReached);
+            for (n, share) in shares.iter_mut().enumerate() {
+                *share = if n == goal {
+                    share.max(YES)
+                } else {
+                    share.min(1.0 - YES)
+                };
+            }
+        }
+        let to_nothing = self.scores.yes_alone(self.words) && !asked;
+        if to_nothing {
+            // A yes to nothing that we asked. What we do not know, a person looks at.
+            let [goal, neutral] = [Intent::GoalReached, Intent::Neutral].map(place);
+            shares[neutral] += shares[goal];
+            shares[goal] = 0.0;
+            cap = if self.asked.is_none() {
+                UNSURE_CONFIDENCE
+            } else {
+                cap
+            };
+        }
+        let (mut intent, mut confidence, mut runner_up) = ranking(&shares);
+        let by_rule = self.scores.get(Intent::Unsubscribe) >= STRONG;
+        let machine = matches!(intent, Intent::Bounce | Intent::OutOfOffice);
+        let by_model = intent == Intent::Unsubscribe && confidence >= OPT_OUT;
+        let opt_out = by_model || (by_rule && !machine);
+        if opt_out && intent != Intent::Unsubscribe {
+            runner_up = Some((intent, confidence));
+            confidence = self
+                .scores
+                .get(Intent::Unsubscribe)
+                .min(1.0 - confidence / 2.0);
+            intent = Intent::Unsubscribe;
+        }
+        // Words of a machine in what reads like a person's wish, or the other way round.
+        let person_wishes = matches!(intent, Intent::GoalReached | Intent::Question);
+        let speaks = self.scores.get(Intent::GoalReached) >= WISH;
+        if (self.scores.machine && person_wishes)
+            || (intent == Intent::OutOfOffice && speaks && !self.scores.machine)
+        {
+            cap = cap.min(UNSURE_CONFIDENCE);
+        }
+        let goal_type = (intent == Intent::GoalReached)
+            .then(|| self.scores.goal_type().unwrap_or(GoalType::Other));
+        self.scores.evidence.sort();
         Verdict {
             intent,
-            confidence: confidence.clamp(0.0, 1.0),
+            confidence: confidence.min(cap).clamp(0.0, 1.0),
             runner_up,
             goal_type,
-            goal_rule: self.get(Intent::GoalReached) > 0.0,
-            opt_out: self.get(Intent::Unsubscribe) >= STRONG
-                && !matches!(intent, Intent::Bounce | Intent::OutOfOffice),
+            goal_rule: self.scores.get(Intent::GoalReached) > 0.0 && !to_nothing,
+            opt_out,
             opt_out_unsure: false,
-            person_words: self.person,
-            scheduling: self.scheduling,
-            language,
-            evidence: self.evidence,
+            person_words: self.scores.person,
+            scheduling: self.scores.scheduling,
+            language: self.language,
+            evidence: self.scores.evidence,
+            model_version: weights.version().to_owned(),
         }
     }
+
+    /// Where there is no text that the model could weigh.
+    fn by_rules_alone(&self) -> [f64; CLASSES] {
+        let mut shares = [0.0; CLASSES];
+        let winner = self.scores.winner();
+        let score = self.scores.get(winner);
+        shares[place(winner)] = if score > 0.0 { score } else { GUESS };
+        shares
+    }
+}
+
+/// The strongest class, its share, and the next.
+fn ranking(shares: &[f64; CLASSES]) -> (Intent, f64, Option<(Intent, f64)>) {
+    let mut ranked: Vec<(Intent, f64)> = Intent::ALL.iter().copied().zip(*shares).collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let (intent, confidence) = ranked.first().copied().unwrap_or((Intent::Neutral, GUESS));
+    let next = ranked.get(1).copied().filter(|(_, share)| *share > 0.0);
+    (intent, confidence, next)
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 use super::*;
 
+fn classify(input: &ReplyInput<'_>) -> Result<Verdict, ClassifyError> {
+    Classifier::default().classify(input)
+}
+
 fn read(text: &str) -> Verdict {
     classify(&ReplyInput {
         new_text: text,
@@ -281,16 +285,17 @@ fn sentences_of_each_class_in_seven_languages_are_told_apart() {
         ("Do I need an appointment to visit?", "question"),
         ("Are viewings on Sunday possible?", "question"),
     ];
-    for (text, label) in cases {
-        let v = read(text);
-        assert_eq!(
-            v.intent.as_str(),
-            label,
-            "{text}: {:.2} {:?}",
-            v.confidence,
-            v.evidence
-        );
-    }
+    let wrong: Vec<String> = cases
+        .iter()
+        .map(|(text, label)| (text, label, read(text)))
+        .filter(|(_, label, v)| v.intent.as_str() != **label)
+        .map(|(text, label, v)| {
+            let (intent, sure) = (v.intent, v.confidence);
+            format!("{text}: {label}, found {intent} {sure:.2} {:?}", v.evidence)
+        })
+        .collect();
+    // The model is no table: one in twenty may be another class, but never an acknowledgement.
+    assert!(wrong.len() * 20 <= cases.len(), "{wrong:#?}");
 }
 
 #[test]
@@ -433,8 +438,59 @@ fn words_for_a_person_are_marked() {
 #[test]
 fn a_step_said_by_somebody_who_is_away_is_left_to_a_person() {
     let v = read("I'm away until Monday, but please book me a viewing for Tuesday.");
-    assert_eq!(v.intent, Intent::GoalReached, "{:?}", v.evidence);
-    assert!(v.confidence < 0.7, "{:.2}", v.confidence);
+    // Below what lets a machine's answer rest, too.
+    assert!(
+        v.confidence < 0.55,
+        "{} {:.2} {:?}",
+        v.intent,
+        v.confidence,
+        v.evidence
+    );
+}
+
+#[test]
+fn agreement_in_other_words_needs_a_question_too() {
+    for text in ["Agreed.", "Vale", "D'accord", "Machen wir", "نعم"] {
+        let input = ReplyInput {
+            new_text: text,
+            sure: true,
+            subject: "",
+            nature: None,
+            last_outbound: Some("Here is our monthly letter."),
+        };
+        let v = classify(&input).unwrap();
+        assert!(
+            v.intent != Intent::GoalReached && !v.goal_rule,
+            "{text}: {v:?}"
+        );
+    }
+}
+
+#[test]
+fn quoted_text_is_not_the_leads_word() {
+    // What the service gives the classifier is cut by `visible`; the mail that it quotes asks
+    // for a viewing and ends in an unsubscribe line.
+    let mail = "Thanks.\n\nOn Tue, 3 May 2024 at 9:00, Sales <s@me.example> wrote:\n> Would you like to \
+                book a viewing?\n> Please book me a viewing.\n> To unsubscribe, reply STOP.\n";
+    let visible = crate::visible::split(mail);
+    let v = read(&visible.new_text);
+    assert_eq!(v.intent, Intent::Neutral, "{:?}", v.evidence);
+    assert!(!v.goal_rule && !v.opt_out, "{:?}", v.evidence);
+}
+
+#[test]
+fn somebody_elses_wish_and_what_was_are_no_steps() {
+    for text in [
+        "My neighbour wants a viewing.",
+        "I already had my viewing, thanks.",
+        "I could have visited if you had answered in time.",
+        "We are not interested in a viewing.",
+        "Please do not book a tour for us.",
+    ] {
+        let v = read(text);
+        let acts = crate::reply::gate::gate_of_fresh(&v, true);
+        assert_ne!(acts, crate::reply::gate::Gate::Acknowledge, "{text}: {v:?}");
+    }
 }
 
 #[test]
@@ -454,10 +510,10 @@ fn ordinary_business_sentences_are_no_goals() {
 }
 
 #[test]
-fn what_no_rule_knows_is_a_guess() {
+fn what_no_rule_knows_is_nothing_to_answer() {
     let v = read("The committee concurs with paragraph seven.");
     assert_eq!(v.intent, Intent::Neutral);
-    assert!(v.confidence < 0.5 && v.evidence.is_empty());
+    assert!(!v.goal_rule && !v.opt_out);
 }
 
 #[test]

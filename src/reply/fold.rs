@@ -90,6 +90,11 @@ pub enum Language {
     Unknown,
 }
 
+impl Language {
+    /// The codes of the languages that are told, beside English.
+    pub(super) const CODES: &'static [&'static str] = &["de", "fr", "es", "pt", "it", "nl"];
+}
+
 const STOP_WORDS: &[(&str, &[&str])] = &[
     (
         "en",
@@ -169,6 +174,20 @@ const STOP_WORDS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// How many stop words of each language a text has, in the order of [`STOP_WORDS`].
+fn stop_words(folded: &str) -> Vec<(&'static str, usize)> {
+    STOP_WORDS
+        .iter()
+        .map(|(code, words)| {
+            let n = folded
+                .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+                .filter(|w| words.contains(w))
+                .count();
+            (*code, n)
+        })
+        .collect()
+}
+
 /// Tells the language of a folded text by counting stop words; English wins a tie.
 pub(super) fn language(folded: &str) -> Language {
     let letters = folded.chars().filter(|c| c.is_alphabetic()).count();
@@ -178,17 +197,25 @@ pub(super) fn language(folded: &str) -> Language {
     }
     let mut best = Language::Unknown;
     let mut most = 0;
-    for (code, words) in STOP_WORDS {
-        let n = folded
-            .split(|c: char| !(c.is_alphanumeric() || c == '\''))
-            .filter(|w| words.contains(w))
-            .count();
+    for (code, n) in stop_words(folded) {
         if n > most {
             most = n;
             best = Language::Known(code);
         }
     }
     best
+}
+
+/// The languages that a text may be in: those with at least half as many stop words as the
+/// best, or all when there are too few to tell.
+pub(super) fn likely_languages(folded: &str) -> Vec<&'static str> {
+    let counts = stop_words(folded);
+    let most = counts.iter().map(|(_, n)| *n).max().unwrap_or_default();
+    counts
+        .into_iter()
+        .filter(|(_, n)| most < 2 || n * 2 >= most)
+        .map(|(code, _)| code)
+        .collect()
 }
 
 #[cfg(test)]

@@ -12,8 +12,11 @@ pub mod classify;
 pub mod compose;
 mod digest;
 mod fold;
+pub mod gate;
+pub mod linear;
 pub mod policy;
 mod rules;
+mod scores;
 mod step;
 pub mod templates;
 mod texts;
@@ -33,6 +36,7 @@ use crate::store::{ClaimedJob, DigestFailure, Store, StoreError};
 use crate::time::{self, UtcMs};
 use crate::wake::{Doorbell, Woken};
 
+use classify::Classifier;
 use step::StepError;
 use templates::Templates;
 
@@ -119,6 +123,7 @@ struct Parts {
     settings: Arc<Settings>,
     keys: Arc<Keys>,
     templates: Templates,
+    classifier: Classifier,
 }
 
 /// The actor. One a process; two processes on one database are safe.
@@ -137,6 +142,7 @@ impl ReplyActor {
         settings: Arc<Settings>,
         keys: Arc<Keys>,
         templates: Templates,
+        classifier: Classifier,
         outbox: Doorbell,
     ) -> Self {
         Self {
@@ -145,6 +151,7 @@ impl ReplyActor {
                 settings,
                 keys,
                 templates,
+                classifier,
             }),
             outbox,
         }
@@ -301,9 +308,12 @@ impl ReplyActor {
         resend: bool,
     ) -> Result<JobReport, StepError> {
         // On a blocking thread: reading the text takes microseconds, the first time 0.2 s.
+        let parts = Arc::clone(&self.parts);
         let verdict = self
             .store
-            .read(move |r| -> Result<_, StepError> { step::read(&r.job_context(job.id)?) })
+            .read(move |r| -> Result<_, StepError> {
+                step::read(&parts.classifier, &r.job_context(job.id)?)
+            })
             .await?;
         let random = random_parts()?;
         let parts = Arc::clone(&self.parts);

@@ -26,6 +26,8 @@ pub const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const HOUR: Duration = Duration::from_secs(3600);
 /// A runner-up as close as this to the goal: a person decides.
 const MARGIN: f64 = 0.15;
+/// Below this a question is not sure enough to be answered without a person.
+const QUESTION: f64 = 0.7;
 /// Below this a class is not sure enough to let a reply rest without a person.
 const REST: f64 = 0.55;
 
@@ -174,6 +176,9 @@ pub struct Decision {
     pub sales: ToSales,
     /// Whether the lead's and the sender's address get no more mail, and why.
     pub suppress: Option<&'static str>,
+    /// Whether an answer from the campaign's documents may leave without a person, if one is
+    /// found that its own gate lets through.
+    pub answerable: bool,
     /// What the reply counts as, for the conversation; the classifier's, or the headers'.
     pub intent: Intent,
     /// Why, in the order in which it was found.
@@ -219,6 +224,7 @@ pub fn decide(v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision 
         lead: ToLead::Nothing,
         sales: ToSales::Nothing,
         suppress: None,
+        answerable: false,
         intent: v.intent,
         reasons: Vec::new(),
     };
@@ -384,6 +390,7 @@ fn by_intent(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettin
     match v.intent {
         Intent::GoalReached => goal(d, v, s, settings),
         Intent::Question => {
+            d.answerable = answerable(v, s, settings);
             d.reasons.push(if v.scheduling {
                 "a question about times: a person answers".into()
             } else {
@@ -391,7 +398,11 @@ fn by_intent(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettin
             });
             draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Question)
         }
-        Intent::Unsubscribe => opt_out(d, s, settings),
+        Intent::Unsubscribe => {
+            d.reasons
+                .push("perhaps an opt-out: a person decides".into());
+            draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Person)
+        }
         Intent::Referral => {
             d.reasons.push("a referral: a person decides".into());
             tell(d, s, settings, NoticeKind::Person)
@@ -412,14 +423,26 @@ fn by_intent(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettin
     }
 }
 
-fn goal(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision {
-    let close = v.runner_up.is_some_and(|(intent, score)| {
+/// Whether nothing but the answer itself is missing for an automatic answer.
+fn answerable(v: &Verdict, s: &Situation, settings: &ReplySettings) -> bool {
+    s.mode == CampaignMode::Auto
+        && v.confidence >= QUESTION
+        && !refusal_is_close(v)
+        && reasons_against(s, settings).is_empty()
+}
+
+/// Whether a refusal is nearly as likely as what was found.
+fn refusal_is_close(v: &Verdict) -> bool {
+    v.runner_up.is_some_and(|(intent, score)| {
         let refusal = matches!(
             intent,
             Intent::NotNow | Intent::NotInterested | Intent::Unsubscribe | Intent::OutOfOffice
         );
         refusal && score > v.confidence - MARGIN
-    });
+    })
+}
+
+fn goal(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision {
     let mut unsure = Vec::new();
     if v.confidence < settings.goal_threshold {
         unsure.push(format!(
@@ -430,7 +453,7 @@ fn goal(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettings) -
     if !v.goal_rule {
         unsure.push("no goal rule".to_owned());
     }
-    if close {
+    if refusal_is_close(v) {
         unsure.push("a refusal is as likely".to_owned());
     }
     if !unsure.is_empty() {

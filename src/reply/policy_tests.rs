@@ -17,6 +17,7 @@ pub(crate) fn settings() -> ReplySettings {
         sales_notices_per_hour: 60,
         automatic_per_day: 200,
         templates_dir: None,
+        weights_file: None,
     }
 }
 
@@ -64,6 +65,7 @@ fn verdict(intent: Intent, confidence: f64) -> Verdict {
         scheduling: false,
         language: Language::Known("en"),
         evidence: vec!["rule".into()],
+        model_version: "1-test".into(),
     }
 }
 

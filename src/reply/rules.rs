@@ -1,19 +1,22 @@
 //! The rules of the classifier: `rules.txt`, embedded, compiled once on first need.
 //!
-//! One [`RegexSet`] over all rules tells with one pass over a sentence which of them hit. Its
-//! lazy DFA needs more than the default cache, or it thrashes (measured: p95 of 17 ms at 2 MiB).
+//! A few [`RegexSet`]s tell with one pass each over a sentence which rules hit. Their lazy DFAs
+//! need more than the default cache, or they thrash (measured: p95 of 17 ms at 2 MiB).
 //! Word boundaries and classes are ASCII ones: the text is folded to ASCII letters first, and
 //! a Unicode `\b` would push every non-ASCII sentence to the slow engine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use regex::{RegexSet, RegexSetBuilder};
 
+use super::fold::Language;
 use crate::model::{GoalType, Intent};
 
-/// Cache of the lazy DFA.
-const DFA_BYTES: usize = 32 << 20;
+/// Cache of the lazy DFA of the larger groups.
+const DFA_BYTES: usize = 12 << 20;
+/// The same of one language's rules.
+const DFA_BYTES_LANGUAGE: usize = 4 << 20;
 /// Limit of the compiled program; the rules take a few MiB.
 const PROGRAM_BYTES: usize = 64 << 20;
 
@@ -72,7 +75,38 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) struct Rules {
     rules: Vec<Rule>,
+    groups: Vec<Group>,
+}
+
+/// Patterns that are matched together. The lazy DFA of all rules at once would have more states
+/// than any cache: those of one language, and those with gaps of several words, have their own.
+#[derive(Debug)]
+struct Group {
+    of: GroupKey,
+    /// For each pattern of the set, the rule and its term (see `rules.txt`).
+    parts: Vec<Part>,
     set: RegexSet,
+}
+
+/// What the patterns of a group have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum GroupKey {
+    /// Words only.
+    Words,
+    /// With gaps of several words.
+    Gaps,
+    /// For one language.
+    Language(String),
+}
+
+/// Which part of which rule a pattern is.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    rule: usize,
+    /// Number of the term among all terms of all rules.
+    term: usize,
+    /// How many parts the term has: all of them must be found.
+    of: u8,
 }
 
 impl Rules {
@@ -85,7 +119,8 @@ impl Rules {
     fn parse(text: &str) -> Result<Self, RulesError> {
         let mut lets: HashMap<&str, String> = HashMap::new();
         let mut rules = Vec::new();
-        let mut patterns = Vec::new();
+        let mut groups: BTreeMap<GroupKey, (Vec<String>, Vec<Part>)> = BTreeMap::new();
+        let mut terms = 0;
         for (n, line) in text.lines().enumerate() {
             let fail = |what: String| RulesError {
                 line: n.saturating_add(1),
@@ -106,7 +141,20 @@ impl Rules {
             let [mark, weight, scope, name, pattern] = fields.as_slice() else {
                 return Err(fail("not five fields".into()));
             };
-            patterns.push(ascii_classes(&expand(pattern, &lets).map_err(fail)?));
+            let pattern = expand(pattern, &lets).map_err(fail)?;
+            let (patterns, parts) = groups.entry(group_of(name, &pattern)).or_default();
+            for term in pattern.split(" || ") {
+                let needed: Vec<&str> = term.split(" && ").collect();
+                for part in &needed {
+                    patterns.push(ascii_classes(part));
+                    parts.push(Part {
+                        rule: rules.len(),
+                        term: terms,
+                        of: u8::try_from(needed.len()).unwrap_or(u8::MAX),
+                    });
+                }
+                terms += 1;
+            }
             rules.push(Rule {
                 mark: parse_mark(mark).map_err(fail)?,
                 weight: weight
@@ -122,23 +170,60 @@ impl Rules {
                 name: (*name).to_owned(),
             });
         }
-        let set = RegexSetBuilder::new(&patterns)
-            .dfa_size_limit(DFA_BYTES)
-            .size_limit(PROGRAM_BYTES)
-            .build()
+        let groups = groups
+            .into_iter()
+            .map(|(of, (patterns, parts))| {
+                let set = RegexSetBuilder::new(&patterns)
+                    .dfa_size_limit(match of {
+                        GroupKey::Language(_) => DFA_BYTES_LANGUAGE,
+                        GroupKey::Words | GroupKey::Gaps => DFA_BYTES,
+                    })
+                    .size_limit(PROGRAM_BYTES)
+                    .build()?;
+                Ok(Group { of, parts, set })
+            })
+            .collect::<Result<_, regex::Error>>()
             .map_err(|e| RulesError {
                 line: 0,
                 what: e.to_string(),
             })?;
-        Ok(Self { rules, set })
+        Ok(Self { rules, groups })
     }
 
-    /// The rules that hit `sentence`; `whole` tells whether it is the text as a whole.
-    pub(super) fn hits(&self, sentence: &str, whole: bool) -> Vec<&Rule> {
+    /// The names of all rules.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|r| r.name.as_str())
+    }
+
+    /// The rules that hit `sentence`, of those for all languages and for `languages`; `whole`
+    /// tells whether it is the text as a whole.
+    pub(super) fn hits(&self, sentence: &str, whole: bool, languages: &[&str]) -> Vec<&Rule> {
         let asks = sentence.ends_with('?');
-        self.set
-            .matches(sentence)
-            .iter()
+        let mut hits: Vec<usize> = Vec::new();
+        for group in &self.groups {
+            if let GroupKey::Language(code) = &group.of
+                && !languages.contains(&code.as_str())
+            {
+                continue;
+            }
+            // The parts of a term follow each other.
+            let mut term = usize::MAX;
+            let mut found = 0_u8;
+            for part in group
+                .set
+                .matches(sentence)
+                .iter()
+                .filter_map(|i| group.parts.get(i))
+            {
+                found = if part.term == term { found + 1 } else { 1 };
+                term = part.term;
+                if found == part.of && hits.last() != Some(&part.rule) {
+                    hits.push(part.rule);
+                }
+            }
+        }
+        hits.sort_unstable();
+        hits.into_iter()
             .filter_map(|i| self.rules.get(i))
             .filter(|rule| match rule.scope {
                 Scope::Any => !whole,
@@ -147,6 +232,19 @@ impl Rules {
                 Scope::Text => whole,
             })
             .collect()
+    }
+}
+
+/// With what a rule is matched together, by its name (`de_…`, `k_de_…`) and its pattern.
+fn group_of(name: &str, pattern: &str) -> GroupKey {
+    let code = Language::CODES.iter().find(|code| {
+        let mut pieces = name.split('_').take(2);
+        pieces.any(|piece| piece == **code)
+    });
+    match code {
+        Some(code) => GroupKey::Language((*code).to_owned()),
+        None if pattern.contains("{0,") => GroupKey::Gaps,
+        None => GroupKey::Words,
     }
 }
 

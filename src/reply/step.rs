@@ -1,10 +1,9 @@
 //! One reply, inside one write transaction: facts, decision, and everything that follows from
 //! it. Either all of it is committed or nothing.
 
-use super::classify::{self, ReplyInput, Verdict};
+use super::classify::{Classifier, ClassifyError, ReplyInput, Verdict};
 use super::compose::{self, ComposeError, Draftable, FurtherParts};
 use super::policy::{self, BrakeCounts, Decision, NoticeKind, Situation, ToLead, ToSales};
-use super::rules::RulesError;
 use super::templates::{LeadText, Rendered, TemplateError, TemplateKind};
 use super::{ActionTaken, JobReport, Parts, texts};
 use crate::config::{AccountSettings, ReplyAddress};
@@ -26,7 +25,7 @@ pub(super) enum StepError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Rules(#[from] RulesError),
+    Classify(#[from] ClassifyError),
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]
@@ -47,7 +46,7 @@ impl StepError {
                 e.is_transient() || matches!(e, StoreError::Sqlite(_) | StoreError::Panicked(_))
             }
             Self::Random(_) => true,
-            Self::Rules(_)
+            Self::Classify(_)
             | Self::Template(_)
             | Self::Compose(_)
             | Self::NoAccount(_)
@@ -62,7 +61,7 @@ impl StepError {
 }
 
 /// Reads the intent of a reply.
-pub(super) fn read(c: &JobContext) -> Result<Verdict, StepError> {
+pub(super) fn read(classifier: &Classifier, c: &JobContext) -> Result<Verdict, StepError> {
     // The text of the answered mail, else of the newest one; none: we do not know what we said.
     let last_outbound = [
         c.matched.as_ref().map(|m| m.body.as_str()),
@@ -71,7 +70,7 @@ pub(super) fn read(c: &JobContext) -> Result<Verdict, StepError> {
     .into_iter()
     .flatten()
     .find(|body| !body.is_empty());
-    Ok(classify::classify(&ReplyInput {
+    Ok(classifier.classify(&ReplyInput {
         // Quoted lines that stand with answers are for people to read, and where nothing is new,
         // our own text is not taken for the lead's word.
         new_text: &visible::own_words(&c.visible_text, c.visible_quoted),
@@ -122,7 +121,7 @@ impl Step<'_> {
         if let ToSales::Digest(reason) = decision.sales {
             tx.add_digest_item(c.message_id, reason.as_str(), self.now)?;
         }
-        let gate = gate(&decision);
+        let gate = decision.gate().as_str();
         let mut reasons = decision.reasons.clone();
         reasons.extend(self.verdict.evidence.iter().map(|e| format!("rule {e}")));
         let goal_type = self
@@ -550,15 +549,5 @@ fn from_address(c: &JobContext, t: &ThreadContext, account: &AccountSettings) ->
             account.from_name.clone()
         },
         addr: compose::answering_address(&c.to_addresses, &account.address, &account.aliases),
-    }
-}
-
-/// The decision in one word, for the store and for people.
-pub(super) fn gate(d: &Decision) -> &'static str {
-    match (d.suppress, d.lead, d.sales) {
-        (Some(_), _, _) => "suppress",
-        (None, ToLead::Acknowledge, _) => "acknowledge",
-        (None, ToLead::Nothing, ToSales::Nothing) => "nothing",
-        (None, _, _) => "person",
     }
 }

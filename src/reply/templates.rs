@@ -9,6 +9,7 @@
 
 mod folder;
 mod set;
+mod translated;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -130,21 +130,21 @@ fn a_file_replaces_its_template_and_another_language_is_added() {
         (mail.subject.as_str(), mail.body.as_str()),
         ("Hi Ann Lee", "Ours.\n")
     );
-    assert!(!t.speaks("", Language::Known("de")));
+    assert!(!t.speaks("", Language::Known("sv")));
 
-    let german = "Subject: Danke für Ihr Interesse an {{ project }}\n\nGuten Tag\n";
-    let t = load_with("acknowledgment.de.txt", german).unwrap();
+    let swedish = "Subject: Tack för ditt intresse för {{ project }}\n\nHej\n";
+    let t = load_with("acknowledgment.sv.txt", swedish).unwrap();
     assert!(
-        t.speaks("", Language::Known("de")) && t.speaks("", EN) && t.speaks("", Language::Unknown)
+        t.speaks("", Language::Known("sv")) && t.speaks("", EN) && t.speaks("", Language::Unknown)
     );
-    assert!(!t.speaks("", Language::Known("fr")) && !t.speaks("", Language::Other));
-    let de = t
-        .lead(TemplateKind::Acknowledgment, Language::Known("de"), &text())
+    assert!(!t.speaks("", Language::Known("fi")) && !t.speaks("", Language::Other));
+    let sv = t
+        .lead(TemplateKind::Acknowledgment, Language::Known("sv"), &text())
         .unwrap();
-    assert_eq!(de.body, "Guten Tag\n");
-    // What has no German file is English.
+    assert_eq!(sv.body, "Hej\n");
+    // What has no Swedish file is English.
     let draft = t
-        .lead(TemplateKind::AnswerDraft, Language::Known("de"), &text())
+        .lead(TemplateKind::AnswerDraft, Language::Known("sv"), &text())
         .unwrap();
     assert!(draft.body.starts_with("Dear Ann Lee"));
 }
@@ -224,11 +224,7 @@ fn a_folder_with_a_campaigns_name_replaces_the_texts_for_that_campaign_alone() {
         "Subject: For {{ lead_name }}\n\nWe met in {{ project }}.",
     )
     .unwrap();
-    std::fs::write(
-        own.join("acknowledgment.de.txt"),
-        "Subject: Danke\n\nGuten Tag",
-    )
-    .unwrap();
+    std::fs::write(own.join("acknowledgment.sv.txt"), "Subject: Tack\n\nHej").unwrap();
     let t = Templates::load(Some(dir.path())).unwrap();
     let autumn = LeadText {
         campaign: "autumn - north".into(),
@@ -243,8 +239,8 @@ fn a_folder_with_a_campaigns_name_replaces_the_texts_for_that_campaign_alone() {
     // What the campaign has not is taken from the folder above it.
     let nudge = t.lead(TemplateKind::Nudge, EN, &autumn).unwrap();
     assert_eq!(nudge.body, "See Riverside?\n");
-    assert!(t.speaks("Autumn - North", Language::Known("de")));
-    assert!(!t.speaks("Spring", Language::Known("de")));
+    assert!(t.speaks("Autumn - North", Language::Known("sv")));
+    assert!(!t.speaks("Spring", Language::Known("sv")));
     assert_eq!(t.campaigns().collect::<Vec<_>>(), ["autumn - north"]);
     // A slash cannot stand in a folder's name.
     assert_eq!(folder_name("Autumn / North"), "Autumn - North");

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use super::translated::TRANSLATED;
 use super::{
     DEFAULT_LANGUAGE, DigestLine, DigestText, InEffect, LeadText, Rendered, TemplateError,
     TemplateKind, header_text,
@@ -28,16 +29,22 @@ pub(super) struct Source {
 
 /// The texts in the program, by name and language.
 pub(super) fn embedded() -> BTreeMap<String, Source> {
-    TemplateKind::ALL
+    let english = TemplateKind::ALL
         .iter()
-        .map(|(kind, name, text)| {
+        .map(|(kind, _, text)| (kind, DEFAULT_LANGUAGE, text));
+    let others = TRANSLATED
+        .iter()
+        .map(|(kind, language, text)| (kind, *language, text));
+    english
+        .chain(others)
+        .map(|(kind, language, text)| {
             let source = Source {
                 kind: *kind,
                 text: (*text).to_owned(),
                 html: None,
                 file: None,
             };
-            (format!("{name}.{DEFAULT_LANGUAGE}"), source)
+            (format!("{}.{language}", kind.name()), source)
         })
         .collect()
 }

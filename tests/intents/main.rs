@@ -1,0 +1,184 @@
+//! `replyd classify`, `train` and `evaluate` on files of texts: the real binary.
+
+#![expect(clippy::unwrap_used, reason = "a failing set-up fails the test")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn replyd(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_replyd"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn rows(out: &Output) -> Vec<Value> {
+    let text = String::from_utf8(out.stdout.clone()).unwrap();
+    text.lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect()
+}
+
+#[test]
+fn classify_prints_a_gate_for_each_row_and_goes_on_after_a_bad_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.tsv");
+    let file: &[u8] = b"id\ttext\tcontext\n\
+        1\tPlease book me a viewing for Saturday.\t\n\
+        2\tHow much is the service charge?\t\n\
+        3\tPlease take me off your list.\\nBook me a viewing.\t\n\
+        4\tMy lawyer has a question about the contract.\t\n\
+        5\n\
+        6\t\xff\xfe\t\n\
+        7\tThank you very much!\t\n\
+        8\tYes\tHere is our monthly letter.\n\
+        9\tYes\t\n";
+    std::fs::write(&path, file).unwrap();
+    let out = replyd(&["classify", path.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(1));
+    let stderr = String::from_utf8(out.stderr.clone()).unwrap();
+    assert!(
+        stderr.contains("line 6:") && stderr.contains("line 7: not UTF-8"),
+        "{stderr}"
+    );
+    let rows = rows(&out);
+    let found: Vec<(u64, &str)> = rows
+        .iter()
+        .map(|r| (r["row"].as_u64().unwrap(), r["gate"].as_str().unwrap()))
+        .filter(|(row, _)| *row != 8)
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, "acknowledge"),
+            (2, "answer"),
+            (3, "suppress"),
+            (4, "person"),
+            (7, "nothing"),
+            (9, "acknowledge"),
+        ]
+    );
+    assert_eq!(rows[0]["goal_type"], "viewing");
+    assert_eq!(rows[0]["intent"], "goal_reached");
+    assert!(rows[0]["evidence"].as_array().unwrap().len() > 1);
+    assert!(rows[0]["confidence"].as_f64().unwrap() >= 0.7);
+    assert_ne!(
+        rows[5]["gate"], "acknowledge",
+        "a yes to nothing that we asked"
+    );
+    assert_eq!(rows[1]["goal_type"], Value::Null);
+}
+
+#[test]
+fn a_file_without_texts_is_an_error_that_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.tsv");
+    std::fs::write(&path, "a\tb\n1\t2\n").unwrap();
+    let out = replyd(&["classify", path.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        String::from_utf8(out.stderr)
+            .unwrap()
+            .contains("no column `text`")
+    );
+}
+
+#[test]
+fn training_is_deterministic_and_its_weights_are_checked_when_they_are_used() {
+    let dir = tempfile::tempdir().unwrap();
+    // A few rows of each class: training on all of them takes minutes without optimisation.
+    let all = std::fs::read_to_string(root("data/intents/own.tsv")).unwrap();
+    let mut lines = all.lines();
+    let mut few = format!("{}\n", lines.next().unwrap());
+    for line in lines.step_by(20) {
+        few.push_str(line);
+        few.push('\n');
+    }
+    let tsv = dir.path().join("few.tsv");
+    std::fs::write(&tsv, few).unwrap();
+    let tsv = tsv.to_str().unwrap();
+    let outs = ["a.weights", "b.weights"].map(|name| {
+        let path = dir.path().join(name);
+        let out = replyd(&["train", tsv, "--out", path.to_str().unwrap()]);
+        assert_eq!(
+            out.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        std::fs::read(path).unwrap()
+    });
+    assert_eq!(outs[0], outs[1]);
+    assert!(outs[0].len() < 200 * 1024);
+    let mine = dir.path().join("a.weights");
+    let out = replyd(&["classify", tsv, "--weights", mine.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0));
+    let mut broken = outs[0].clone();
+    broken[5_000] ^= 1;
+    for (bytes, word) in [
+        (broken, "damaged"),
+        (outs[0][..9_000].to_vec(), "damaged"),
+        (b"not weights".to_vec(), "no weights file"),
+        (
+            [&b"replydIW"[..], &9_u32.to_le_bytes()].concat(),
+            "format 9",
+        ),
+    ] {
+        std::fs::write(&mine, bytes).unwrap();
+        let out = replyd(&["classify", tsv, "--weights", mine.to_str().unwrap()]);
+        assert_eq!(out.status.code(), Some(1));
+        let stderr = String::from_utf8(out.stderr).unwrap();
+        assert!(stderr.contains(word), "{stderr}");
+    }
+}
+
+#[test]
+fn train_says_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.tsv");
+    std::fs::write(&path, "text\tlabel\nhello\tneutral\n").unwrap();
+    let path = path.to_str().unwrap();
+    for (args, word) in [
+        (vec!["train", path], "Nothing to do"),
+        (vec!["train", path, "--evaluate"], "1 of 9 classes"),
+    ] {
+        let out = replyd(&args);
+        assert_eq!(out.status.code(), Some(1));
+        assert!(String::from_utf8(out.stderr).unwrap().contains(word));
+    }
+}
+
+#[test]
+fn the_held_out_texts_are_read_as_well_as_the_documents_say() {
+    let report = |file: &str| -> Value {
+        let path = root("tests/data/intents").join(file);
+        let out = replyd(&["evaluate", path.to_str().unwrap(), "--json"]);
+        assert_eq!(out.status.code(), Some(0));
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    let held_out = report("held_out.tsv");
+    let at_least = |key: &str, least: f64| {
+        let found = held_out[key].as_f64().unwrap();
+        assert!(found >= least, "{key}: {found}");
+    };
+    at_least("accuracy", 0.90);
+    at_least("macro_f1", 0.90);
+    at_least("goal_precision", 0.98);
+    at_least("opt_out_recall", 0.96);
+    let must_not = report("must_not_answer.tsv");
+    assert!(
+        must_not["false_answers"].as_array().unwrap().len() <= 2,
+        "{must_not}"
+    );
+    let business = report("business.tsv");
+    assert!(
+        business["background_alarms"].as_array().unwrap().len() <= 4,
+        "{business}"
+    );
+}
