@@ -21,13 +21,24 @@ struct Server {
 
 impl Server {
     fn new(bytes: &[u8], piece: u8) -> Self {
-        Self { bytes: bytes.to_vec(), said: 0, piece: usize::from(piece).max(1) * 7 }
+        Self {
+            bytes: bytes.to_vec(),
+            said: 0,
+            piece: usize::from(piece).max(1) * 7,
+        }
     }
 }
 
 impl AsyncRead for Server {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let n = self.piece.min(to.remaining()).min(self.bytes.len() - self.said);
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let n = self
+            .piece
+            .min(to.remaining())
+            .min(self.bytes.len() - self.said);
         to.put_slice(&self.bytes[self.said..self.said + n]);
         self.said += n;
         Poll::Ready(Ok(()))
@@ -35,7 +46,11 @@ impl AsyncRead for Server {
 }
 
 impl AsyncWrite for Server {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, from: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        from: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Poll::Ready(Ok(from.len()))
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {

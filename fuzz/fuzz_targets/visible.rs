@@ -18,8 +18,9 @@ fn check(text: &str, visible: &Visible) {
     if visible.nothing_new {
         assert!(!visible.sure || words(text) == 0 || words(&visible.new_text) > 0);
     }
-    visible::own_words(&visible.new_text, visible.nothing_new);
-    visible.signature_and_disclaimer();
+    let own = visible::own_words(&visible.new_text, visible.nothing_new);
+    assert!(own.len() <= visible.new_text.len());
+    std::hint::black_box(visible.signature_and_disclaimer());
 }
 
 fuzz_target!(init: replyd_fuzz::own_panics_only(), |data: &[u8]| {
