@@ -224,8 +224,8 @@ mod tests {
                 let secret = ["password", "token", "secret"]
                     .iter()
                     .any(|s| id.contains(s));
-                // A file that holds it, a command that prints it, or where it is kept.
-                let place = ["_file", "_command", "secret_in"]
+                // A file that holds it, a command that prints it, an address that gives it, or where it is kept.
+                let place = ["_file", "_command", "_url", "secret_in"]
                     .iter()
                     .any(|e| id.ends_with(e));
                 assert!(!secret || place, "{id}");
