@@ -18,7 +18,8 @@ use crate::model::{GoalType, Intent, Nature};
 /// No class is surer than this where the newly written text is not, or where rules and model
 /// contradict each other.
 const UNSURE_CONFIDENCE: f64 = 0.5;
-/// Goal rules of this weight say that a person wants something, whatever else is said.
+/// Goal rules of this weight say that a person wants something, whatever else is said; rules of
+/// absence of this weight, that it may be a notice.
 const WISH: f64 = 0.8;
 /// From this share on the model alone suppresses; below it a person looks.
 const OPT_OUT: f64 = 0.45;
@@ -287,7 +288,8 @@ impl Read {
         // Words of a machine in what reads like a person's wish, or the other way round.
         let person_wishes = matches!(intent, Intent::GoalReached | Intent::Question);
         let speaks = self.scores.get(Intent::GoalReached) >= WISH;
-        if (self.scores.machine && person_wishes)
+        let away = self.scores.get(Intent::OutOfOffice) >= WISH;
+        if ((self.scores.machine || away) && person_wishes)
             || (intent == Intent::OutOfOffice && speaks && !self.scores.machine)
         {
             cap = cap.min(UNSURE_CONFIDENCE);

@@ -9,6 +9,8 @@ use crate::model::{GoalType, Intent};
 
 /// At or above, a class counts as found.
 pub(super) const FOUND: f64 = 0.5;
+/// Rules of less weight are wide nets, and a person's words fall into them too.
+const SURE_MACHINE: f64 = 0.8;
 /// A text of so many words may be an agreement and nothing else.
 const AGREEMENT: usize = 5;
 /// At or above, a class wins over those behind it in the labelling rule's order.
@@ -67,6 +69,7 @@ impl Scores {
                     }
                     // Words that only machines write; a person too says "I am away".
                     self.machine |= intent == Intent::OutOfOffice
+                        && rule.weight >= SURE_MACHINE
                         && !matches!(rule.name.as_str(), "a_away" | "a_away_start" | "a_return");
                 }
                 Mark::Yes if asked == Some(true) => {
