@@ -110,7 +110,9 @@ fn the_decision_table_row_by_row() {
             Disposition::AutoReply,
         ),
         (
-            format!("{LEAD}{MATCH}Subject: Out of office\n\nI am out of the office until Monday.\n"),
+            format!(
+                "{LEAD}{MATCH}Subject: Out of office\n\nI am out of the office until Monday.\n"
+            ),
             Disposition::AutoReply,
         ),
         (
@@ -280,7 +282,9 @@ const ROWS: &[(&str, &str, Shown)] = {
         (
             "Auto-Submitted other",
             "auto_reply",
-            By("From: ann@lead.example\nIn-Reply-To: <sent@us.example>\nSubject: Out of office\n\nI am out of the office until Monday.\n"),
+            By(
+                "From: ann@lead.example\nIn-Reply-To: <sent@us.example>\nSubject: Out of office\n\nI am out of the office until Monday.\n",
+            ),
         ),
         (
             "opt-out text",

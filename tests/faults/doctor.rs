@@ -32,6 +32,8 @@ fn all_is_green_before_the_first_start_beside_a_running_replyd_and_afterwards() 
     assert_eq!(
         not_ok(&told),
         [
+            // One account alone: what tells of its trouble needs its own sign-in.
+            "told warning",
             "state.folder skipped",
             "imap.folders warning",
             "clock skipped"
