@@ -18,7 +18,7 @@ use super::certs::Certs;
 use super::imap_client::ImapClient;
 use super::janitor::Janitor;
 use super::ports::Port;
-use super::{PATIENCE, is_root, make_dir, pause, program, text_of, write};
+use super::{PATIENCE, is_root, make_dir, pause, program, text_of, wait_for, write};
 
 /// The password of every user.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -197,18 +197,29 @@ impl Dovecot {
         let beside = self.dir.path().join("users.new");
         write(&beside, users);
         std::fs::rename(&beside, &file).expect("Replace the users");
+        // It looks at the file once a second at most: until then the old password opens.
+        wait_for("the new password to open", || {
+            self.doveadm(&["auth", "test", user, password])
+                .status
+                .success()
+                .then_some(())
+        });
+    }
+
+    fn doveadm(&self, args: &[&str]) -> std::process::Output {
+        Command::new(program("doveadm", "dovecot-core"))
+            .arg("-c")
+            .arg(self.dir.path().join("dovecot.conf"))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .expect("Run doveadm")
     }
 
     /// Ends a user's sessions, as an administrator does after a change of the password.
     #[track_caller]
     pub(crate) fn kick(&self, user: &str) {
-        let kicked = Command::new(program("doveadm", "dovecot-core"))
-            .arg("-c")
-            .arg(self.dir.path().join("dovecot.conf"))
-            .args(["kick", user])
-            .stdin(Stdio::null())
-            .output()
-            .expect("Run doveadm");
+        let kicked = self.doveadm(&["kick", user]);
         assert!(
             kicked.status.success(),
             "doveadm kick: {}",
