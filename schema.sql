@@ -360,6 +360,67 @@ CREATE TABLE drafts (
 CREATE UNIQUE INDEX drafts_one_open ON drafts (job_id) WHERE state = 'open';
 CREATE INDEX drafts_by_job ON drafts (job_id);
 
+-- ------------------------------------------------------------------ documents to answer from
+-- The folder with a campaign's documents. No row: questions of its leads go to people.
+CREATE TABLE campaign_documents (
+    campaign_id INTEGER PRIMARY KEY NOT NULL REFERENCES campaigns (id),
+    folder      TEXT NOT NULL,                                -- absolute
+    trouble     TEXT NOT NULL DEFAULT '',                     -- why it cannot be read; '' = it can
+    synonyms    TEXT NOT NULL DEFAULT '',                     -- of its synonyms.txt
+    synonyms_at INTEGER NOT NULL DEFAULT 0,                   -- that file's time of change, in nanoseconds; 0 = none
+    looked_at   INTEGER,                                      -- the last look that found something new
+    created_at  INTEGER NOT NULL
+) STRICT;
+
+-- The files of that folder as they were indexed last.
+CREATE TABLE documents (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign_id INTEGER NOT NULL REFERENCES campaigns (id),
+    file        TEXT NOT NULL,                                -- path inside the folder
+    mtime_ns    INTEGER NOT NULL,
+    size_bytes  INTEGER NOT NULL,
+    hash        TEXT NOT NULL DEFAULT '',                     -- SHA-256 of its bytes
+    language    TEXT NOT NULL DEFAULT '',                     -- ISO 639-1; '' = not known
+    trouble     TEXT NOT NULL DEFAULT '',                     -- why it could not be read now: its pieces are those of before
+    notes       TEXT NOT NULL DEFAULT '[]',                   -- JSON: what a person should mend
+    indexed_at  INTEGER NOT NULL,
+    UNIQUE (campaign_id, file)
+) STRICT;
+
+-- Their pieces: what stands under one heading, or a question with its answer.
+CREATE TABLE doc_chunks (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    campaign_id INTEGER NOT NULL REFERENCES campaigns (id),
+    kind        TEXT NOT NULL CHECK (kind IN ('text', 'faq')),
+    heading     TEXT NOT NULL,
+    aliases     TEXT NOT NULL DEFAULT '',                     -- found by, never quoted
+    line        INTEGER NOT NULL,
+    body        TEXT NOT NULL,
+    hash        TEXT NOT NULL                                 -- SHA-256 of heading and body
+) STRICT;
+CREATE INDEX doc_chunks_by_document ON doc_chunks (document_id);
+CREATE INDEX doc_chunks_by_campaign ON doc_chunks (campaign_id);
+
+-- The words of the pieces without their inflections (src/answers/words.rs); rowid = doc_chunks.id.
+CREATE VIRTUAL TABLE doc_fts USING fts5 (title, body, aliases, tokenize = 'unicode61');
+
+-- What an answer or a draft quotes, and what came near: the words as they were then.
+CREATE TABLE answer_sources (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id   INTEGER NOT NULL REFERENCES reply_jobs (id),
+    part     INTEGER NOT NULL,                                -- which of the mail's questions, from 1
+    question TEXT NOT NULL,
+    used     INTEGER NOT NULL CHECK (used IN (0, 1)),         -- quoted; 0 = only near
+    file     TEXT NOT NULL,
+    heading  TEXT NOT NULL,
+    line     INTEGER NOT NULL,
+    hash     TEXT NOT NULL,
+    quote    TEXT NOT NULL,
+    score    REAL NOT NULL
+) STRICT;
+CREATE INDEX answer_sources_by_job ON answer_sources (job_id);
+
 -- What sales are told in one digest instead of one notice each.
 CREATE TABLE digest_items (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -30,6 +30,10 @@ pub const ALL: &[&str] = &[
     "adopt.committed",
     // The attempt is booked.
     "reply.claimed",
+    // Changed documents of a campaign are written, not committed.
+    "documents.before_commit",
+    // That is committed; the question is not answered yet.
+    "documents.committed",
     // Mails, rows and the job's end are written, not committed.
     "reply.before_commit",
     // Committed; the bell of the outbox was not rung.

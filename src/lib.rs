@@ -11,6 +11,7 @@
 //! | one mail understood, without a mailbox or a store | [`understand`], [`evaluate`] |
 //! | the database, and all SQL | [`store`] |
 //! | what the lead wants, and what is done | [`reply`] |
+//! | answers out of a campaign's documents | [`answers`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | what the operator is told, and /health | [`alerts`], [`web`] |
 //! | leads and sent mails from files, campaign mails | [`campaign`] |
@@ -22,6 +23,7 @@
 //! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`certificate`], [`names`], [`reach`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
 
 pub mod alerts;
+pub mod answers;
 pub mod app;
 pub mod auth_results;
 pub mod campaign;

@@ -91,9 +91,11 @@ macro_rules! words {
 }
 
 mod alert;
+mod documents;
 mod server;
 
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
+pub use documents::{ChunkKind, Citation, DocChunk};
 pub use server::Pipelining;
 
 words! {

@@ -42,6 +42,15 @@ const PURE: &[&str] = &[
     "reply::compose",
     "campaign::pace",
     "campaign::template",
+    "answers::document",
+    "answers::words",
+    "answers::stop",
+    "answers::lexicon",
+    "answers::split",
+    "answers::given",
+    "answers::kind",
+    "answers::rank",
+    "answers::gate",
 ];
 
 /// Crates with one home.

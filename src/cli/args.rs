@@ -142,6 +142,9 @@ pub enum Command {
     /// Answers that wait for a person: list, show, close
     #[command(subcommand)]
     Drafts(DraftsCommand),
+    /// Documents that answers are quoted from: list, check, ask, evaluate
+    #[command(subcommand)]
+    Documents(super::DocumentsCommand),
     /// Tell why a message was matched, classed and answered, or not
     #[command(after_help = super::replay_args::EXPLAIN_EXAMPLES)]
     Explain(super::ExplainArgs),

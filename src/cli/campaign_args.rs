@@ -28,6 +28,9 @@ pub enum CampaignCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Change what is said of a campaign, also of one whose mails another program sends
+    #[command(after_help = SET_HELP)]
+    Set(CampaignSetArgs),
     /// Queue a mail to every lead of the campaign that has none; again goes on where it ended
     #[command(after_help = SEND_HELP)]
     Send(CampaignSendArgs),
@@ -74,6 +77,35 @@ Examples:
   replyd campaign send Spring --limit 20    a first twenty
   replyd campaign send Spring --wait        queue all, and follow how they leave";
 
+const SET_HELP: &str = "\
+Examples:
+  replyd campaign set Spring --documents /etc/replyd/documents/spring
+  replyd campaign set Spring --mode draft";
+
+/// Flags of `campaign set`.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = true)]
+pub struct CampaignSetArgs {
+    /// Its name
+    #[arg(group = "named")]
+    pub name: String,
+    /// Folder with .md and .txt files from which questions are answered
+    #[arg(long, value_name = "DIR")]
+    pub documents: Option<PathBuf>,
+    /// Answer no question from documents any more
+    #[arg(long, conflicts_with = "documents")]
+    pub no_documents: bool,
+    /// The project
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Who signs
+    #[arg(long, value_name = "NAME")]
+    pub sender_name: Option<String>,
+    /// How far automatic answers go
+    #[arg(long, value_name = "MODE", value_parser = mode_parser())]
+    pub mode: Option<CampaignMode>,
+}
+
 /// Flags of `campaign create`.
 #[derive(Args, Clone, Debug)]
 pub struct CampaignCreateArgs {
@@ -103,6 +135,9 @@ pub struct CampaignCreateArgs {
     /// How far automatic answers go [default: reply.mode]
     #[arg(long, value_name = "MODE", value_parser = mode_parser())]
     pub mode: Option<CampaignMode>,
+    /// Folder with .md and .txt files from which questions are answered
+    #[arg(long, value_name = "DIR")]
+    pub documents: Option<PathBuf>,
     /// Replace texts and account of a campaign that has some; queued mails keep theirs
     #[arg(long)]
     pub replace: bool,

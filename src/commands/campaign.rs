@@ -2,6 +2,7 @@
 
 mod holds;
 mod send;
+mod set;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -29,6 +30,7 @@ pub(super) async fn campaign(app: &App, command: &CampaignCommand) -> anyhow::Re
         CampaignCommand::Create(args) => create(app, args).await,
         CampaignCommand::List { json } => list(app, *json).await,
         CampaignCommand::Show { name, json } => show(app, name, *json).await,
+        CampaignCommand::Set(args) => set::set(app, args).await,
         CampaignCommand::Send(args) => send::send(app, args).await,
         CampaignCommand::Pause { name, reason } => pause(app, name, reason).await,
         CampaignCommand::Resume { name } => resume(app, name).await,
@@ -54,6 +56,8 @@ async fn create(app: &App, args: &CampaignCreateArgs) -> anyhow::Result<Exit> {
     };
     campaign::compile(&mailing).with_context(|| format!("Template {}", text_file.display()))?;
 
+    let documents = args.documents.as_deref().map(set::folder).transpose()?;
+
     let (name, replace) = (args.name.clone(), args.replace);
     let (by, default_mode) = (who(), app.settings().reply.mode);
     let (stored, said) = (mailing.clone(), args.clone());
@@ -75,6 +79,9 @@ async fn create(app: &App, args: &CampaignCreateArgs) -> anyhow::Result<Exit> {
             let now = time::now();
             let (id, new) = tx.change_campaign(&name, &change, now)?;
             tx.put_mailing(id, &stored, now)?;
+            if documents.is_some() {
+                tx.set_documents_folder(id, documents.as_deref(), now)?;
+            }
             Ok((new, queued, tx.campaign_counts(id)?))
         })
         .await?;
@@ -95,6 +102,9 @@ async fn create(app: &App, args: &CampaignCreateArgs) -> anyhow::Result<Exit> {
             out,
             "Plain text only: no HTML file of that name beside it, and no --html"
         )?,
+    }
+    if args.documents.is_some() {
+        out.push_str(&set::indexed(app, &args.name).await?);
     }
     if queued > 0 {
         writeln!(out, "{queued} queued mails keep the text that they have")?;
@@ -265,6 +275,9 @@ async fn show(app: &App, name: &str, json: bool) -> anyhow::Result<Exit> {
         writeln!(text, "Project:   {}", campaign.project_name)?;
     }
     writeln!(text, "Mode:      {}", campaign.mode)?;
+    if let Some(documents) = set::documents_line(app, id).await? {
+        writeln!(text, "Documents: {documents}")?;
+    }
     match &campaign.mailing {
         Some(m) => {
             writeln!(text, "Account:   {}", m.account)?;

@@ -142,11 +142,12 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
         }
         DraftsCommand::Show { id } => {
             let id = DraftId(*id);
-            let found = app
+            let (found, sources) = app
                 .store()
-                .read(move |r| r.draft(id))
-                .await
-                .map_err(|e: StoreError| e)?;
+                .read(move |r| -> Result<_, StoreError> {
+                    Ok((r.draft(id)?, r.draft_citations(id)?))
+                })
+                .await?;
             let Some(d) = found else {
                 bail!("Draft {id} not found: `replyd drafts list` shows what waits");
             };
@@ -156,7 +157,7 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
                 .map(|l| format!("> {l}\n"))
                 .collect::<String>();
             say(&format!(
-                "Lead:     {} {} <{}>\nCampaign: {}\nWhy:      {}\n{}Subject:  {}\n\n{quoted}\n{}\n",
+                "Lead:     {} {} <{}>\nCampaign: {}\nWhy:      {}\n{}Subject:  {}\n\n{quoted}\n{}\n{}",
                 d.lead_id,
                 d.lead_name,
                 d.lead_email,
@@ -168,7 +169,8 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
                     ""
                 },
                 d.subject,
-                d.body
+                d.body,
+                super::documents::sources(&sources)
             ))?;
             Ok(Exit::Done)
         }

@@ -7,6 +7,7 @@ mod campaign;
 mod classify;
 mod desk;
 mod doctor;
+mod documents;
 mod evaluate;
 mod import;
 mod login;
@@ -175,6 +176,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,
             Some(Command::Sent(command)) => import::sent(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
+            Some(Command::Documents(command)) => documents::documents(&app, command).await,
             Some(Command::Drafts(command)) => desk::drafts(&app, command).await,
             Some(Command::Explain(args)) => replay::explain(&app, args).await,
             Some(Command::Replay(args)) => replay::replay(&app, args).await,

@@ -200,6 +200,10 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
             draft.id, draft.state, draft.reason
         )?;
     }
+    if !e.sources.is_empty() {
+        writeln!(t, "  Out of the campaign's documents:")?;
+        t.push_str(&super::documents::sources(&e.sources));
+    }
     for reason in &e.digest {
         writeln!(t, "6 Told to sales in a digest: {reason}")?;
     }

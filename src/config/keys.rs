@@ -351,6 +351,8 @@ keys! {
         "Addresses of the operator: their mail is internal.";
     GOAL_THRESHOLD: "reply.goal_threshold", Fraction, Is("0.7"), "REPLYD_GOAL_THRESHOLD", None, &[],
         "Confidence below which nothing is acknowledged.";
+    QUESTION_THRESHOLD: "reply.question_threshold", Fraction, Is("0.7"), "REPLYD_QUESTION_THRESHOLD", None, &[],
+        "Confidence below which no question is answered from the campaign's documents.";
     ANSWER_MAX_AGE: "reply.answer_max_age", Duration { min_s: 60, max_s: 30 * DAY_S }, Is("24h"), "REPLYD_ANSWER_MAX_AGE", None, &[],
         "Age of a reply beyond which it is never answered automatically.";
     OPTOUT_CONFIRMATION: "reply.optout_confirmation", Bool, Is("false"), "REPLYD_OPTOUT_CONFIRMATION", None, &[],
@@ -378,6 +380,8 @@ keys! {
 
     WEB_LISTEN: "web.listen", Listen, Is("127.0.0.1:8025"), "REPLYD_WEB_LISTEN", Some("--listen"), &[],
         "Where `replyd run` answers HTTP requests (/health): address and port, or off (`--no-web`).";
+    WEB_PUBLIC_URL: "web.public_url", Url, Rule("none: mails to sales have no links"), "REPLYD_WEB_PUBLIC_URL", None, &[],
+        "The address under which people reach the pages, for links in mails to sales.";
 
     ALERTS_WEBHOOK: "alerts.webhook", SecretUrl, Rule("none"), "REPLYD_ALERTS_WEBHOOK", None, &[],
         "Address to which each alert is posted as JSON, besides the mail to the operator.";

@@ -245,22 +245,28 @@ impl Resolver<'_> {
                 address
             }
         };
-        let goal_threshold = match self.global(&keys::GOAL_THRESHOLD).map(|g| g.value) {
-            Some(Value::Fraction(x)) => x,
-            _ => 1.0,
-        };
+        let goal_threshold = self.fraction(&keys::GOAL_THRESHOLD);
+        let question_threshold = self.fraction(&keys::QUESTION_THRESHOLD);
         ReplySettings {
             mode,
             sales_email,
             sales_addresses: self.list(&keys::SALES_ADDRESSES),
             operator_addresses: self.list(&keys::OPERATOR_ADDRESSES),
             goal_threshold,
+            question_threshold,
             answer_max_age: self.duration(&keys::ANSWER_MAX_AGE),
             optout_confirmation: self.boolean(&keys::OPTOUT_CONFIRMATION),
             sales_notices_per_hour: self.integer(&keys::SALES_NOTICES_PER_HOUR),
             automatic_per_day: self.integer(&keys::AUTOMATIC_PER_DAY),
             templates_dir: self.templates_dir(need),
             weights_file: self.weights_file(need),
+        }
+    }
+
+    fn fraction(&mut self, key: &'static keys::Key) -> f64 {
+        match self.global(key).map(|g| g.value) {
+            Some(Value::Fraction(x)) => x,
+            _ => 1.0,
         }
     }
 
@@ -308,7 +314,15 @@ impl Resolver<'_> {
             Some(Value::Text(address)) => address.parse().ok(),
             _ => None,
         };
-        WebSettings { listen, is_chosen }
+        let public_url = match self.global(&keys::WEB_PUBLIC_URL).map(|g| g.value) {
+            Some(Value::Text(url)) => Some(url),
+            _ => None,
+        };
+        WebSettings {
+            listen,
+            is_chosen,
+            public_url,
+        }
     }
 
     fn alerts(&mut self) -> AlertSettings {

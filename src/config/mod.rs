@@ -336,6 +336,8 @@ pub struct WebSettings {
     pub listen: Option<SocketAddr>,
     /// Somebody has written it; else it is the default, which another program may have taken.
     pub is_chosen: bool,
+    /// Under which address people reach the pages; none: mails to sales have no links.
+    pub public_url: Option<String>,
 }
 
 /// How the operator is told, besides by mail.
@@ -364,6 +366,8 @@ pub struct ReplySettings {
     pub operator_addresses: Vec<String>,
     /// Confidence below which nothing is acknowledged (default 0.7).
     pub goal_threshold: f64,
+    /// Confidence below which no question is answered automatically (default 0.7).
+    pub question_threshold: f64,
     /// Age of a reply beyond which it is never answered automatically (default 24 h).
     pub answer_max_age: Duration,
     /// Whether an opt-out gets one plain confirmation (default no).

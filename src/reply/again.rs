@@ -3,10 +3,12 @@
 //! Facts that belonged to that moment (brakes, suppressions, who wrote in the thread since) are
 //! left out of both sides: they would differ whatever the rules say.
 
-use super::ReplyActor;
 use super::classify::ReplyInput;
+use super::fold::Language;
 use super::policy::{self, BrakeCounts, Situation};
-use crate::model::{Intent, Nature};
+use super::{ReplyActor, step};
+use crate::answers::{Found, library};
+use crate::model::{CampaignId, Intent, Nature};
 use crate::store::{NewDecision, NewMessage, Reader, RecordedJob};
 use crate::time::UtcMs;
 use crate::visible;
@@ -37,6 +39,19 @@ pub fn was_held(job: &RecordedJob) -> bool {
     OF_THE_MOMENT.iter().any(|w| job.reasons.contains(w))
 }
 
+/// From the index as it stands: replay reads no folder.
+fn documents_say(
+    r: &Reader<'_>,
+    campaign: CampaignId,
+    text: &str,
+    language: Language,
+) -> anyhow::Result<Option<Found>> {
+    if r.documents_folder(campaign)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(library::answer(r, campaign, text, language)?))
+}
+
 impl ReplyActor {
     /// Decides anew on `m`, as it is understood today; `job` is what was decided then.
     ///
@@ -65,6 +80,11 @@ impl ReplyActor {
             nature: Some(m.nature),
             last_outbound: ours.into_iter().flatten().find(|b| !b.is_empty()),
         })?;
+        let asked = c.and_then(|c| step::asked(c, &verdict));
+        let found = asked
+            .map(|(campaign, text)| documents_say(r, campaign, &text, verdict.language))
+            .transpose()?
+            .flatten();
         let matched = m.matched.as_ref();
         let decision = policy::decide(
             &verdict,
@@ -93,10 +113,14 @@ impl ReplyActor {
                 person_answered_it: false,
                 from_spam: m.from_spam,
                 sender_auth: m.sender_auth,
-                language_known: self
-                    .parts
-                    .templates
-                    .speaks(t.map_or("", |t| t.campaign.as_str()), verdict.language),
+                language_known: {
+                    let campaign = t.map_or("", |t| t.campaign.as_str());
+                    match &found {
+                        Some(found) => self.parts.templates.answers_in(campaign, found.language),
+                        None => self.parts.templates.speaks(campaign, verdict.language),
+                    }
+                },
+                grounds: step::grounds(found.as_ref()),
                 resend: false,
             },
             settings,

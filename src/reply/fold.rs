@@ -1,13 +1,13 @@
 //! Text as the rules see it: lowered, accents folded, split into sentences; and its language.
 
 /// Text beyond this many characters is not looked at: an intent stands at the top.
-pub(super) const MAX_CHARS: usize = 4_000;
+pub(crate) const MAX_CHARS: usize = 4_000;
 /// Sentences beyond this many are not looked at.
 const MAX_SENTENCES: usize = 80;
 
 /// Lowered, with accents folded to ASCII letters and typographic apostrophes made plain; at
 /// most [`MAX_CHARS`] characters. Line breaks stay.
-pub(super) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(MAX_CHARS.saturating_mul(4)));
     for c in text.chars().take(MAX_CHARS).flat_map(char::to_lowercase) {
         match c {
@@ -38,13 +38,13 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// One line with single blanks.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The sentences of a folded text, white space made one blank. The closing mark is dropped,
 /// except that a question ends in `?`.
-pub(super) fn sentences(folded: &str) -> Vec<String> {
+pub(crate) fn sentences(folded: &str) -> Vec<String> {
     let mut out = Vec::new();
     for line in folded.lines() {
         let mut sentence = String::new();
@@ -189,7 +189,7 @@ fn stop_words(folded: &str) -> Vec<(&'static str, usize)> {
 }
 
 /// Tells the language of a folded text by counting stop words; English wins a tie.
-pub(super) fn language(folded: &str) -> Language {
+pub(crate) fn language(folded: &str) -> Language {
     let letters = folded.chars().filter(|c| c.is_alphabetic()).count();
     let latin = folded.chars().filter(char::is_ascii_alphabetic).count();
     if letters > 3 && latin.saturating_mul(2) < letters {
@@ -216,6 +216,14 @@ pub(super) fn likely_languages(folded: &str) -> Vec<&'static str> {
         .filter(|(_, n)| most < 2 || n * 2 >= most)
         .map(|(code, _)| code)
         .collect()
+}
+
+/// The language with this ISO 639-1 code, if its stop words are known.
+pub(crate) fn known(code: &str) -> Option<Language> {
+    STOP_WORDS
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(known, _)| Language::Known(known))
 }
 
 #[cfg(test)]

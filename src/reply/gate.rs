@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::classify::Verdict;
-use super::policy::{BrakeCounts, DAY, Decision, HOUR, Situation, ToLead, ToSales, decide};
+use super::policy::{
+    BrakeCounts, DAY, Decision, Grounds, HOUR, Situation, ToLead, ToSales, decide,
+};
 use crate::config::ReplySettings;
 use crate::model::{CampaignMode, CaptureSource, Disposition, SenderAuth};
 use crate::time::UtcMs;
@@ -40,13 +42,13 @@ impl Gate {
 }
 
 impl Decision {
-    /// What it comes to, as long as no answer was found in the documents. Suppression wins over
-    /// a person.
+    /// What it comes to. Suppression wins over a person.
     #[must_use]
     pub fn gate(&self) -> Gate {
         match (self.suppress, self.lead, self.sales) {
             (Some(_), _, _) => Gate::Suppress,
             (None, ToLead::Acknowledge, _) => Gate::Acknowledge,
+            (None, ToLead::Answer, _) => Gate::Answer,
             (None, ToLead::Nothing, ToSales::Nothing) => Gate::Nothing,
             (None, _, _) => Gate::Person,
         }
@@ -84,6 +86,7 @@ impl Situation {
             from_spam: false,
             sender_auth: SenderAuth::Unknown,
             language_known,
+            grounds: Grounds::None,
             resend: false,
         }
     }
@@ -100,6 +103,7 @@ pub fn gate_of_fresh(v: &Verdict, language_known: bool) -> Gate {
         sales_addresses: Vec::new(),
         operator_addresses: Vec::new(),
         goal_threshold: 0.7,
+        question_threshold: 0.7,
         answer_max_age: DAY,
         optout_confirmation: false,
         sales_notices_per_hour: 60,

@@ -11,8 +11,9 @@ pub mod again;
 pub mod classify;
 pub mod compose;
 mod digest;
-mod fold;
+pub(crate) mod fold;
 pub mod gate;
+mod grounds;
 pub mod linear;
 pub mod policy;
 mod rules;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
+use crate::answers::{Library, LibraryError};
 use crate::config::Settings;
 use crate::faultpoint;
 use crate::keys::Keys;
@@ -131,6 +133,7 @@ struct Parts {
 pub struct ReplyActor {
     store: Store,
     parts: Arc<Parts>,
+    library: Library,
     outbox: Doorbell,
 }
 
@@ -146,6 +149,7 @@ impl ReplyActor {
         outbox: Doorbell,
     ) -> Self {
         Self {
+            library: Library::new(store.clone()),
             store,
             parts: Arc::new(Parts {
                 settings,
@@ -309,12 +313,23 @@ impl ReplyActor {
     ) -> Result<JobReport, StepError> {
         // On a blocking thread: reading the text takes microseconds, the first time 0.2 s.
         let parts = Arc::clone(&self.parts);
-        let verdict = self
+        let (verdict, asked) = self
             .store
             .read(move |r| -> Result<_, StepError> {
-                step::read(&parts.classifier, &r.job_context(job.id)?)
+                let context = r.job_context(job.id)?;
+                let verdict = step::read(&parts.classifier, &context)?;
+                let asked = step::asked(&context, &verdict);
+                Ok((verdict, asked))
             })
             .await?;
+        let found = match asked {
+            Some((campaign, text)) => self
+                .library
+                .answer(campaign, text, verdict.language)
+                .await
+                .map_err(|LibraryError::Store(e)| StepError::Store(e))?,
+            None => None,
+        };
         let random = random_parts()?;
         let parts = Arc::clone(&self.parts);
         let report = self
@@ -324,6 +339,7 @@ impl ReplyActor {
                     parts: &parts,
                     job,
                     verdict: &verdict,
+                    found: found.as_ref(),
                     resend,
                     random,
                     now,

@@ -26,8 +26,6 @@ pub const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const HOUR: Duration = Duration::from_secs(3600);
 /// A runner-up as close as this to the goal: a person decides.
 const MARGIN: f64 = 0.15;
-/// Below this a question is not sure enough to be answered without a person.
-const QUESTION: f64 = 0.7;
 /// Below this a class is not sure enough to let a reply rest without a person.
 const REST: f64 = 0.55;
 
@@ -46,6 +44,18 @@ pub struct BrakeCounts {
     pub account_in_day: u32,
     /// Sales notices within [`HOUR`], all accounts.
     pub notices_in_hour: u32,
+}
+
+/// What the campaign's documents say to a question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Grounds {
+    /// The campaign has none, or it is no question.
+    #[default]
+    None,
+    /// Not enough to send, and why.
+    Below(Vec<String>),
+    /// Every question of the mail has an answer that passes; where they stand.
+    Passed(Vec<String>),
 }
 
 /// The facts about one reply.
@@ -101,6 +111,8 @@ pub struct Situation {
     pub sender_auth: SenderAuth,
     /// Whether there is a template in the text's language.
     pub language_known: bool,
+    /// What the documents say to it.
+    pub grounds: Grounds,
     /// Whether a person asked for a second mail (`process --force --resend`).
     pub resend: bool,
 }
@@ -114,7 +126,9 @@ pub enum ToLead {
     Acknowledge,
     /// The acknowledgement as a draft for a person.
     DraftAcknowledgement,
-    /// A greeting as a draft; a person writes the answer.
+    /// The answer out of the documents, now.
+    Answer,
+    /// A greeting as a draft, with what passed the gate; a person writes the answer.
     DraftAnswer,
     /// The plain confirmation of an opt-out.
     ConfirmOptOut,
@@ -389,15 +403,7 @@ fn by_intent(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettin
     }
     match v.intent {
         Intent::GoalReached => goal(d, v, s, settings),
-        Intent::Question => {
-            d.answerable = answerable(v, s, settings);
-            d.reasons.push(if v.scheduling {
-                "a question about times: a person answers".into()
-            } else {
-                "a question: a person answers".into()
-            });
-            draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Question)
-        }
+        Intent::Question => question(d, v, s, settings),
         Intent::Unsubscribe => {
             d.reasons
                 .push("perhaps an opt-out: a person decides".into());
@@ -426,7 +432,7 @@ fn by_intent(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettin
 /// Whether nothing but the answer itself is missing for an automatic answer.
 fn answerable(v: &Verdict, s: &Situation, settings: &ReplySettings) -> bool {
     s.mode == CampaignMode::Auto
-        && v.confidence >= QUESTION
+        && v.confidence >= settings.question_threshold
         && !refusal_is_close(v)
         && reasons_against(s, settings).is_empty()
 }
@@ -476,6 +482,52 @@ fn goal(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettings) -
         ToLead::DraftAcknowledgement,
         NoticeKind::Goal,
     )
+}
+
+/// A question is answered where the documents answer all of it; else a person does. A question
+/// about times is told to sales in any case: nothing is booked by an answer.
+fn question(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision {
+    d.answerable = answerable(v, s, settings);
+    let mut unsure = Vec::new();
+    if v.confidence < settings.question_threshold {
+        unsure.push(format!(
+            "question at {:.2}, below {:.2}",
+            v.confidence, settings.question_threshold
+        ));
+    }
+    if refusal_is_close(v) {
+        unsure.push("a refusal is as likely".to_owned());
+    }
+    match &s.grounds {
+        Grounds::None => unsure.clear(),
+        Grounds::Below(why) => unsure.extend(why.iter().cloned()),
+        Grounds::Passed(places) if unsure.is_empty() => {
+            let answered = places.iter().map(|p| format!("answered from {p}"));
+            if s.mode == CampaignMode::Auto && reasons_against(s, settings).is_empty() {
+                d.lead = ToLead::Answer;
+                d.reasons.extend(answered);
+                if v.scheduling {
+                    d.reasons
+                        .push("a question about times: sales are told".into());
+                    return tell(d, s, settings, NoticeKind::Question);
+                }
+                return d;
+            }
+            d.reasons
+                .extend(places.iter().map(|p| format!("an answer stands in {p}")));
+        }
+        Grounds::Passed(_) => {}
+    }
+    d.reasons.push(if v.scheduling {
+        "a question about times: a person answers".into()
+    } else {
+        "a question: a person answers".into()
+    });
+    d.reasons.extend(unsure);
+    if s.mode == CampaignMode::AutoAck {
+        d.reasons.push("mode auto-ack".into());
+    }
+    draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Question)
 }
 
 /// A draft and a notice, with the reasons against an automatic mail. Nothing is drafted for

@@ -12,6 +12,7 @@ pub(crate) fn settings() -> ReplySettings {
         sales_addresses: Vec::new(),
         operator_addresses: Vec::new(),
         goal_threshold: 0.7,
+        question_threshold: 0.7,
         answer_max_age: DAY,
         optout_confirmation: false,
         sales_notices_per_hour: 60,
@@ -48,6 +49,7 @@ fn situation() -> Situation {
         from_spam: false,
         sender_auth: SenderAuth::Unknown,
         language_known: true,
+        grounds: Grounds::None,
         resend: false,
     }
 }

@@ -1,11 +1,14 @@
 //! One reply, inside one write transaction: facts, decision, and everything that follows from
 //! it. Either all of it is committed or nothing.
 
-use super::classify::{Classifier, ClassifyError, ReplyInput, Verdict};
-use super::compose::{self, ComposeError, Draftable, FurtherParts};
+use super::classify::{Classifier, ReplyInput, Verdict};
+use super::compose::{self, Draftable, FurtherParts};
+use super::fold::Language;
+pub(super) use super::grounds::{StepError, asked, grounds};
 use super::policy::{self, BrakeCounts, Decision, NoticeKind, Situation, ToLead, ToSales};
-use super::templates::{LeadText, Rendered, TemplateError, TemplateKind};
+use super::templates::{LeadText, Rendered, TemplateKind};
 use super::{ActionTaken, JobReport, Parts, texts};
+use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
 use crate::model::{
     Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, Nature, SentKind,
@@ -13,52 +16,11 @@ use crate::model::{
 use crate::msgid;
 use crate::nature;
 use crate::store::{
-    ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, StoreError,
-    ThreadContext, Tx, Windows,
+    ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, ThreadContext,
+    Tx, Windows,
 };
 use crate::time::UtcMs;
 use crate::visible;
-
-/// Why a step did not succeed. Names no address and quotes no mail.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StepError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Classify(#[from] ClassifyError),
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    #[error(transparent)]
-    Compose(#[from] ComposeError),
-    #[error("Account {0} is no longer configured: add it again, then run `replyd process`")]
-    NoAccount(String),
-    #[error("No random numbers: {0}")]
-    Random(String),
-    #[error("Given up after {0} attempts")]
-    GivenUp(u32),
-}
-
-impl StepError {
-    /// Whether the same step may succeed later without anybody's help.
-    pub(super) fn is_transient(&self) -> bool {
-        match self {
-            Self::Store(e) => {
-                e.is_transient() || matches!(e, StoreError::Sqlite(_) | StoreError::Panicked(_))
-            }
-            Self::Random(_) => true,
-            Self::Classify(_)
-            | Self::Template(_)
-            | Self::Compose(_)
-            | Self::NoAccount(_)
-            | Self::GivenUp(_) => false,
-        }
-    }
-
-    /// Whether the store is in trouble, and not only this mail.
-    pub(super) fn is_the_stores(&self) -> bool {
-        matches!(self, Self::Store(e) if !matches!(e, StoreError::Invalid(_)))
-    }
-}
 
 /// Reads the intent of a reply.
 pub(super) fn read(classifier: &Classifier, c: &JobContext) -> Result<Verdict, StepError> {
@@ -86,6 +48,8 @@ pub(super) struct Step<'a> {
     pub(super) parts: &'a Parts,
     pub(super) job: ClaimedJob,
     pub(super) verdict: &'a Verdict,
+    /// What the campaign's documents say to it.
+    pub(super) found: Option<&'a Found>,
     pub(super) resend: bool,
     pub(super) random: [[u8; 16]; 2],
     pub(super) now: UtcMs,
@@ -118,6 +82,9 @@ impl Step<'_> {
             Some(t) => self.mails(tx, &c, t, &mut decision)?,
             None => Queued::default(),
         };
+        if let Some(found) = self.found {
+            tx.put_citations(self.job.id, &found.answered.citations())?;
+        }
         if let ToSales::Digest(reason) = decision.sales {
             tx.add_digest_item(c.message_id, reason.as_str(), self.now)?;
         }
@@ -211,10 +178,14 @@ impl Step<'_> {
             person_answered_it: t.is_some_and(|t| t.person_answered_it),
             from_spam: c.from_spam,
             sender_auth: c.sender_auth,
-            language_known: self
-                .parts
-                .templates
-                .speaks(t.map_or("", |t| t.campaign.as_str()), self.verdict.language),
+            language_known: {
+                let campaign = t.map_or("", |t| t.campaign.as_str());
+                match self.found {
+                    Some(found) => self.parts.templates.answers_in(campaign, found.language),
+                    None => self.parts.templates.speaks(campaign, self.verdict.language),
+                }
+            },
+            grounds: grounds(self.found),
             resend: self.resend,
         };
         Ok(policy::decide(self.verdict, &situation, settings))
@@ -223,6 +194,9 @@ impl Step<'_> {
     /// Whether what would be sent went out in the thread before.
     fn equal_text_before(&self, tx: &Tx<'_>, c: &JobContext) -> Result<bool, StepError> {
         let kind = match self.verdict.intent {
+            Intent::Question if self.found.is_some_and(|f| f.answered.passes()) => {
+                TemplateKind::Answer
+            }
             Intent::GoalReached => TemplateKind::Acknowledgment,
             Intent::Unsubscribe if self.parts.settings.reply.optout_confirmation => {
                 TemplateKind::OptoutConfirmation
@@ -232,10 +206,20 @@ impl Step<'_> {
         let Some(t) = &c.thread else {
             return Ok(false);
         };
-        let text = texts::lead_text(c, t, self.verdict);
-        let body = self.fill(kind, &text)?.body;
-        let digest = compose::body_digest(&body);
-        Ok(tx.same_text_sent(t.campaign_lead_id, &digest, self.job.id)?)
+        let mut text = self.text(c, t);
+        let mut bodies = vec![self.fill(kind, &text)?.body];
+        if kind == TemplateKind::Answer {
+            // The same answer with the nudge, which the first one in a thread has.
+            text.nudge = self.nudge(&text)?;
+            bodies.push(self.fill(kind, &text)?.body);
+        }
+        for body in bodies {
+            let digest = compose::body_digest(&body);
+            if tx.same_text_sent(t.campaign_lead_id, &digest, self.job.id)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The reply's own line of the conversation; the capture wrote it, or it comes late.
@@ -312,7 +296,7 @@ impl Step<'_> {
         d: &mut Decision,
     ) -> Result<Queued, StepError> {
         let round = tx.next_round(self.job.id)?;
-        let mut text = texts::lead_text(c, t, self.verdict);
+        let mut text = self.text(c, t);
         text.reasons = d.reasons.join("; ");
         let mut queued = Queued::default();
         let letter = || -> Result<Letter<'_>, StepError> {
@@ -331,6 +315,14 @@ impl Step<'_> {
                     self.to_lead(tx, &letter()?, &text, TemplateKind::Acknowledgment)?;
                 text.acknowledged = true;
             }
+            ToLead::Answer => {
+                // The offer of a viewing is made once in a thread.
+                if !t.answered {
+                    text.nudge = self.nudge(&text)?;
+                }
+                queued.to_lead = self.to_lead(tx, &letter()?, &text, TemplateKind::Answer)?;
+                text.answered = true;
+            }
             ToLead::ConfirmOptOut => {
                 queued.to_lead =
                     self.to_lead(tx, &letter()?, &text, TemplateKind::OptoutConfirmation)?;
@@ -339,6 +331,9 @@ impl Step<'_> {
                 text.draft = true;
                 self.draft(tx, c, t, &mut text, d)?;
             }
+        }
+        if let Some(found) = self.found {
+            text.sources = texts::source_lines(&found.answered.citations(), text.answered);
         }
         if let ToSales::Notice(kind) = d.sales {
             queued.to_sales = self.to_sales(tx, &letter()?, &text, kind)?;
@@ -366,6 +361,7 @@ impl Step<'_> {
                 SentKind::OptoutConfirmation,
                 "unknown",
             ),
+            TemplateKind::Answer => (MailKind::Answer, SentKind::Answer, "document_rag"),
             _ => (
                 MailKind::Acknowledgment,
                 SentKind::Acknowledgment,
@@ -506,7 +502,7 @@ impl Step<'_> {
         };
         // The offer of a viewing is made once in a thread, and not to who may not want one.
         if d.intent == Intent::Question && !t.answered {
-            text.nudge = self.fill(TemplateKind::Nudge, text)?.body.trim().to_owned();
+            text.nudge = self.nudge(text)?;
         }
         let filled = self.fill(template, text)?;
         tx.insert_draft(
@@ -524,10 +520,28 @@ impl Step<'_> {
     }
 
     fn fill(&self, kind: TemplateKind, text: &LeadText) -> Result<Rendered, StepError> {
-        Ok(self
-            .parts
-            .templates
-            .lead(kind, self.verdict.language, text)?)
+        let language = self.language();
+        Ok(self.parts.templates.lead(kind, language, text)?)
+    }
+
+    fn nudge(&self, text: &LeadText) -> Result<String, StepError> {
+        Ok(self.fill(TemplateKind::Nudge, text)?.body.trim().to_owned())
+    }
+
+    /// That of the documents which answer, else the mail's.
+    fn language(&self) -> Language {
+        self.found.map_or(self.verdict.language, |f| f.language)
+    }
+
+    /// What the templates are filled with.
+    fn text(&self, c: &JobContext, t: &ThreadContext) -> LeadText {
+        let mut text = texts::lead_text(c, t, self.verdict);
+        if let Some(found) = self.found {
+            text.answer.clone_from(&found.answered.text);
+        }
+        let public = self.parts.settings.web.public_url.as_deref();
+        text.conversation_url = texts::conversation_url(public, t.campaign_lead_id);
+        text
     }
 
     fn account(&self, c: &JobContext) -> Result<&AccountSettings, StepError> {

@@ -29,6 +29,8 @@ pub enum TemplateKind {
     Acknowledgment,
     /// To the lead, as a draft: greeting and nudge around an answer that a person writes.
     AnswerDraft,
+    /// To the lead: an answer out of the campaign's documents.
+    Answer,
     /// The paragraph after an answer that offers the next step.
     Nudge,
     /// To the lead: the one confirmation of an opt-out.
@@ -71,6 +73,10 @@ const LEAD_VARIABLES: &[&str] = &[
     "proven",
     "draft",
     "acknowledged",
+    "answer",
+    "answered",
+    "sources",
+    "conversation_url",
 ];
 const DIGEST_VARIABLES: &[&str] = &["items", "total", "more", "drafts_open"];
 
@@ -86,6 +92,7 @@ impl TemplateKind {
             "answer_draft",
             include_str!("templates/answer_draft.txt"),
         ),
+        (Self::Answer, "answer", include_str!("templates/answer.txt")),
         (Self::Nudge, "nudge", include_str!("templates/nudge.txt")),
         (
             Self::OptoutConfirmation,
@@ -134,7 +141,11 @@ impl TemplateKind {
     fn to_lead(self) -> bool {
         matches!(
             self,
-            Self::Acknowledgment | Self::AnswerDraft | Self::Nudge | Self::OptoutConfirmation
+            Self::Acknowledgment
+                | Self::AnswerDraft
+                | Self::Answer
+                | Self::Nudge
+                | Self::OptoutConfirmation
         )
     }
 
@@ -249,6 +260,14 @@ pub struct LeadText {
     pub draft: bool,
     /// Whether an acknowledgement goes out.
     pub acknowledged: bool,
+    /// What the documents say, quoted; of a draft only what passed the gate.
+    pub answer: String,
+    /// Whether that goes out.
+    pub answered: bool,
+    /// Where it stands, or what came near; a line each.
+    pub sources: String,
+    /// Address of the conversation's page; empty: `web.public_url` is not set.
+    pub conversation_url: String,
 }
 
 /// One line of a digest.
@@ -348,7 +367,10 @@ impl Templates {
     #[must_use]
     pub fn speaks(&self, campaign: &str, language: Language) -> bool {
         match language {
-            Language::Known(code) => self.of(campaign).languages().any(|l| l == code),
+            Language::Known(code) => self
+                .of(campaign)
+                .languages(TemplateKind::Acknowledgment)
+                .any(|l| l == code),
             Language::Unknown => true,
             Language::Other => false,
         }
@@ -363,6 +385,19 @@ impl Templates {
     #[must_use]
     pub fn in_effect(&self, campaign: &str) -> Vec<InEffect> {
         self.of(campaign).in_effect()
+    }
+
+    /// As [`Templates::speaks`], for answers out of documents.
+    #[must_use]
+    pub fn answers_in(&self, campaign: &str, language: Language) -> bool {
+        match language {
+            Language::Known(code) => self
+                .of(campaign)
+                .languages(TemplateKind::Answer)
+                .any(|l| l == code),
+            Language::Unknown => true,
+            Language::Other => false,
+        }
     }
 
     /// Fills a template about one lead, in its language where there is one.

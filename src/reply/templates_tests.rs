@@ -143,10 +143,15 @@ fn a_file_replaces_its_template_and_another_language_is_added() {
         .unwrap();
     assert_eq!(sv.body, "Hej\n");
     // What has no Swedish file is English.
-    let draft = t
+    let plain = t
         .lead(TemplateKind::AnswerDraft, Language::Known("sv"), &text())
         .unwrap();
-    assert!(draft.body.starts_with("Dear Ann Lee"));
+    assert!(plain.body.starts_with("Dear Ann Lee"));
+    let answer = t
+        .lead(TemplateKind::Answer, Language::Known("de"), &text())
+        .unwrap();
+    assert!(answer.body.starts_with("Guten Tag Ann Lee"));
+    assert!(t.answers_in("", Language::Known("de")) && !t.answers_in("", Language::Known("fr")));
 }
 
 #[test]

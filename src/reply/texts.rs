@@ -3,7 +3,7 @@
 use super::classify::Verdict;
 use super::compose;
 use super::templates::LeadText;
-use crate::model::{GoalType, SenderAuth};
+use crate::model::{CampaignLeadId, Citation, GoalType, SenderAuth};
 use crate::store::{JobContext, ThreadContext};
 
 /// Characters of a reply that a notice quotes.
@@ -53,7 +53,41 @@ pub(super) fn lead_text(c: &JobContext, t: &ThreadContext, v: &Verdict) -> LeadT
         proven: c.sender_auth == SenderAuth::Pass,
         draft: false,
         acknowledged: false,
+        answer: String::new(),
+        answered: false,
+        sources: String::new(),
+        conversation_url: String::new(),
     }
+}
+
+/// Characters of a passage that a notice quotes.
+const SOURCE_CHARS: usize = 240;
+
+/// What was quoted, or came near: a line each, with its place.
+pub(super) fn source_lines(citations: &[Citation], used: bool) -> String {
+    let lines: Vec<String> = citations
+        .iter()
+        .filter(|c| c.used || !used)
+        .map(|c| {
+            let quote = c.quote.split_whitespace().collect::<Vec<_>>().join(" ");
+            let short: String = quote.chars().take(SOURCE_CHARS).collect();
+            let more = if short.len() < quote.len() {
+                " …"
+            } else {
+                ""
+            };
+            format!("- {}: {short}{more}", c.place())
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// The page of a conversation, if the web pages have a public address.
+pub(super) fn conversation_url(public: Option<&str>, thread: CampaignLeadId) -> String {
+    public.map_or_else(String::new, |base| {
+        let base = base.trim_end_matches('/');
+        format!("{base}/campaigns/conversations/?campaign_lead_id={thread}")
+    })
 }
 
 /// Ids for In-Reply-To and References of an answer: the reply's own, and the chain before it.

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::{Reader, StoreError};
-use crate::model::MessageRowId;
+use crate::model::{Citation, JobId, MessageRowId};
 use crate::time::UtcMs;
 
 /// One message from its arrival to what was sent because of it.
@@ -60,6 +60,8 @@ pub struct Explained {
     pub mails: Vec<MailExplained>,
     /// Drafts that were made of it.
     pub drafts: Vec<DraftExplained>,
+    /// What an answer or a draft quotes of the campaign's documents, and what came near.
+    pub sources: Vec<Citation>,
     /// Why it stands in a digest to sales.
     pub digest: Vec<String>,
 }
@@ -202,6 +204,7 @@ impl Reader<'_> {
                     job: None,
                     mails: Vec::new(),
                     drafts: Vec::new(),
+                    sources: Vec::new(),
                     digest: Vec::new(),
                 };
                 Ok((
@@ -279,6 +282,7 @@ impl Reader<'_> {
             return Ok(());
         };
         e.job = Some(job);
+        e.sources = self.citations(JobId(job_id))?;
         let mut mails = self.conn.prepare_cached(
             "SELECT id, kind, state, created_at, finished_at, smtp_text FROM outbox
              WHERE job_id = ?1 ORDER BY id",

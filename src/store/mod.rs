@@ -14,6 +14,7 @@ mod campaigns;
 mod conversations;
 mod desk;
 mod digest;
+mod documents;
 mod drafts;
 mod error;
 mod examine;
@@ -62,6 +63,7 @@ pub use campaigns::{
 pub use conversations::{NewConversation, Speaker};
 pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
+pub use documents::{DocumentRow, DocumentsFolder, NewDocument, scratch};
 pub use drafts::NewDraft;
 pub use error::StoreError;
 pub use examine::{Examined, Integrity, examine_blocking};

@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError};
 use crate::model::{
-    AccountId, CampaignLeadId, CampaignMode, CaptureSource, ConversationId, Disposition, JobId,
-    LeadRowId, MessageRowId, Nature, SenderAuth, SentId,
+    AccountId, CampaignId, CampaignLeadId, CampaignMode, CaptureSource, ConversationId,
+    Disposition, JobId, LeadRowId, MessageRowId, Nature, SenderAuth, SentId,
 };
 use crate::time::UtcMs;
 
@@ -88,6 +88,8 @@ pub struct MatchedSent {
 pub struct ThreadContext {
     /// The conversation.
     pub campaign_lead_id: CampaignLeadId,
+    /// The campaign.
+    pub campaign_id: CampaignId,
     /// The lead.
     pub lead_id: LeadRowId,
     /// Display name; may be empty.
@@ -259,7 +261,7 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT cl.lead_id, l.name, l.email, l.email_key, l.country_code, l.phone,
                         l.project_name, c.project_name, c.name, c.sender_name, c.channel, c.mode,
-                        c.is_active, cl.personalized_message
+                        c.is_active, cl.personalized_message, cl.campaign_id
                  FROM campaign_leads cl
                  JOIN leads l ON l.id = cl.lead_id
                  JOIN campaigns c ON c.id = cl.campaign_id
@@ -273,6 +275,7 @@ impl Reader<'_> {
                 Ok((
                     ThreadContext {
                         campaign_lead_id: id,
+                        campaign_id: CampaignId(row.get(14)?),
                         lead_id: LeadRowId(row.get(0)?),
                         lead_name: row.get(1)?,
                         lead_email: row.get(2)?,

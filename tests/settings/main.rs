@@ -9,6 +9,7 @@
 
 mod accounts;
 mod alerts;
+mod answers;
 mod binary;
 mod errors;
 mod folders;

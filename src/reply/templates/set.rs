@@ -87,10 +87,10 @@ impl Set {
     }
 
     /// The languages in which a lead can be answered.
-    pub(super) fn languages(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn languages(&self, of: TemplateKind) -> impl Iterator<Item = &str> {
         self.about
             .iter()
-            .filter(|(_, (kind, _))| *kind == TemplateKind::Acknowledgment)
+            .filter(move |(_, (kind, _))| *kind == of)
             .map(|(name, _)| name.rsplit('.').next().unwrap_or(DEFAULT_LANGUAGE))
     }
 

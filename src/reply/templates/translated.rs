@@ -14,6 +14,11 @@ pub(super) const TRANSLATED: &[(TemplateKind, &str, &str)] = &[
         "de",
         include_str!("more/answer_draft.de.txt"),
     ),
+    (
+        TemplateKind::Answer,
+        "de",
+        include_str!("more/answer.de.txt"),
+    ),
     (TemplateKind::Nudge, "de", include_str!("more/nudge.de.txt")),
     (
         TemplateKind::OptoutConfirmation,

@@ -1,0 +1,453 @@
+//! The questions of a mail, one by one: cut at question marks, at list items, and where a second
+//! question begins after "and".
+
+use super::words::{self, Tongue};
+use crate::reply::fold;
+
+/// Questions of one mail that are looked at.
+pub const MAX_PARTS: usize = 8;
+
+/// One question of a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// As written.
+    pub text: String,
+    /// The statement just before it, which it may lean on.
+    pub before: String,
+}
+
+/// What a mail asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Its questions, in order.
+    pub parts: Vec<Part>,
+    /// Whether there are more than [`MAX_PARTS`].
+    pub more: bool,
+    /// Something is asked for that no text can give: a call, a file, a photograph.
+    pub request: Option<String>,
+}
+
+/// Begins a question without a question mark, folded.
+const INDIRECT: &[&str] = &[
+    "could you tell",
+    "can you tell",
+    "please tell",
+    "let me know",
+    "let us know",
+    "i would like to know",
+    "i'd like to know",
+    "we would like to know",
+    "we'd like to know",
+    "i want to know",
+    "i wonder",
+    "i was wondering",
+    "i am wondering",
+    "wondering if",
+    "wondering whether",
+    "i would like to ask",
+    "i'd like to ask",
+    "i need to know",
+    "could you explain",
+    "please explain",
+    "can you explain",
+    "please advise",
+    "interested to know",
+    "curious",
+    "could you confirm",
+    "can you confirm",
+    "please confirm",
+    "ich wusste gern",
+    "ich wurde gern",
+    "wurde gerne wissen",
+    "mich wurde interessieren",
+    "mich interessiert",
+    "ich mochte wissen",
+    "konnen sie mir sagen",
+    "konnten sie mir sagen",
+    "sagen sie mir",
+];
+
+/// Words with which a question begins, folded.
+const OPENERS: &[&str] = &[
+    "how", "what", "when", "where", "which", "who", "why", "is", "are", "do", "does", "did", "can",
+    "could", "will", "would", "should", "may", "has", "have", "what's", "where's", "who's",
+    "whether", "if", "wie", "was", "wann", "wo", "welche", "welcher", "welches", "wer", "warum",
+    "gibt", "ist", "sind", "kann", "konnen", "darf", "durfen", "hat", "haben", "muss", "ob",
+    "wird",
+];
+
+/// What a text cannot give.
+const FILES: &[&str] = &[
+    "brochure",
+    "floorplan",
+    "floor plan",
+    "floor plans",
+    "photo",
+    "photos",
+    "picture",
+    "pictures",
+    "video of",
+    "pdf",
+    "catalogue",
+    "catalog",
+    "document",
+    "documents",
+    "contract draft",
+    "draft contract",
+    "quote for my",
+    "quotation",
+    "an offer",
+    "price list",
+    "expose",
+    "prospekt",
+    "grundriss",
+    "bilder",
+    "fotos",
+    "unterlagen",
+    "angebot zu",
+    "preisliste",
+    "datasheet",
+    "data sheet",
+    "presentation",
+];
+const DEEDS: &[&str] = &[
+    "call me",
+    "ring me",
+    "phone me",
+    "give me a call",
+    "contact me",
+    "call us",
+    "get back to me",
+    "book me",
+    "reserve one for",
+    "reserve it for",
+    "arrange",
+    "schedule a",
+    "put me down",
+    "rufen sie mich",
+    "melden sie sich",
+    "kontaktieren sie mich",
+    "reservieren sie",
+];
+
+/// The questions of `text`, the newly written part of a mail.
+#[must_use]
+pub fn split(text: &str) -> Asked {
+    let mut asked = Asked::default();
+    let mut before = String::new();
+    let lines = lines(text);
+    let list = lines.iter().any(|l| l.item);
+    let announced = list && text.contains(':');
+    for line in &lines {
+        let all = words::sentences(&line.text);
+        for sentence in &all {
+            let folded = fold::fold(sentence);
+            let folded = folded.trim();
+            note_request(&mut asked, folded);
+            let question = sentence
+                .trim_end_matches(['"', ')', ' ', '!'])
+                .ends_with('?')
+                || INDIRECT.iter().any(|p| folded.contains(p))
+                || (line.item && announced && all.len() == 1)
+                || (all.len() == 1
+                    && opens(folded)
+                    && folded.split_whitespace().count() > 2
+                    && !folded.ends_with('.'));
+            if !question {
+                if !is_courtesy(folded) {
+                    (*sentence).clone_into(&mut before);
+                }
+                continue;
+            }
+            for piece in at_and(sentence) {
+                if asked.parts.len() >= MAX_PARTS {
+                    asked.more = true;
+                    return asked;
+                }
+                asked.parts.push(Part {
+                    text: piece,
+                    before: before.clone(),
+                });
+            }
+        }
+    }
+    asked
+}
+
+fn note_request(asked: &mut Asked, folded: &str) {
+    let wants = [
+        "send",
+        "email",
+        "mail me",
+        "forward",
+        "share",
+        "get me",
+        "have a look at",
+        "schicken",
+        "senden",
+        "zusenden",
+        "provide",
+    ]
+    .iter()
+    .any(|w| folded.contains(w));
+    let hit = DEEDS
+        .iter()
+        .find(|d| folded.contains(*d))
+        .or_else(|| FILES.iter().find(|f| wants && folded.contains(*f)));
+    if let Some(hit) = hit
+        && asked.request.is_none()
+    {
+        asked.request = Some((*hit).to_owned());
+    }
+}
+
+fn opens(folded: &str) -> bool {
+    folded
+        .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+        .next()
+        .is_some_and(|w| OPENERS.contains(&w))
+}
+
+struct Line {
+    text: String,
+    item: bool,
+}
+
+/// Paragraphs and list items.
+fn lines(text: &str) -> Vec<Line> {
+    let mut found: Vec<Line> = Vec::new();
+    let mut open = false;
+    for raw in text.lines() {
+        let bare = raw.trim();
+        if bare.is_empty() || bare.starts_with('>') {
+            open = false;
+            continue;
+        }
+        let (item, rest) = bullet(bare);
+        let ends = found
+            .last()
+            .is_some_and(|l| l.text.ends_with(['.', '?', '!', ':', ',']));
+        match found.last_mut() {
+            Some(last)
+                if open
+                    && !item
+                    && !ends
+                    && (!last.item || raw.starts_with(char::is_whitespace)) =>
+            {
+                last.text.push(' ');
+                last.text.push_str(rest);
+            }
+            _ => found.push(Line {
+                text: rest.to_owned(),
+                item,
+            }),
+        }
+        open = true;
+    }
+    found
+}
+
+/// Whether a line is a list item, and what follows its mark.
+fn bullet(bare: &str) -> (bool, &str) {
+    if let Some(rest) = bare
+        .strip_prefix(['-', '*', '•', '–', '·'])
+        .filter(|r| r.starts_with(char::is_whitespace))
+    {
+        return (true, rest.trim());
+    }
+    let digits = bare.chars().take_while(char::is_ascii_digit).count();
+    if (1..=2).contains(&digits)
+        && let Some(rest) = bare.get(digits..).and_then(|r| r.strip_prefix(['.', ')']))
+        && rest.starts_with(char::is_whitespace)
+    {
+        return (true, rest.trim());
+    }
+    if let Some(rest) = bare.get(1..).and_then(|r| r.strip_prefix(')'))
+        && bare.starts_with(|c: char| c.is_ascii_lowercase())
+    {
+        return (true, rest.trim());
+    }
+    (false, bare)
+}
+
+/// "are pets allowed and how much is parking?" is two.
+fn at_and(sentence: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    let mut rest = sentence.trim();
+    // "Also, and" at the front joins nothing.
+    let lower = |s: &str| s.to_lowercase();
+    loop {
+        let cut = [
+            " and ",
+            ", and ",
+            " und ",
+            ", und ",
+            " as well as ",
+            "; ",
+            ", ",
+        ]
+        .iter()
+        .filter_map(|joint| {
+            let at = lower(rest).find(joint)?;
+            let after = rest.get(at + joint.len()..)?;
+            let first = after.split_whitespace().next()?;
+            let first = fold::fold(first.trim_matches(|c: char| !c.is_alphanumeric()));
+            let second = after
+                .split_whitespace()
+                .nth(1)
+                .map(fold::fold)
+                .unwrap_or_default();
+            let strict = [
+                "how", "what", "when", "where", "which", "who", "whether", "is", "are", "do",
+                "does", "can", "wie", "was", "wann", "wo", "welche", "wer", "ob", "gibt", "kann",
+                "darf", "ist", "sind",
+            ];
+            let begins = strict.contains(&first.as_str()) || (first == "if" && second != "so");
+            let enough = rest.get(..at)?.split_whitespace().count() >= 3
+                && after.split_whitespace().count() >= 3;
+            // After a comma "which" begins a clause, not a question.
+            let clause = joint.starts_with(", ") && *joint != ", and " && *joint != ", und ";
+            (begins
+                && enough
+                && !(clause
+                    && matches!(
+                        first.as_str(),
+                        "which"
+                            | "who"
+                            | "is"
+                            | "are"
+                            | "when"
+                            | "where"
+                            | "do"
+                            | "can"
+                            | "was"
+                            | "wo"
+                            | "ist"
+                            | "sind"
+                            | "ob"
+                            | "wie"
+                            | "welche"
+                    )))
+            .then_some((at, joint.len()))
+        })
+        .min();
+        match cut {
+            Some((at, len)) => {
+                pieces.push(rest.get(..at).unwrap_or_default().trim().to_owned());
+                rest = rest.get(at + len..).unwrap_or_default().trim();
+            }
+            None => {
+                pieces.push(rest.to_owned());
+                return pieces;
+            }
+        }
+    }
+}
+
+fn is_courtesy(folded: &str) -> bool {
+    let words: Vec<&str> = folded.split_whitespace().collect();
+    words.len() <= 2
+        || [
+            "thank",
+            "thanks",
+            "danke",
+            "vielen dank",
+            "hi ",
+            "hello",
+            "dear ",
+            "hallo",
+            "guten tag",
+            "best",
+            "kind regards",
+            "regards",
+            "mit freundlichen",
+            "viele gru",
+            "liebe gru",
+            "sehr geehrte",
+            "cheers",
+            "looking forward",
+            "i have two",
+            "i have a question",
+            "two questions",
+            "a few questions",
+            "i would like to know two",
+        ]
+        .iter()
+        .any(|w| folded.starts_with(w) || folded.contains("questions:"))
+}
+
+/// Whether a question leans on what stands before it ("how much is that?").
+#[must_use]
+pub fn leans(text: &str, tongue: Tongue) -> bool {
+    let list: &[&str] = match tongue {
+        Tongue::German => &["das", "es", "davon", "dafur", "dazu", "diese", "dies"],
+        _ => &[
+            "it", "that", "this", "they", "them", "those", "these", "there", "one", "he", "she",
+            "him", "her",
+        ],
+    };
+    words::words(text, tongue)
+        .iter()
+        .any(|w| list.contains(&w.form.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Vec<String> {
+        split(text).parts.into_iter().map(|p| p.text).collect()
+    }
+
+    #[test]
+    fn questions_are_cut_at_marks_at_list_items_and_at_and() {
+        assert_eq!(
+            parts(
+                "Hi,\n\nthanks. Are pets allowed and how much is a parking space? Is it new?\n\nBest,\nAnn"
+            ),
+            [
+                "Are pets allowed",
+                "how much is a parking space?",
+                "Is it new?"
+            ]
+        );
+        assert_eq!(
+            parts(
+                "Hello, I have two questions:\n1. the price of a studio\n2) is there a lift\nThanks\nJo"
+            ),
+            ["the price of a studio", "is there a lift"]
+        );
+        assert_eq!(
+            parts("Could you tell me how big it is. We live in Rome."),
+            ["Could you tell me how big it is."]
+        );
+        assert_eq!(
+            parts("Is there a bath and a shower?"),
+            ["Is there a bath and a shower?"]
+        );
+        assert_eq!(parts("Thank you, that sounds good."), [""; 0]);
+        assert_eq!(parts(&"Is it so?\n".repeat(30)).len(), MAX_PARTS);
+    }
+
+    #[test]
+    fn what_no_text_can_give_is_noticed() {
+        assert!(
+            split("Could you send me the floor plans?")
+                .request
+                .is_some()
+        );
+        assert!(
+            split("Are pets ok? Please call me tomorrow.")
+                .request
+                .is_some()
+        );
+        assert!(split("Could you send me the address?").request.is_none());
+    }
+
+    #[test]
+    fn the_statement_before_a_question_stays_with_it() {
+        let asked = split("Hi there,\nmy roof faces west. What does that mean?");
+        assert_eq!(asked.parts[0].before, "my roof faces west.");
+        assert!(leans(&asked.parts[0].text, Tongue::English));
+    }
+}
