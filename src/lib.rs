@@ -29,6 +29,7 @@ pub mod auth_results;
 pub mod campaign;
 pub mod capture;
 pub mod certificate;
+mod child;
 pub mod cli;
 pub mod commands;
 pub mod config;

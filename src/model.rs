@@ -202,7 +202,7 @@ words! {
         Question => "question",
         /// Declines.
         NotInterested => "not_interested",
-        /// Declines for now.
+        /// Declines at this time, perhaps not later.
         NotNow => "not_now",
         /// Wants no more mail, erasure of data, or threatens.
         Unsubscribe => "unsubscribe",

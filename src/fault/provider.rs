@@ -64,6 +64,12 @@ const LATER: &[(&str, Fault)] = &[
         "too many simultaneous connections",
         Fault::TooManyConnections,
     ),
+    // Microsoft 365: "BAD User is authenticated but not connected." after a good sign-in: busy, or
+    // there is no mailbox that this user may open by IMAP.
+    (
+        "authenticated but not connected",
+        Fault::MailboxNotConnected,
+    ),
     // Dovecot: "[UNAVAILABLE] Maximum number of connections from user+IP exceeded
     // (mail_max_userip_connections=10)".
     ("maximum number of connections", Fault::TooManyConnections),

@@ -128,6 +128,9 @@ faults! {
     TooManyConnections "too-many-connections" Server
         "Too many connections are open for this account"
         "Close other mail programs on this account or raise the server's limit (Dovecot: mail_max_userip_connections). replyd uses two at most."
+    MailboxNotConnected "mailbox-not-connected" Server
+        "The server took the sign-in and does not connect it to a mailbox"
+        "It may be busy: replyd tries again by itself. If it lasts (Microsoft 365), `user` is not the mailbox's own address, the mailbox has no licence, or IMAP is off for it (admin center, Users, Mail, Manage email apps); a shared mailbox needs its own address as `user` and full access for who signed in."
     // ---------------------------------------------------------------- TLS
     CertificateExpired "certificate-expired" Mend
         "The server's certificate has expired"

@@ -110,6 +110,14 @@ fn providers_words_at_an_imap_sign_in_are_known() {
                 .into(),
     };
     assert_eq!(of_imap(&e), Fault::TooManyConnections);
+    // Microsoft 365, after a good sign-in: waiting may help, so it is no refusal of the sign-in.
+    let e = ImapError::Throttled {
+        step: Step::Examine,
+        wait: None,
+        text: "User is authenticated but not connected.".into(),
+    };
+    assert_eq!(of_imap(&e), Fault::MailboxNotConnected);
+    assert_eq!(of_imap(&e).exit(), Exit::TryLater);
 }
 
 /// What providers say in SMTP, from public reports.

@@ -15,6 +15,9 @@ use crate::model::{
 use crate::store::AccountRow;
 use crate::time::UtcMs;
 
+/// The row of `meta` that says since when somebody has been watching, and until when.
+const WATCHED_KEY: &str = "watched";
+
 /// An incident of which the operator was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
@@ -498,12 +501,7 @@ impl Tx<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn note_watched(&self, now: UtcMs, gap: Duration) -> Result<UtcMs, StoreError> {
-        let kept: Option<String> = self
-            .conn
-            .prepare_cached("SELECT value FROM meta WHERE key = 'watched'")?
-            .query_row([], |row| row.get(0))
-            .optional()?;
-        let kept: Option<(i64, i64)> = kept.and_then(|t| serde_json::from_str(&t).ok());
+        let kept: Option<(i64, i64)> = self.learned(WATCHED_KEY)?;
         let since = match kept {
             Some((since, last))
                 if last <= now.0 && since <= last && now.since(UtcMs(last)) <= gap =>
@@ -512,13 +510,7 @@ impl Tx<'_> {
             }
             _ => now.0,
         };
-        let value = format!("[{since},{}]", now.0);
-        self.conn
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES ('watched', ?1)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )?
-            .execute([value])?;
+        self.set_record(WATCHED_KEY, &(since, now.0))?;
         Ok(UtcMs(since))
     }
 }

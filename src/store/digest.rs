@@ -1,6 +1,6 @@
 //! What sales are told in one digest instead of one notice each.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{Reader, StoreError, Tx};
@@ -68,10 +68,7 @@ impl Reader<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn digest_failure(&self) -> Result<Option<DigestFailure>, StoreError> {
-        self.conn
-            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
-            .query_row([FAILURE_KEY], |row| row.get::<_, String>(0))
-            .optional()?
+        self.fact(FAILURE_KEY)?
             .map(|text| {
                 let kept: KeptFailure = serde_json::from_str(&text).map_err(|e| {
                     StoreError::Invalid(format!("Failure of a digest in meta: {e}"))
@@ -182,15 +179,7 @@ impl Tx<'_> {
             at: failure.at.0,
             reason: failure.reason.clone(),
         };
-        let text = serde_json::to_string(&kept)
-            .map_err(|e| StoreError::Invalid(format!("Failure of a digest: {e}")))?;
-        self.conn
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )?
-            .execute(params![FAILURE_KEY, text])?;
-        Ok(())
+        self.set_record(FAILURE_KEY, &kept)
     }
 
     /// These messages were told in this mail, for whatever reasons they waited; others stay open
@@ -209,9 +198,7 @@ impl Tx<'_> {
         for message in told {
             close.execute([told_in.0, message.0])?;
         }
-        self.conn
-            .prepare_cached("DELETE FROM meta WHERE key = ?1")?
-            .execute([FAILURE_KEY])?;
+        self.forget_fact(FAILURE_KEY)?;
         Ok(())
     }
 }

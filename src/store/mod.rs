@@ -25,6 +25,7 @@ mod folders;
 mod leads;
 mod lookups;
 mod messages;
+mod meta;
 mod migrate;
 mod oauth;
 mod outbox;

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::outbox::pause_key;
 use super::presence::lock_path;
 use super::{Reader, Store, StoreError, Tx, blocking, presence};
-use crate::model::OAuthState;
+use crate::model::{AccountId, OAuthState};
 use crate::time::UtcMs;
 
 /// A stored pause that ends later stems from a clock that was set back, and is not obeyed.
@@ -225,11 +226,8 @@ impl Tx<'_> {
                  WHERE id = ?1 AND (auth_refusals > 0 OR ?2)",
             )?
             .execute(params![id, was_over])?;
-        let waited = self
-            .conn
-            .prepare_cached("DELETE FROM meta WHERE key = 'smtp:' || ?1")?
-            .execute([id])?;
-        if waited == 1 {
+        let waited = self.forget_fact(&pause_key(AccountId(id)))?;
+        if waited {
             self.conn
                 .prepare_cached(
                     "UPDATE outbox SET next_attempt_at = ?2

@@ -43,6 +43,7 @@ pub use gate::Passage;
 pub use handover::Handover;
 #[cfg(test)]
 use lanes::DUE_SQL;
+pub(super) use outcome::pause_key;
 pub use outcome::{Attempt, Settlement, Verdict};
 pub use pace::PaceStatus;
 pub use presence::{OutboxPresence, Recovered};

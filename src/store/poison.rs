@@ -2,7 +2,7 @@
 //! refuses, or what the parser cannot read. Counted in the store, so that a pass from cron
 //! knows of them too; after three failures the one message is set aside and the rest goes on.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{Reader, StoreError, Tx};
@@ -30,14 +30,7 @@ impl Reader<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn poison(&self, account: AccountId) -> Result<Poison, StoreError> {
-        let text: Option<String> = self
-            .conn
-            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
-            .query_row([key(account)], |row| row.get(0))
-            .optional()?;
-        Ok(text
-            .and_then(|t| serde_json::from_str(&t).ok())
-            .unwrap_or_default())
+        Ok(self.learned(&key(account))?.unwrap_or_default())
     }
 }
 
@@ -48,20 +41,10 @@ impl Tx<'_> {
     /// What SQLite says.
     pub fn set_poison(&self, account: AccountId, poison: Poison) -> Result<(), StoreError> {
         if poison == Poison::default() {
-            self.conn
-                .prepare_cached("DELETE FROM meta WHERE key = ?1")?
-                .execute([key(account)])?;
+            self.forget_fact(&key(account))?;
             return Ok(());
         }
-        let text = serde_json::to_string(&poison)
-            .map_err(|e| StoreError::Invalid(format!("Poison record: {e}")))?;
-        self.conn
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )?
-            .execute(params![key(account), text])?;
-        Ok(())
+        self.set_record(&key(account), &poison)
     }
 
     /// Sets a message aside that cannot be fetched: its UID gets a row that people see.

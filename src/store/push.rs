@@ -1,7 +1,6 @@
 //! Whether an account's server pushes: IDLEs that died, and mail that no push announced. Kept in
 //! `meta`, so that it outlives sessions and processes. The rules stand in `listener::push`.
 
-use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Reader, StoreError, Tx};
@@ -37,14 +36,7 @@ impl Reader<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn push_health(&self, account: AccountId) -> Result<PushHealth, StoreError> {
-        let text: Option<String> = self
-            .conn
-            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
-            .query_row([key(account)], |row| row.get(0))
-            .optional()?;
-        Ok(text
-            .and_then(|t| serde_json::from_str(&t).ok())
-            .unwrap_or_default())
+        Ok(self.learned(&key(account))?.unwrap_or_default())
     }
 }
 
@@ -58,14 +50,6 @@ impl Tx<'_> {
         account: AccountId,
         health: &PushHealth,
     ) -> Result<(), StoreError> {
-        let text = serde_json::to_string(health)
-            .map_err(|e| StoreError::Invalid(format!("Push record: {e}")))?;
-        self.conn
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )?
-            .execute(params![key(account), text])?;
-        Ok(())
+        self.set_record(&key(account), health)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::{LoginPermit, Reader, StoreError, Tx};
 use crate::model::{AccountId, address_key};
@@ -34,6 +34,14 @@ impl ReplyAddressTrial {
     }
 }
 
+fn proven_key(account: AccountId) -> String {
+    format!("reply_address_proven:{account}")
+}
+
+fn trials_key(account: AccountId) -> String {
+    format!("smtp_trials:{account}")
+}
+
 impl Reader<'_> {
     /// What the last trial of an address with a token showed; none: never tried.
     ///
@@ -43,11 +51,7 @@ impl Reader<'_> {
         &self,
         account: AccountId,
     ) -> Result<Option<ReplyAddressTrial>, StoreError> {
-        let value: Option<String> = self
-            .conn
-            .prepare_cached("SELECT value FROM meta WHERE key = 'reply_address_proven:' || ?1")?
-            .query_row([account.0], |row| row.get(0))
-            .optional()?;
+        let value = self.fact(&proven_key(account))?;
         Ok(value.and_then(|v| {
             let mut words = v.splitn(3, ' ');
             Some(ReplyAddressTrial {
@@ -103,11 +107,7 @@ impl Tx<'_> {
         now: UtcMs,
         every: Duration,
     ) -> Result<LoginPermit, StoreError> {
-        let value: Option<String> = self
-            .conn
-            .prepare_cached("SELECT value FROM meta WHERE key = 'smtp_trials:' || ?1")?
-            .query_row([account.0], |row| row.get(0))
-            .optional()?;
+        let value = self.fact(&trials_key(account))?;
         let window = millis(every).saturating_mul(BURST as i64);
         let mut times: Vec<i64> = value
             .unwrap_or_default()
@@ -123,7 +123,7 @@ impl Tx<'_> {
         }
         times.push(now.0);
         let value: Vec<String> = times.iter().map(i64::to_string).collect();
-        self.set_fact(&format!("smtp_trials:{}", account.0), &value.join(" "))?;
+        self.set_fact(&trials_key(account), &value.join(" "))?;
         Ok(LoginPermit::Granted)
     }
 
@@ -140,19 +140,9 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let word = if arrived { "yes" } else { "no" };
         self.set_fact(
-            &format!("reply_address_proven:{}", account.0),
+            &proven_key(account),
             &format!("{word} {} {}", now.0, address_key(address)),
         )
-    }
-
-    fn set_fact(&self, key: &str, value: &str) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )?
-            .execute(params![key, value])?;
-        Ok(())
     }
 }
 

@@ -186,16 +186,24 @@ async fn a_parse_failure_keeps_nothing_of_the_buffer_and_breaks_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_parser_is_a_parse_error() {
-    // imap-proto unwraps the UTF-8 of a METADATA value.
-    let reply = b"* METADATA \"\" (/shared/comment {1}\r\n\xff)\r\n";
-    let (mut s, mut server) = session();
-    let (got, ()) = tokio::join!(s.noop(), async {
-        server.expect("NOOP").await;
-        server.say(reply).await;
-        drop(server);
-    });
-    assert_eq!(got, Err(ImapError::Parse { step: Step::Noop }));
-    assert_eq!(s.noop().await, Err(ImapError::Broken));
+    // imap-proto unwraps the UTF-8 of METADATA: of a value, and of a mailbox, in each form.
+    let replies: [&[u8]; 4] = [
+        b"* METADATA \"\" (/shared/comment {1}\r\n\xff)\r\n",
+        b"* METADATA \"\" (/shared/comment \"a\xf9\")\r\n",
+        b"* METADATA \"\x92\" (/shared/comment \"a\")\r\n",
+        b"* METADATA {1}\r\n\x92 (/shared/comment \"a\")\r\n",
+    ];
+    for reply in replies {
+        let (mut s, mut server) = session();
+        let (got, ()) = tokio::join!(s.noop(), async {
+            server.expect("NOOP").await;
+            server.say(reply).await;
+            drop(server);
+        });
+        let text = String::from_utf8_lossy(reply);
+        assert_eq!(got, Err(ImapError::Parse { step: Step::Noop }), "{text}");
+        assert_eq!(s.noop().await, Err(ImapError::Broken), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

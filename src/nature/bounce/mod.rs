@@ -51,7 +51,7 @@ pub struct Bounce {
     /// Whether the failure is permanent (5.x.x) or transient (4.x.x), where it says.
     pub permanent: Option<bool>,
     /// Whether an address is gone, so that nothing must be sent to it again. Full, blocked,
-    /// disabled for now and refused mailboxes are not gone (docs/DECISIONS.md, "Bounces").
+    /// temporarily disabled and refused mailboxes are not gone (docs/DECISIONS.md, "Bounces").
     pub address_dead: Option<bool>,
     /// The addresses that failed, as written; of a forwarded one also the original. At most 50.
     pub recipients: Vec<String>,

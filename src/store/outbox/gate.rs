@@ -266,14 +266,7 @@ impl Tx<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn set_answer_max_age(&self, age: Duration) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES ('answer_max_age_ms', ?1)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value
-                     WHERE value <> excluded.value",
-            )?
-            .execute([millis(age).to_string()])?;
-        Ok(())
+        self.set_fact("answer_max_age_ms", &millis(age).to_string())
     }
 }
 

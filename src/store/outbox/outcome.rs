@@ -95,6 +95,11 @@ pub(super) struct Pause {
     pub(super) retry_at: i64,
 }
 
+/// The row of `meta` with the pause of an account.
+pub(in crate::store) fn pause_key(account: AccountId) -> String {
+    format!("smtp:{account}")
+}
+
 impl Tx<'_> {
     /// Records how an attempt ended, with all that follows from it. A definite verdict also
     /// replaces `unknown` of the same attempt (it came after the lease).
@@ -460,21 +465,12 @@ impl Tx<'_> {
             failures: failures.saturating_add(1),
             retry_at: now.0.saturating_add(millis(wait)),
         };
-        let value = serde_json::to_string(&pause)
-            .map_err(|e| StoreError::Invalid(format!("Pause of an account: {e}")))?;
-        self.conn
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES ('smtp:' || ?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )?
-            .execute(params![account.0, value])?;
+        self.set_record(&pause_key(account), &pause)?;
         Ok(UtcMs(pause.retry_at))
     }
 
     pub(in crate::store) fn resume_account(&self, account: AccountId) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached("DELETE FROM meta WHERE key = 'smtp:' || ?1")?
-            .execute([account.0])?;
+        self.forget_fact(&pause_key(account))?;
         Ok(())
     }
 }

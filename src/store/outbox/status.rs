@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::outcome::Pause;
+use super::outcome::{Pause, pause_key};
 use crate::model::{AccountId, AccountState, CampaignLeadId, MailKind, OutboxId, OutboxState};
 use crate::store::{Reader, StoreError};
 use crate::time::UtcMs;
@@ -270,10 +270,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn smtp_pause(&self, account: AccountId) -> Result<Option<Pause>, StoreError> {
-        self.conn
-            .prepare_cached("SELECT value FROM meta WHERE key = 'smtp:' || ?1")?
-            .query_row([account.0], |row| row.get::<_, String>(0))
-            .optional()?
+        self.fact(&pause_key(account))?
             .map(|value| parse_pause(&value))
             .transpose()
     }
