@@ -6,6 +6,8 @@
 //! not wait for each other, and a mail that fails does not hold up those behind it. What a dead
 //! process left is given back when the worker starts ([`Store::join_outbox`]).
 
+mod mended;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,6 +136,10 @@ impl OutboxWorker {
     pub async fn run(&self, stop: CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
         // Never: what is due comes again and again.
         let idle = CancellationToken::new();
+        // Beside the rest: a command that prints a password may take its time.
+        let inner = Arc::clone(&self.0);
+        let mut looking = JoinSet::new();
+        looking.spawn(async move { inner.try_mended_sign_ins().await });
         self.send(stop, &idle, bell).await
     }
 
@@ -144,6 +150,7 @@ impl OutboxWorker {
     /// # Errors
     /// As there; a passing failure of the store ends it too, as nobody waits for a better time.
     pub async fn work_off(&self, last: &CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
+        self.0.try_mended_sign_ins().await;
         self.send(CancellationToken::new(), last, bell).await
     }
 

@@ -19,6 +19,7 @@ use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
+use secrecy::zeroize::Zeroizing;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ pub use explore::{Explorer, Offers};
 
 use self::connect::{Failure, Link, within};
 use self::session::{After, NotBegun, Prepared};
-use crate::config::SmtpSettings;
+use crate::config::{Credential, SmtpSettings};
 use crate::credential::Vault;
 use crate::model::AccountState;
 use crate::tls::TlsRoots;
@@ -167,6 +168,21 @@ impl Mailer {
                 Ok(memory.take(mail))
             }
         }
+    }
+
+    /// What would sign in now, for comparing ([`SignIn::identity`]). None: nobody does, it cannot be
+    /// read, or it is an OAuth2 sign-in, whose renewal ends its pause by itself.
+    pub async fn identity(&self) -> Option<Zeroizing<String>> {
+        let Self::Smtp(smtp) = self else { return None };
+        let (user, credential) = (
+            smtp.settings.user.as_ref()?,
+            smtp.settings.credential.as_ref()?,
+        );
+        if matches!(credential, Credential::OAuth(_)) {
+            return None;
+        }
+        let sign_in = smtp.vault.sign_in(&smtp.account, user, credential).await;
+        Some(sign_in.ok()?.identity())
     }
 
     /// Closes a kept connection that idled for too long.

@@ -228,13 +228,7 @@ impl Tx<'_> {
             .execute(params![id, was_over])?;
         let waited = self.forget_fact(&pause_key(AccountId(id)))?;
         if waited {
-            self.conn
-                .prepare_cached(
-                    "UPDATE outbox SET next_attempt_at = ?2
-                     WHERE state = 'deferred' AND state NOT IN ('sent', 'cancelled')
-                       AND account_id = ?1 AND next_attempt_at > ?2",
-                )?
-                .execute(params![id, now.0])?;
+            self.deferred_are_due(AccountId(id), now)?;
         }
         Ok(())
     }

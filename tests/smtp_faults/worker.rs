@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use replyd::config::Security;
+use replyd::config::{Credential, Security, SmtpSettings};
 use replyd::keys::Keys;
 use replyd::model::{
     AccountId, AccountState, CampaignLeadId, IdSource, Inserted, MailKind, NewMail, OutboxId,
@@ -317,6 +317,33 @@ async fn a_bad_mail_does_not_stop_those_behind_it() {
     ];
     assert_eq!(states, want);
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_password_that_was_mended_before_the_restart_sends_at_once() {
+    let world = World::new().await;
+    let id = world.queue(1, 1, time::now()).await;
+    let server = Server::start(Security::Tls, right()).await;
+    let wrong = SmtpSettings {
+        credential: Some(Credential::Password("wrong".to_owned().into())),
+        ..server.settings()
+    };
+    // A pass of cron each: the third one knows that this password was refused, and waits.
+    let mut connections = Vec::new();
+    for settings in [&wrong, &wrong, &wrong, &server.settings()] {
+        let worker = world.worker(vec![(1, mailer(settings))]).await;
+        let last = CancellationToken::new();
+        last.cancel();
+        worker.work_off(&last, Doorbell::default()).await.unwrap();
+        connections.push((world.state(id), server.connections()));
+    }
+    let want = [
+        ("deferred", 1),
+        ("deferred", 2),
+        ("deferred", 2),
+        ("sent", 3),
+    ];
+    assert_eq!(connections, want.map(|(state, n)| (state.to_owned(), n)));
 }
 
 #[tokio::test]

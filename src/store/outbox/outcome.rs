@@ -93,6 +93,9 @@ pub(super) struct Pause {
     pub(super) since: i64,
     pub(super) failures: u32,
     pub(super) retry_at: i64,
+    /// A keyed hash of the sign-in that was looked at last; empty: none was.
+    #[serde(default)]
+    pub(super) tried: String,
 }
 
 /// The row of `meta` with the pause of an account.
@@ -461,12 +464,56 @@ impl Tx<'_> {
             state,
             reason: reason.to_owned(),
             fault: fault.to_owned(),
-            since: before.map_or(now.0, |p| p.since),
+            since: before.as_ref().map_or(now.0, |p| p.since),
+            tried: before.map_or_else(String::new, |p| p.tried),
             failures: failures.saturating_add(1),
             retry_at: now.0.saturating_add(millis(wait)),
         };
         self.set_record(&pause_key(account), &pause)?;
         Ok(UtcMs(pause.retry_at))
+    }
+
+    /// The sign-in of an account whose mails wait for one, as a keyed hash. If it is another one than
+    /// was refused (or the first that is noted in this pause), its mails are due again. Whether so.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn note_smtp_credentials(
+        &self,
+        account: AccountId,
+        hash: &str,
+        now: UtcMs,
+    ) -> Result<bool, StoreError> {
+        let Some(mut pause) = self.smtp_pause(account)? else {
+            return Ok(false);
+        };
+        if pause.state != AccountState::NeedsSignIn || pause.tried == hash {
+            return Ok(false);
+        }
+        // The pause stays, so that its end is told when a mail was really taken; the next refusal
+        // begins the waiting anew.
+        hash.clone_into(&mut pause.tried);
+        pause.failures = 0;
+        pause.retry_at = now.0;
+        self.set_record(&pause_key(account), &pause)?;
+        self.deferred_are_due(account, now)?;
+        Ok(true)
+    }
+
+    /// What waits for an account's server waits no longer.
+    pub(in crate::store) fn deferred_are_due(
+        &self,
+        account: AccountId,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET next_attempt_at = ?2
+                 WHERE state = 'deferred' AND state NOT IN ('sent', 'cancelled')
+                   AND account_id = ?1 AND next_attempt_at > ?2",
+            )?
+            .execute(params![account.0, now.0])?;
+        Ok(())
     }
 
     pub(in crate::store) fn resume_account(&self, account: AccountId) -> Result<(), StoreError> {

@@ -487,6 +487,34 @@ fn refused_sign_ins_become_hourly() {
 }
 
 #[test]
+fn a_mended_sign_in_is_tried_at_once_and_one_that_is_as_wrong_as_before_is_not() {
+    let w = World::new();
+    w.queue(&mail(MailKind::Answer, "1@y"));
+    let note =
+        |hash: &'static str, now| w.tx(move |tx| tx.note_smtp_credentials(AccountId(1), hash, now));
+    assert!(!note("wrong", T0), "nothing was refused");
+    let mut now = T0;
+    let refuse = |now: &mut UtcMs| {
+        let claimed = w.claim(*now).unwrap();
+        w.record(&claimed, &deferred(Some(AccountState::NeedsSignIn)), *now);
+        *now = now.plus(Duration::from_secs(1));
+    };
+    refuse(&mut now);
+    assert!(w.claim(now).is_none());
+    // Which one was refused is not known yet.
+    assert!(note("wrong", now));
+    refuse(&mut now);
+    assert!(!note("wrong", now));
+    assert!(w.claim(now).is_none());
+    assert!(note("mended", now));
+    let pauses = w.tx(|tx| tx.smtp_pauses());
+    assert_eq!(pauses.len(), 1, "until a mail was taken");
+    let claimed = w.claim(now).unwrap();
+    w.record(&claimed, &sent(), now);
+    assert!(w.tx(|tx| tx.smtp_pauses()).is_empty());
+}
+
+#[test]
 fn busy_accounts_are_passed_over() {
     let w = World::new();
     w.queue(&mail(MailKind::Answer, "1@y"));
