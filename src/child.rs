@@ -75,8 +75,9 @@ pub(crate) async fn run(
         .map_err(|e| ChildError::Start(e.kind()))?;
     let group = Group::of(&child);
     let (mut out, mut said) = (Output::default(), Output::default());
-    let ended = timeout(limit, to_its_end(&mut child, input, &mut out, &mut said)).await;
-    match ended {
+    // Boxed: its two chunks would stand in every caller's future.
+    let ended = Box::pin(to_its_end(&mut child, input, &mut out, &mut said));
+    match timeout(limit, ended).await {
         Ok(Ok(status)) => {
             group.forget();
             Ok(Ended { status, out, said })

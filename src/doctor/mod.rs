@@ -5,7 +5,8 @@
 //! | file | duty |
 //! | --- | --- |
 //! | `report` | a line a check, as text and JSON; the exit code |
-//! | `host`, `health` | settings, state folder, disk, database, keys, limits, the running replyd |
+//! | `configured` | the settings, and who is told |
+//! | `host`, `health` | state folder, disk, database, keys, limits, the running replyd |
 //! | `account` | one account, put together |
 //! | `way`, `reading`, `sending` | the way to a server; IMAP; SMTP |
 //! | `clock` | our clock against the servers' |
@@ -16,6 +17,7 @@
 
 mod account;
 mod clock;
+mod configured;
 mod health;
 mod host;
 mod reading;
@@ -87,13 +89,14 @@ pub async fn examine(intake: Intake, options: Options, mut tell: impl FnMut(&Gro
     let mut installation = Group::new(None);
     let complete = match &intake {
         Intake::Complete(loaded) => {
-            host::settings(Ok(loaded), &mut installation);
-            host::secrets(loaded, &mut installation);
-            host::told(&loaded.settings, &mut installation);
+            configured::settings(Ok(loaded), &mut installation);
+            configured::secrets(loaded, &mut installation);
+            configured::hidden(loaded, &mut installation);
+            configured::told(&loaded.settings, &mut installation);
             true
         }
         Intake::Wrong(error, _) => {
-            host::settings(Err(error), &mut installation);
+            configured::settings(Err(error), &mut installation);
             false
         }
         Intake::NotAsService(why, _) => {
