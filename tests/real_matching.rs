@@ -249,4 +249,34 @@ fn a_report_marks_the_address_dead_or_is_counted_and_a_success_does_neither() {
     // A full mailbox is 5.2.2, and there all the same.
     assert_eq!(report(3, "failed", "5.2.2"), (2, 0));
     assert_eq!(report(4, "failed", "5.1.1"), (2, 1));
+
+    // As a replyd that knew no reports would have recorded it: replay marks what it missed.
+    let database = Connection::open(desk.0.replyd.database()).unwrap();
+    for (job, made) in [
+        ("DELETE FROM reply_jobs", "none"),
+        ("UPDATE reply_jobs SET intent = 'neutral'", "one"),
+    ] {
+        database
+            .execute_batch(&format!(
+                "UPDATE leads SET bounced_at = NULL; {job};
+                 UPDATE messages SET disposition = 'ignored' WHERE disposition = 'bounce';"
+            ))
+            .unwrap();
+        let text = said(&desk.0, &["replay", "--apply"]);
+        assert!(
+            text.contains("disposition: ignored -> bounce"),
+            "{made}: {text}"
+        );
+        said(&desk.0, &["process"]);
+        let rows = desk.0.replyd.rows();
+        assert_eq!(
+            rows.count("leads WHERE bounced_at IS NOT NULL"),
+            1,
+            "{made}"
+        );
+        assert_eq!(
+            rows.count("outbox WHERE kind <> 'campaign' AND state <> 'sent'"),
+            0
+        );
+    }
 }

@@ -283,6 +283,9 @@ fn record(
         ..
     } = replayed;
     tx.record_anew(recorded.id, *disposition, row)?;
+    if *disposition != recorded.disposition && !is_attached(recorded) {
+        notice(tx, recorded, row, now)?;
+    }
     let Some(today) = today.as_ref().filter(|_| !is_attached(recorded)) else {
         return Ok(());
     };
@@ -295,6 +298,29 @@ fn record(
     {
         let sender = crate::model::address_key(&content.from_address);
         tx.suppress(&sender, "unsubscribe", Some(recorded.id), now)?;
+    }
+    Ok(())
+}
+
+/// A machine's mail that was not recognised as one when it came: it says now what it would have
+/// said then of its lead. The reply actor draws it (no mail follows from these); where a person's
+/// mail was seen in it, its decision stands there and the mark is made here.
+fn notice(
+    tx: &Tx<'_>,
+    recorded: &Recorded,
+    row: &NewMessage,
+    now: UtcMs,
+) -> Result<(), StoreError> {
+    let Some(matched) = &row.matched else {
+        return Ok(());
+    };
+    let dead = row.disposition == Disposition::Bounce && row.marks_dead == Some(true);
+    if row.disposition == Disposition::Bounce && row.marks_dead == Some(false) {
+        tx.count_soft_bounce(matched.campaign_lead_id, now)?;
+    } else if recorded.job.is_none() && (dead || row.disposition == Disposition::AutoReply) {
+        tx.insert_reply_job(recorded.id, true, now)?;
+    } else if dead {
+        tx.mark_bounced_lead_of(matched.campaign_lead_id, recorded.internal_date)?;
     }
     Ok(())
 }

@@ -203,6 +203,23 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The same, for the lead of a conversation.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn mark_bounced_lead_of(
+        &self,
+        thread: CampaignLeadId,
+        at: UtcMs,
+    ) -> Result<(), StoreError> {
+        let lead: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT lead_id FROM campaign_leads WHERE id = ?1")?
+            .query_row([thread.0], |row| row.get(0))
+            .optional()?;
+        lead.map_or(Ok(()), |lead| self.mark_bounced(LeadRowId(lead), at))
+    }
+
     /// A delivery report of a passing kind came back for this lead (a full mailbox, a delay): it
     /// counts, and says nothing about the address.
     ///
