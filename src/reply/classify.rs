@@ -68,7 +68,7 @@ pub struct Verdict {
     pub opt_out: bool,
     /// Whether opt-out words were seen where they may be a quoted footer: a person looks.
     pub opt_out_unsure: bool,
-    /// Rules whose words always go to a person (legal, data, complaint, "are you a bot").
+    /// Rules whose words always go to a person (`rules_person.txt`), and the operator's own words.
     pub person_words: Vec<String>,
     /// Whether it asks for a time of a viewing or call: sales are told.
     pub scheduling: bool,
@@ -78,6 +78,19 @@ pub struct Verdict {
     pub evidence: Vec<String>,
     /// Which weights were used.
     pub model_version: String,
+}
+
+impl Verdict {
+    /// Whether the mail threatens, or demands that data be erased: no more mail to that address,
+    /// and a person reads it.
+    #[must_use]
+    pub fn ends_all_mail(&self) -> bool {
+        let ends = |rule: &String| {
+            let last = rule.rsplit('_').next().unwrap_or_default();
+            rule.starts_with("p_") && matches!(last, "threat" | "erase")
+        };
+        self.person_words.iter().any(ends)
+    }
 }
 
 /// Why nothing could be classified.
