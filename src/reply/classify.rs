@@ -81,15 +81,43 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether the mail threatens, or demands that data be erased: no more mail to that address,
-    /// and a person reads it.
+    /// Why the sender gets no more mail while a person reads this one: it threatens, or demands
+    /// that data be erased.
     #[must_use]
-    pub fn ends_all_mail(&self) -> bool {
-        let ends = |rule: &String| {
-            let last = rule.rsplit('_').next().unwrap_or_default();
-            rule.starts_with("p_") && matches!(last, "threat" | "erase")
-        };
-        self.person_words.iter().any(ends)
+    pub fn ends_all_mail(&self) -> Option<&'static str> {
+        let topics = self.person_words.iter().map(|rule| topic(rule));
+        [THREAT, ERASE]
+            .into_iter()
+            .find(|wanted| topics.clone().any(|topic| topic == *wanted))
+    }
+
+    /// What about the words for a person, for people.
+    #[must_use]
+    pub fn words_for_a_person(&self) -> String {
+        let mut topics: Vec<&str> = self.person_words.iter().map(|rule| topic(rule)).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        format!("words for a person: {}", topics.join(", "))
+    }
+}
+
+const THREAT: &str = "a threat";
+const ERASE: &str = "data to be erased";
+
+/// What a rule of `rules_person.txt` is about, by the last word of its name; an operator's own word
+/// stands for itself.
+fn topic(rule: &str) -> &str {
+    if !rule.starts_with("p_") {
+        return rule;
+    }
+    match rule.rsplit('_').next().unwrap_or_default() {
+        "threat" => THREAT,
+        "erase" => ERASE,
+        "legal" | "court" => "law",
+        "data" | "source" => "data protection",
+        "complaint" => "complaint, refund, discrimination or press",
+        "bot" => "asks whether a machine writes",
+        _ => rule,
     }
 }
 
