@@ -102,7 +102,7 @@ impl Step<'_> {
                     decision.lead,
                     ToLead::Acknowledge | ToLead::DraftAcknowledgement
                 );
-            if !replaced {
+            if !replaced && decision.suppress.is_none() {
                 tx.draft_overtaken(mail, self.now)?;
             }
         }
