@@ -29,10 +29,12 @@ CREATE TABLE leads (
     bounced_at                INTEGER,                        -- last permanent bounce: the address is dead
     soft_bounces              INTEGER NOT NULL DEFAULT 0,     -- passing ones: a full mailbox, a delay
     soft_bounced_at           INTEGER,
-    paused_until              INTEGER,                        -- vacation notice: no automatic follow-up before
+    paused_until              INTEGER,                        -- away, or asked for later: no campaign mail before
+    pause_reason              TEXT NOT NULL DEFAULT '',       -- 'away', 'asked for later'; '' = never paused
     created_at                INTEGER NOT NULL,
     updated_at                INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX leads_paused ON leads (paused_until) WHERE paused_until IS NOT NULL;
 CREATE INDEX leads_by_email ON leads (email_key) WHERE email_key <> '';
 
 CREATE TABLE campaigns (
@@ -46,7 +48,12 @@ CREATE TABLE campaigns (
     is_active     INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
     created_by    TEXT NOT NULL DEFAULT '',
     created_at    INTEGER NOT NULL,
-    updated_at    INTEGER NOT NULL
+    updated_at    INTEGER NOT NULL,
+    goal_threshold     REAL,                    -- these five: NULL = as the settings say
+    question_threshold REAL,
+    margin             REAL,
+    working_hours      TEXT,                    -- 'none' = at any time
+    zone               TEXT
 ) STRICT;
 
 CREATE TABLE campaign_leads (
@@ -341,7 +348,9 @@ CREATE TABLE reply_jobs (
     goal_type       TEXT NOT NULL DEFAULT '',
     action          TEXT NOT NULL DEFAULT '',
     reasons         TEXT NOT NULL DEFAULT '[]',               -- JSON
-    error           TEXT NOT NULL DEFAULT ''
+    error           TEXT NOT NULL DEFAULT '',
+    flagged         INTEGER NOT NULL DEFAULT 0 CHECK (flagged IN (0, 1)), -- the same text twice: shown while its draft is open
+    contact         TEXT NOT NULL DEFAULT ''                  -- JSON: whom a referral names; never written to automatically
 ) STRICT;
 CREATE INDEX reply_jobs_due ON reply_jobs (next_attempt_at) WHERE state = 'pending';
 CREATE INDEX reply_jobs_failed ON reply_jobs (id) WHERE state = 'failed';
@@ -468,6 +477,8 @@ CREATE TABLE outbox (
     filed_at         INTEGER,
     copies           INTEGER NOT NULL DEFAULT 0,              -- how many were seen there
     file_tries       INTEGER NOT NULL DEFAULT 0,              -- booked before each attempt to append the copy
+    not_before       INTEGER NOT NULL DEFAULT 0,              -- it waits on purpose: delay, working hours; 0 = it does not
+    to_domain        TEXT NOT NULL DEFAULT '',                -- the lead's domain, of an automatic mail
     UNIQUE (job_id, kind, round)
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (next_attempt_at)
@@ -486,6 +497,7 @@ CREATE INDEX outbox_handed_over ON outbox (account_id, handed_over_at) WHERE han
 CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelled');
 CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
+CREATE INDEX outbox_by_domain ON outbox (to_domain, created_at) WHERE automatic = 1 AND to_domain <> '';
 CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
 CREATE INDEX outbox_unfiled ON outbox (account_id, finished_at) WHERE state = 'sent' AND filed = '';
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;

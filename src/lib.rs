@@ -20,7 +20,7 @@
 //! | what proves who we are | [`credential`], [`oauth`] |
 //! | `replyd setup`: from an address to a tried installation | [`setup`] |
 //! | the service as installed on this machine | [`service`] |
-//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`certificate`], [`names`], [`reach`], [`http`], [`telemetry`], [`status`], [`faultpoint`] |
+//! | small tools | [`model`], [`time`], [`wake`], [`retry`], [`tls`], [`certificate`], [`names`], [`reach`], [`http`], [`telemetry`], [`status`], [`faultpoint`], [`hours`], [`zone`] |
 
 pub mod alerts;
 pub mod answers;
@@ -41,6 +41,7 @@ pub mod doctor;
 pub mod evaluate;
 pub mod fault;
 pub mod faultpoint;
+pub mod hours;
 pub mod http;
 pub mod imap;
 pub mod keys;
@@ -69,3 +70,4 @@ pub mod unsubscribe;
 pub mod visible;
 pub mod wake;
 pub mod web;
+pub mod zone;

@@ -136,7 +136,7 @@ pub enum Command {
     /// Mails sent to leads by other programs: import, scan, add
     #[command(subcommand)]
     Sent(SentCommand),
-    /// Mails that leave: list, settle
+    /// Mails that leave: list, cancel, settle
     #[command(subcommand)]
     Outbox(OutboxCommand),
     /// Answers that wait for a person: list, show, close
@@ -295,6 +295,19 @@ pub struct SentAddArgs {
 pub enum OutboxCommand {
     /// List mails whose fate a person has to settle, and those still on their way
     List,
+    /// Take back a mail that waits: for its delay, the working hours, its turn, or a server
+    #[command(
+        after_help = "Until when a mail can be cancelled is in `outbox list`. It never leaves then, \
+        and nobody else answers: with --draft its text waits for you in `drafts list`.\n\n\
+        Example:\n  replyd outbox cancel 17 --draft"
+    )]
+    Cancel {
+        /// Number of the mail, as `outbox list` shows it
+        id: i64,
+        /// Keep its text as a draft
+        #[arg(long)]
+        draft: bool,
+    },
     /// Say what became of a mail without an answer, or that a refused one was seen
     #[command(after_help = "Example:\n  replyd outbox settle 17 --as sent")]
     Settle {

@@ -80,7 +80,9 @@ Examples:
 const SET_HELP: &str = "\
 Examples:
   replyd campaign set Spring --documents /etc/replyd/documents/spring
-  replyd campaign set Spring --mode draft";
+  replyd campaign set Spring --mode draft
+  replyd campaign set Spring --goal-threshold 0.85 --margin 0.2
+  replyd campaign set Spring --working-hours 'Mon-Fri 09:00-18:00' --zone DE";
 
 /// Flags of `campaign set`.
 #[derive(Args, Clone, Debug)]
@@ -104,6 +106,21 @@ pub struct CampaignSetArgs {
     /// How far automatic answers go
     #[arg(long, value_name = "MODE", value_parser = mode_parser())]
     pub mode: Option<CampaignMode>,
+    /// Confidence below which nothing is acknowledged; `default`: as the settings say
+    #[arg(long, value_name = "0..1")]
+    pub goal_threshold: Option<String>,
+    /// Confidence below which no question is answered; `default`: as the settings say
+    #[arg(long, value_name = "0..1")]
+    pub question_threshold: Option<String>,
+    /// A refusal as close as this goes to a person; `default`: as the settings say
+    #[arg(long, value_name = "0..1")]
+    pub margin: Option<String>,
+    /// When automatic mails to leads leave; `none`: at any time, `default`: as the settings say
+    #[arg(long, value_name = "HOURS")]
+    pub working_hours: Option<String>,
+    /// Where those hours are counted: lead, UTC, a country or +02:00; or `default`
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub zone: Option<String>,
 }
 
 /// Flags of `campaign create`.

@@ -39,9 +39,20 @@ pub(super) async fn automation(app: &App, command: &AutomationCommand) -> anyhow
                 .await
                 .context("Switch automation on")?;
             let mut text = String::new();
+            let resumed = match scope {
+                AutomationScope::Lead(lead) => app
+                    .store()
+                    .write(move |tx| tx.end_pause(lead, time::now()))
+                    .await
+                    .map_err(|e: StoreError| e)?,
+                _ => false,
+            };
+            if resumed {
+                writeln!(text, "The pause of campaign mails to {name} ends")?;
+            }
             if done.was_off {
                 writeln!(text, "Automation is on for {name}")?;
-            } else {
+            } else if !resumed {
                 writeln!(text, "Automation was not off for {name}")?;
             }
             for (n, what) in [
@@ -69,12 +80,17 @@ pub(super) async fn automation(app: &App, command: &AutomationCommand) -> anyhow
 
 /// `only_off`: says nothing when all is on.
 async fn status(app: &App, json: bool, only_off: bool) -> anyhow::Result<Exit> {
-    let (off, held) = app
+    let now = time::now();
+    let (off, held, paused) = app
         .store()
-        .read(|r| Ok::<_, StoreError>((r.automation_off()?, r.held_mails()?)))
+        .read(move |r| {
+            let paused = r.paused_leads(now, LIMIT)?;
+            Ok::<_, StoreError>((r.automation_off()?, r.held_mails()?, paused))
+        })
         .await?;
     if json {
-        say(&format!("{}\n", json!({ "off": off, "held": held })))?;
+        let status = json!({ "off": off, "held": held, "paused_leads": paused });
+        say(&format!("{status}\n"))?;
         return Ok(Exit::Done);
     }
     let mut text = String::new();
@@ -86,6 +102,16 @@ async fn status(app: &App, json: bool, only_off: bool) -> anyhow::Result<Exit> {
     }
     if held > 0 {
         writeln!(text, "mails held: {held}")?;
+    }
+    for lead in paused.iter().filter(|_| !only_off) {
+        writeln!(
+            text,
+            "no campaign mail to lead {} {} before {}: {}",
+            lead.lead_id,
+            lead.name,
+            lead.until.rfc3339(),
+            lead.reason
+        )?;
     }
     say(&text)?;
     Ok(Exit::Done)

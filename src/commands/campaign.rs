@@ -19,7 +19,9 @@ use crate::campaign::template::{MAX_TEMPLATE_BYTES, Source};
 use crate::campaign::{self, pace::Pace};
 use crate::cli::{CampaignCommand, CampaignCreateArgs, Exit};
 use crate::config::SenderSettings;
-use crate::store::{Campaign, CampaignChange, CampaignCounts, Mailing, StoreError, Tx};
+use crate::store::{
+    Campaign, CampaignChange, CampaignCounts, CampaignRules, Mailing, StoreError, Tx,
+};
 use crate::time;
 
 /// Leads whose mail was refused that `show` names.
@@ -253,10 +255,14 @@ async fn list(app: &App, json: bool) -> anyhow::Result<Exit> {
 async fn show(app: &App, name: &str, json: bool) -> anyhow::Result<Exit> {
     let campaign = find(app, name).await?;
     let id = campaign.id;
-    let (counts, refused): (CampaignCounts, Vec<(String, String)>) = app
+    let (counts, refused, rules): (CampaignCounts, Vec<(String, String)>, CampaignRules) = app
         .store()
         .read(move |r| -> Result<_, StoreError> {
-            Ok((r.campaign_counts(id)?, r.refused_leads(id, REFUSED_LINES)?))
+            Ok((
+                r.campaign_counts(id)?,
+                r.refused_leads(id, REFUSED_LINES)?,
+                r.campaign_rules(id)?,
+            ))
         })
         .await?;
     let held = holds::of(app, &campaign).await?;
@@ -266,6 +272,7 @@ async fn show(app: &App, name: &str, json: bool) -> anyhow::Result<Exit> {
             .iter()
             .map(|(lead, why)| json!({ "lead_id": lead, "why": why }));
         json["refused"] = refused.collect();
+        json["rules"] = json!(rules);
         say(&format!("{}\n", serde_json::to_string_pretty(&json)?))?;
         return Ok(Exit::Done);
     }
@@ -275,6 +282,10 @@ async fn show(app: &App, name: &str, json: bool) -> anyhow::Result<Exit> {
         writeln!(text, "Project:   {}", campaign.project_name)?;
     }
     writeln!(text, "Mode:      {}", campaign.mode)?;
+    let own = set::rules_line(&rules);
+    if !own.is_empty() {
+        writeln!(text, "Rules:     {own}")?;
+    }
     if let Some(documents) = set::documents_line(app, id).await? {
         writeln!(text, "Documents: {documents}")?;
     }

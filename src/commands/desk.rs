@@ -19,9 +19,13 @@ const LIMIT: u32 = 200;
 const WITHDRAWN_FOR: Duration = Duration::from_secs(24 * 3600);
 
 fn line(text: &mut String, mail: &OutboxItem) -> std::fmt::Result {
+    let leaves = match mail.leaves_at.filter(|at| *at > time::now()) {
+        Some(at) => format!("  leaves {}", at.rfc3339()),
+        None => String::new(),
+    };
     writeln!(
         text,
-        "{:>6}  {:<9} {:<20} to {}  queued {}  attempts {}  {}",
+        "{:>6}  {:<9} {:<20} to {}  queued {}{leaves}  attempts {}  {}",
         mail.id.0,
         if mail.held {
             "held"
@@ -83,6 +87,18 @@ pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result
                 line(&mut text, mail)?;
             }
             say(&text)?;
+            Ok(Exit::Done)
+        }
+        OutboxCommand::Cancel { id, draft } => {
+            let (id, draft, by) = (OutboxId(*id), *draft, super::automation::who());
+            app.store()
+                .write(move |tx| tx.cancel_mail(id, &by, draft, time::now()))
+                .await
+                .map_err(|e: StoreError| e)?;
+            let kept = if draft { "; its text is a draft" } else { "" };
+            say(&format!(
+                "Mail {id} is cancelled and will not leave{kept}\n"
+            ))?;
             Ok(Exit::Done)
         }
         OutboxCommand::Settle { id, verdict } => {

@@ -145,6 +145,10 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
                     at.rfc3339()
                 )?;
             }
+            if let Some(until) = thread.paused_until {
+                let why = or_none(&thread.pause_reason);
+                writeln!(t, "    no campaign mail before {} ({why})", until.rfc3339())?;
+            }
         }
         None => writeln!(t, "3 Matched: no")?,
     }
@@ -174,6 +178,12 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
             for why in &job.reasons {
                 writeln!(t, "    {why}")?;
             }
+            if job.flagged {
+                writeln!(t, "    FLAGGED: the same text twice")?;
+            }
+            if let Some(contact) = &job.contact {
+                writeln!(t, "    proposed contact: {contact}; nobody wrote to them")?;
+            }
             if !job.error.is_empty() {
                 writeln!(
                     t,
@@ -192,6 +202,10 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
             "6 Mail {}: {} {} {}",
             mail.id, mail.kind, mail.state, mail.smtp_text
         )?;
+        if let Some(at) = mail.leaves_at {
+            let cancel = format!("replyd outbox cancel {}", mail.id);
+            writeln!(t, "    leaves at {}: {cancel}", at.rfc3339())?;
+        }
     }
     for draft in &e.drafts {
         writeln!(

@@ -63,6 +63,12 @@ pub enum Kind {
     Listen,
     /// A web address that may hold a secret.
     SecretUrl,
+    /// Words or phrases.
+    Phrases,
+    /// Days and hours, or `none`.
+    Hours,
+    /// `lead`, UTC, a country or a distance from UTC.
+    Zone,
 }
 
 /// What holds when nobody sets the key.
@@ -131,8 +137,8 @@ macro_rules! keys {
 use self::Default::{Is, Required, Rule};
 use self::Kind::{
     Address, Addresses, AuthservIds, Bool, Bytes, Command, CredentialName, Duration, Filter,
-    Folder, Fraction, Host, Integer, Listen, Mailboxes, Path, Scopes, Secret, SecretUrl, Text, Url,
-    Words,
+    Folder, Fraction, Host, Hours, Integer, Listen, Mailboxes, Path, Phrases, Scopes, Secret,
+    SecretUrl, Text, Url, Words, Zone,
 };
 
 const MODES: Kind = Words(&["off", "draft", "auto-ack", "auto"]);
@@ -361,6 +367,20 @@ keys! {
         "Sales notices an hour before they become a digest.";
     AUTOMATIC_PER_DAY: "reply.automatic_per_day", Integer { min: 0, max: 100_000 }, Is("200"), "REPLYD_AUTOMATIC_PER_DAY", None, &[],
         "Automatic mails a day of one account; 0 sends none.";
+    MARGIN: "reply.margin", Fraction, Is("0.15"), "REPLYD_MARGIN", None, &[],
+        "A refusal as close as this to a goal or a question: a person decides.";
+    AUTOMATIC_PER_DOMAIN: "reply.automatic_per_domain", Integer { min: 0, max: 100_000 }, Is("50"), "REPLYD_AUTOMATIC_PER_DOMAIN", None, &[],
+        "Automatic mails a day to the leads of one domain; domains of which everybody can have an address (gmail.com …) do not count.";
+    PERSON_WORDS: "reply.person_words", Phrases, Rule("none"), "REPLYD_PERSON_WORDS", None, &[],
+        "Words or phrases of your own that always go to a person, beside lawyer, GDPR, complaint and their kin; an end written * stands for any ending.";
+    NOT_NOW_PAUSE: "reply.not_now_pause", Duration { min_s: DAY_S, max_s: 1095 * DAY_S }, Is("90d"), "REPLYD_NOT_NOW_PAUSE", None, &[],
+        "How long a lead gets no campaign mail who asks for later without naming a day.";
+    SEND_DELAY: "reply.send_delay", Duration { min_s: 0, max_s: DAY_S }, Is("0s"), "REPLYD_SEND_DELAY", None, &[],
+        "How long acknowledgements and answers wait, so that a person can cancel them (`replyd outbox cancel`).";
+    WORKING_HOURS: "reply.working_hours", Hours, Rule("none: at any time"), "REPLYD_WORKING_HOURS", None, &[],
+        "When acknowledgements and answers leave, for example Mon-Fri 09:00-18:00; notices to sales and confirmations of opt-outs leave at any time.";
+    ZONE: "reply.zone", Zone, Is("lead"), "REPLYD_ZONE", None, &[],
+        "Where the working hours are counted: lead (the lead's country, UTC where it is not known), UTC, a country such as DE, or a distance such as +02:00.";
     TEMPLATES_DIR: "reply.templates_dir", Path, Rule("the texts in the program"), "REPLYD_TEMPLATES_DIR", None, &[],
         "Folder with texts of your own (`replyd template export`).";
     WEIGHTS_FILE: "reply.weights_file", Path, Rule("the weights in the program"), "REPLYD_WEIGHTS_FILE", None, &[],

@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
+use crate::hours::WorkingHours;
 use crate::model::CampaignMode;
+use crate::zone::ZoneChoice;
 
 use super::keys;
 use super::layers::{self, Scope};
@@ -258,6 +260,13 @@ impl Resolver<'_> {
             optout_confirmation: self.boolean(&keys::OPTOUT_CONFIRMATION),
             sales_notices_per_hour: self.integer(&keys::SALES_NOTICES_PER_HOUR),
             automatic_per_day: self.integer(&keys::AUTOMATIC_PER_DAY),
+            margin: self.fraction(&keys::MARGIN),
+            automatic_per_domain: self.integer(&keys::AUTOMATIC_PER_DOMAIN),
+            person_words: self.list(&keys::PERSON_WORDS),
+            not_now_pause: self.duration(&keys::NOT_NOW_PAUSE),
+            send_delay: self.duration(&keys::SEND_DELAY),
+            working_hours: self.working_hours(),
+            zone: ZoneChoice::parse(&self.word(&keys::ZONE)).unwrap_or(ZoneChoice::Lead),
             templates_dir: self.templates_dir(need),
             weights_file: self.weights_file(need),
         }
@@ -268,6 +277,16 @@ impl Resolver<'_> {
             Some(Value::Fraction(x)) => x,
             _ => 1.0,
         }
+    }
+
+    fn working_hours(&mut self) -> Option<WorkingHours> {
+        let key = &keys::WORKING_HOURS;
+        let got = self.set(Scope::All, key)?;
+        let Value::Text(text) = &got.value else {
+            return None;
+        };
+        self.record(Scope::All, key, text, &got.origin);
+        WorkingHours::parse(text).ok()
     }
 
     fn templates_dir(&mut self, need: Need) -> Option<PathBuf> {

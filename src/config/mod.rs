@@ -37,7 +37,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::hours::WorkingHours;
 use crate::model::CampaignMode;
+use crate::zone::ZoneChoice;
 
 pub use load::{Loaded, Need};
 pub use oauth::{ClientAuth, ClientSecret, OAuthSettings, Provider};
@@ -376,6 +378,20 @@ pub struct ReplySettings {
     pub sales_notices_per_hour: u32,
     /// Automatic mails a day of one account's mailbox (default 200).
     pub automatic_per_day: u32,
+    /// A refusal as close as this to what was found: a person decides (default 0.15).
+    pub margin: f64,
+    /// Automatic mails a day to one domain (default 50).
+    pub automatic_per_domain: u32,
+    /// The operator's own words for a person.
+    pub person_words: Vec<String>,
+    /// Pause of who asks for later without naming a day (default 90 d).
+    pub not_now_pause: Duration,
+    /// How long automatic mails to leads wait, to be cancelled (default none).
+    pub send_delay: Duration,
+    /// When automatic mails to leads leave; none: at any time.
+    pub working_hours: Option<WorkingHours>,
+    /// Where those hours are counted.
+    pub zone: ZoneChoice,
     /// Folder with replaced templates; none: the embedded ones.
     pub templates_dir: Option<PathBuf>,
     /// Weights file of `replyd train`; none: the embedded one.

@@ -195,5 +195,8 @@ fn describe(kind: Kind) -> String {
         Kind::AuthservIds => "list of server names".to_owned(),
         Kind::Listen => "address:port, or off".to_owned(),
         Kind::SecretUrl => "https address".to_owned(),
+        Kind::Phrases => "list of words or phrases".to_owned(),
+        Kind::Hours => "none, or days and hours".to_owned(),
+        Kind::Zone => "lead \\| UTC \\| country \\| distance".to_owned(),
     }
 }

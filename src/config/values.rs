@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::keys::Kind;
 use super::nearest::nearest;
+use crate::hours::WorkingHours;
+use crate::zone::ZoneChoice;
 
 /// A value as a source wrote it. No `Debug`: it may be a secret.
 #[derive(Clone)]
@@ -102,6 +104,42 @@ pub(super) fn check(kind: Kind, raw: &Raw) -> Result<Value, Fault> {
         Kind::AuthservIds => authserv_ids(raw),
         Kind::Listen => listen(raw).map(Value::Text),
         Kind::SecretUrl => url(raw),
+        Kind::Phrases => phrases(raw),
+        Kind::Hours => hours(raw).map(Value::Text),
+        Kind::Zone => zone(raw).map(Value::Text),
+    }
+}
+
+/// Words to be looked for; each needs letters or digits.
+fn phrases(raw: &Raw) -> Result<Value, Fault> {
+    let found = list(raw)?;
+    let fits = |phrase: &String| phrase.chars().filter(|c| c.is_alphanumeric()).count() > 1;
+    match found.iter().find(|phrase| !fits(phrase)) {
+        Some(bad) => fault(
+            format!("{bad:?} is no word"),
+            "Write words or phrases, for example [\"expert opinion\", \"escrow\"]",
+        ),
+        None => Ok(Value::List(found)),
+    }
+}
+
+/// Days and hours, or `none`.
+fn hours(raw: &Raw) -> Result<String, Fault> {
+    let written = nonempty(raw, "Write none, or days and hours")?;
+    if written.eq_ignore_ascii_case("none") {
+        return Ok("none".to_owned());
+    }
+    match WorkingHours::parse(&written) {
+        Ok(hours) => Ok(hours.as_str().to_owned()),
+        Err(what) => fault(what, "Or write none, for any time"),
+    }
+}
+
+fn zone(raw: &Raw) -> Result<String, Fault> {
+    let written = text(raw)?;
+    match ZoneChoice::parse(&written) {
+        Ok(_) => Ok(written.trim().to_owned()),
+        Err(remedy) => fault(format!("{written:?} is no zone that is known"), remedy),
     }
 }
 

@@ -5,8 +5,9 @@
 
 use super::classify::ReplyInput;
 use super::fold::Language;
-use super::policy::{self, BrakeCounts, Situation};
-use super::{ReplyActor, step};
+use super::own_rules::OwnRules;
+use super::policy::{self, Situation};
+use super::{ReplyActor, own_words, step};
 use crate::answers::{Found, library};
 use crate::model::{CampaignId, Intent, Nature};
 use crate::store::{NewDecision, NewMessage, Reader, RecordedJob};
@@ -73,13 +74,17 @@ impl ReplyActor {
             c.and_then(|c| c.matched.as_ref()).map(|s| s.body.as_str()),
             t.map(|t| t.last_sent_body.as_str()),
         ];
-        let verdict = self.parts.classifier.classify(&ReplyInput {
-            new_text: &visible::own_words(&content.visible_text, content.visible_quoted),
+        let new_text = visible::own_words(&content.visible_text, content.visible_quoted);
+        let mut verdict = self.parts.classifier.classify(&ReplyInput {
+            new_text: &new_text,
             sure: content.visible_sure,
             subject: &content.subject,
             nature: Some(m.nature),
             last_outbound: ours.into_iter().flatten().find(|b| !b.is_empty()),
         })?;
+        let own = own_words::found(&new_text, &settings.person_words);
+        verdict.person_words.extend(own);
+        let rules = OwnRules::of(r, t)?;
         let asked = c.and_then(|c| step::asked(c, &verdict));
         let found = asked
             .map(|(campaign, text)| documents_say(r, campaign, &text, verdict.language))
@@ -102,15 +107,7 @@ impl ReplyActor {
                 parent_known_at: c.and_then(|c| c.matched.as_ref()).map(|s| s.known_at),
                 first_started_at: c.map_or(now, |c| c.first_started_at),
                 now: job.map_or(now, |j| j.done_at),
-                mode: t.map_or(settings.mode, |t| t.mode),
-                campaign_active: true,
-                suppressed: false,
-                counts: BrakeCounts::default(),
-                equal_text_before: false,
-                equal_reply_before: false,
-                person_wrote: false,
-                automation_off: None,
-                person_answered_it: false,
+                thresholds: rules.thresholds(settings),
                 from_spam: m.from_spam,
                 sender_auth: m.sender_auth,
                 language_known: {
@@ -121,7 +118,16 @@ impl ReplyActor {
                     }
                 },
                 grounds: step::grounds(found.as_ref()),
-                resend: false,
+                until: step::until(
+                    &verdict,
+                    &content.subject,
+                    &content.visible_text,
+                    m.internal_date,
+                    t.map_or("", |t| t.lead_country.as_str()),
+                ),
+                // What belongs to that moment (brakes, suppressions, a person's mail, hours) is left
+                // as in a fresh thread.
+                ..Situation::fresh(t.map_or(settings.mode, |t| t.mode), true)
             },
             settings,
         );

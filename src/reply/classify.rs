@@ -68,7 +68,7 @@ pub struct Verdict {
     pub opt_out: bool,
     /// Whether opt-out words were seen where they may be a quoted footer: a person looks.
     pub opt_out_unsure: bool,
-    /// Rules whose words always go to a person (legal, data, complaint, "are you a bot").
+    /// Rules whose words always go to a person (`rules_person.txt`), and the operator's own words.
     pub person_words: Vec<String>,
     /// Whether it asks for a time of a viewing or call: sales are told.
     pub scheduling: bool,
@@ -78,6 +78,47 @@ pub struct Verdict {
     pub evidence: Vec<String>,
     /// Which weights were used.
     pub model_version: String,
+}
+
+impl Verdict {
+    /// Why the sender gets no more mail while a person reads this one: it threatens, or demands
+    /// that data be erased.
+    #[must_use]
+    pub fn ends_all_mail(&self) -> Option<&'static str> {
+        let topics = self.person_words.iter().map(|rule| topic(rule));
+        [THREAT, ERASE]
+            .into_iter()
+            .find(|wanted| topics.clone().any(|topic| topic == *wanted))
+    }
+
+    /// What about the words for a person, for people.
+    #[must_use]
+    pub fn words_for_a_person(&self) -> String {
+        let mut topics: Vec<&str> = self.person_words.iter().map(|rule| topic(rule)).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        format!("words for a person: {}", topics.join(", "))
+    }
+}
+
+const THREAT: &str = "a threat";
+const ERASE: &str = "data to be erased";
+
+/// What a rule of `rules_person.txt` is about, by the last word of its name; an operator's own word
+/// stands for itself.
+fn topic(rule: &str) -> &str {
+    if !rule.starts_with("p_") {
+        return rule;
+    }
+    match rule.rsplit('_').next().unwrap_or_default() {
+        "threat" => THREAT,
+        "erase" => ERASE,
+        "legal" | "court" => "law",
+        "data" | "source" => "data protection",
+        "complaint" => "complaint, refund, discrimination or press",
+        "bot" => "asks whether a machine writes",
+        _ => rule,
+    }
 }
 
 /// Why nothing could be classified.

@@ -421,19 +421,8 @@ fn opt_out_words_deep_in_an_unsure_text_go_to_a_person() {
     assert!(v.opt_out && !v.opt_out_unsure);
 }
 
-#[test]
-fn words_for_a_person_are_marked() {
-    for text in [
-        "My lawyer has a question about the contract.",
-        "I want a refund.",
-        "Are you a bot?",
-        "Under GDPR, which data do you hold?",
-        "I will complain to the police.",
-    ] {
-        assert!(!read(text).person_words.is_empty(), "{text}");
-    }
-    assert!(read("Please call me.").person_words.is_empty());
-}
+#[path = "person_words_tests.rs"]
+mod person_words;
 
 #[test]
 fn a_step_said_by_somebody_who_is_away_is_left_to_a_person() {

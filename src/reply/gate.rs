@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::classify::Verdict;
 use super::policy::{
-    BrakeCounts, DAY, Decision, Grounds, HOUR, Situation, ToLead, ToSales, decide,
+    BrakeCounts, DAY, Decision, Grounds, HOUR, Situation, Thresholds, ToLead, ToSales, decide,
 };
 use crate::config::ReplySettings;
 use crate::model::{CampaignMode, CaptureSource, Disposition, SenderAuth};
 use crate::time::UtcMs;
+use crate::zone::{Zone, ZoneChoice};
 
 /// What a decision comes to, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -75,8 +76,10 @@ impl Situation {
             first_started_at: now.minus(HOUR),
             now,
             mode,
+            thresholds: Thresholds::of(&default_settings()),
             campaign_active: true,
             suppressed: false,
+            suppressed_before: false,
             automation_off: None,
             counts: BrakeCounts::default(),
             equal_text_before: false,
@@ -87,8 +90,37 @@ impl Situation {
             sender_auth: SenderAuth::Unknown,
             language_known,
             grounds: Grounds::None,
+            until: None,
+            hours: None,
+            zone: Zone::default(),
             resend: false,
         }
+    }
+}
+
+/// The settings of a settings file that says nothing of replies; a test compares them.
+#[must_use]
+pub fn default_settings() -> ReplySettings {
+    ReplySettings {
+        mode: CampaignMode::Auto,
+        sales_email: String::new(),
+        sales_addresses: Vec::new(),
+        operator_addresses: Vec::new(),
+        goal_threshold: 0.7,
+        question_threshold: 0.7,
+        margin: 0.15,
+        answer_max_age: DAY,
+        optout_confirmation: false,
+        sales_notices_per_hour: 60,
+        automatic_per_day: 200,
+        automatic_per_domain: 40,
+        person_words: Vec::new(),
+        not_now_pause: DAY * 90,
+        send_delay: Duration::ZERO,
+        working_hours: None,
+        zone: ZoneChoice::Lead,
+        templates_dir: None,
+        weights_file: None,
     }
 }
 
@@ -97,20 +129,7 @@ impl Situation {
 /// in its language.
 #[must_use]
 pub fn gate_of_fresh(v: &Verdict, language_known: bool) -> Gate {
-    let settings = ReplySettings {
-        mode: CampaignMode::Auto,
-        sales_email: String::new(),
-        sales_addresses: Vec::new(),
-        operator_addresses: Vec::new(),
-        goal_threshold: 0.7,
-        question_threshold: 0.7,
-        answer_max_age: DAY,
-        optout_confirmation: false,
-        sales_notices_per_hour: 60,
-        automatic_per_day: 200,
-        templates_dir: None,
-        weights_file: None,
-    };
+    let settings = default_settings();
     let d = decide(
         v,
         &Situation::fresh(CampaignMode::Auto, language_known),

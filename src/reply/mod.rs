@@ -10,11 +10,16 @@
 pub mod again;
 pub mod classify;
 pub mod compose;
+pub mod contact;
 mod digest;
+mod facts_of;
 pub(crate) mod fold;
 pub mod gate;
 mod grounds;
+pub mod later;
 pub mod linear;
+mod own_rules;
+mod own_words;
 pub mod policy;
 mod rules;
 mod scores;
@@ -317,7 +322,11 @@ impl ReplyActor {
             .store
             .read(move |r| -> Result<_, StepError> {
                 let context = r.job_context(job.id)?;
-                let verdict = step::read(&parts.classifier, &context)?;
+                let verdict = step::read(
+                    &parts.classifier,
+                    &parts.settings.reply.person_words,
+                    &context,
+                )?;
                 let asked = step::asked(&context, &verdict);
                 Ok((verdict, asked))
             })

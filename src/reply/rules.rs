@@ -1,4 +1,4 @@
-//! The rules of the classifier: `rules.txt`, embedded, compiled once on first need.
+//! The rules of the classifier: `rules.txt` and `rules_person.txt`, embedded, compiled once on first need.
 //!
 //! A few [`RegexSet`]s tell with one pass each over a sentence which rules hit. Their lazy DFAs
 //! need more than the default cache, or they thrash (measured: p95 of 17 ms at 2 MiB).
@@ -20,8 +20,13 @@ const DFA_BYTES_LANGUAGE: usize = 4 << 20;
 /// Limit of the compiled program; the rules take a few MiB.
 const PROGRAM_BYTES: usize = 64 << 20;
 
-static EMBEDDED: LazyLock<Result<Rules, RulesError>> =
-    LazyLock::new(|| Rules::parse(include_str!("rules.txt")));
+static EMBEDDED: LazyLock<Result<Rules, RulesError>> = LazyLock::new(|| {
+    Rules::parse(concat!(
+        include_str!("rules.txt"),
+        "\n",
+        include_str!("rules_person.txt")
+    ))
+});
 
 /// What is wrong with a file of rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +100,8 @@ enum GroupKey {
     Words,
     /// With gaps of several words.
     Gaps,
+    /// Words for a person.
+    Person,
     /// For one language.
     Language(String),
 }
@@ -176,7 +183,7 @@ impl Rules {
                 let set = RegexSetBuilder::new(&patterns)
                     .dfa_size_limit(match of {
                         GroupKey::Language(_) => DFA_BYTES_LANGUAGE,
-                        GroupKey::Words | GroupKey::Gaps => DFA_BYTES,
+                        GroupKey::Words | GroupKey::Gaps | GroupKey::Person => DFA_BYTES,
                     })
                     .size_limit(PROGRAM_BYTES)
                     .build()?;
@@ -243,6 +250,7 @@ fn group_of(name: &str, pattern: &str) -> GroupKey {
     });
     match code {
         Some(code) => GroupKey::Language((*code).to_owned()),
+        None if name.starts_with("p_") => GroupKey::Person,
         None if pattern.contains("{0,") => GroupKey::Gaps,
         None => GroupKey::Words,
     }

@@ -3,27 +3,34 @@
 
 use super::classify::{Classifier, ReplyInput, Verdict};
 use super::compose::{self, Draftable, FurtherParts};
+use super::contact::{self, Contact};
+use super::facts_of::overtakes;
+pub(super) use super::facts_of::until;
 use super::fold::Language;
 pub(super) use super::grounds::{StepError, asked, grounds};
-use super::policy::{self, BrakeCounts, Decision, NoticeKind, Situation, ToLead, ToSales};
+use super::policy::{self, Decision, NoticeKind, ToLead, ToSales};
 use super::templates::{LeadText, Rendered, TemplateKind};
-use super::{ActionTaken, JobReport, Parts, texts};
+use super::{ActionTaken, JobReport, Parts, own_words, texts};
 use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
 use crate::model::{
-    Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, Nature, SentKind,
+    Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, SentKind,
 };
 use crate::msgid;
 use crate::nature;
 use crate::store::{
-    ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, ThreadContext,
-    Tx, Windows,
+    ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, StoreError,
+    ThreadContext, Tx,
 };
 use crate::time::UtcMs;
 use crate::visible;
 
 /// Reads the intent of a reply.
-pub(super) fn read(classifier: &Classifier, c: &JobContext) -> Result<Verdict, StepError> {
+pub(super) fn read(
+    classifier: &Classifier,
+    own_person_words: &[String],
+    c: &JobContext,
+) -> Result<Verdict, StepError> {
     // The text of the answered mail, else of the newest one; none: we do not know what we said.
     let last_outbound = [
         c.matched.as_ref().map(|m| m.body.as_str()),
@@ -32,15 +39,20 @@ pub(super) fn read(classifier: &Classifier, c: &JobContext) -> Result<Verdict, S
     .into_iter()
     .flatten()
     .find(|body| !body.is_empty());
-    Ok(classifier.classify(&ReplyInput {
-        // Quoted lines that stand with answers are for people to read, and where nothing is new,
-        // our own text is not taken for the lead's word.
-        new_text: &visible::own_words(&c.visible_text, c.visible_quoted),
+    // Quoted lines that stand with answers are for people to read, and where nothing is new,
+    // our own text is not taken for the lead's word.
+    let new_text = visible::own_words(&c.visible_text, c.visible_quoted);
+    let mut verdict = classifier.classify(&ReplyInput {
+        new_text: &new_text,
         sure: c.visible_sure,
         subject: &c.subject,
         nature: c.nature,
         last_outbound,
-    })?)
+    })?;
+    verdict
+        .person_words
+        .extend(own_words::found(&new_text, own_person_words));
+    Ok(verdict)
 }
 
 /// One attempt of one job.
@@ -62,6 +74,8 @@ struct Letter<'a> {
     t: &'a ThreadContext,
     account: &'a AccountSettings,
     round: i64,
+    /// Not before; none: at once. Of the mail to the lead alone.
+    leave_at: Option<UtcMs>,
 }
 
 /// What was queued.
@@ -75,11 +89,28 @@ impl Step<'_> {
     /// Decides with the facts of this moment and writes what follows.
     pub(super) fn settle(&self, tx: &Tx<'_>) -> Result<JobReport, StepError> {
         let c = tx.job_context(self.job.id)?;
+        // Before the brakes count: what the lead overtook by writing again never leaves.
+        let overtaken = match c.thread.as_ref().filter(|_| overtakes(&c)) {
+            Some(t) => tx.take_back_overtaken(t.campaign_lead_id, c.message_id, self.now)?,
+            None => Vec::new(),
+        };
         let mut decision = self.decide(tx, &c)?;
+        for mail in overtaken {
+            // A second acknowledgement stands for the first.
+            let replaced = mail.kind == MailKind::Acknowledgment
+                && matches!(
+                    decision.lead,
+                    ToLead::Acknowledge | ToLead::DraftAcknowledgement
+                );
+            if !replaced && decision.suppress.is_none() {
+                tx.draft_overtaken(mail, self.now)?;
+            }
+        }
         let conversation_id = self.customer_line(tx, &c)?;
-        self.mark_lead(tx, &c, &decision)?;
+        self.mark_lead(tx, &c, &mut decision)?;
+        let contact = self.contact(&c, &decision);
         let queued = match &c.thread {
-            Some(t) => self.mails(tx, &c, t, &mut decision)?,
+            Some(t) => self.mails(tx, &c, t, &mut decision, contact.as_ref())?,
             None => Queued::default(),
         };
         if let Some(found) = self.found {
@@ -103,6 +134,12 @@ impl Step<'_> {
                 goal_type,
                 action: gate,
                 reasons,
+                flagged: decision.flagged,
+                contact: match &contact {
+                    Some(contact) => serde_json::to_string(contact)
+                        .map_err(|e| StoreError::Invalid(format!("Contact: {e}")))?,
+                    None => String::new(),
+                },
             },
             self.now,
         )?;
@@ -124,102 +161,6 @@ impl Step<'_> {
             error: None,
             queued: queued.to_lead || queued.to_sales,
         })
-    }
-
-    fn decide(&self, tx: &Tx<'_>, c: &JobContext) -> Result<Decision, StepError> {
-        let settings = &self.parts.settings.reply;
-        let t = c.thread.as_ref();
-        let counts = match t {
-            Some(t) => {
-                let windows = Windows {
-                    gap: policy::LEAD_GAP,
-                    day: policy::DAY,
-                    hour: policy::HOUR,
-                };
-                let n = tx.automatic_mails(self.job.id, t, c.account_id, self.now, windows)?;
-                BrakeCounts {
-                    for_message: n.for_job,
-                    lead_in_gap: n.lead_in_gap,
-                    in_thread: n.in_thread,
-                    lead_in_day: n.lead_in_day,
-                    account_in_day: n.account_in_day,
-                    notices_in_hour: n.notices_in_hour,
-                }
-            }
-            None => BrakeCounts::default(),
-        };
-        let situation = Situation {
-            disposition: c.disposition,
-            matched: t.is_some(),
-            sender_verified: c.sender_verified,
-            match_confidence: c.match_confidence,
-            visible_sure: c.visible_sure,
-            has_text: !c.visible_text.trim().is_empty() || c.nature == Some(Nature::Calendar),
-            duplicate_id: c.duplicate_id,
-            source: c.source,
-            old_mail: c.old_mail,
-            internal_date: c.internal_date,
-            parent_known_at: c.matched.as_ref().map(|m| m.known_at),
-            first_started_at: c.first_started_at,
-            now: self.now,
-            mode: t.map_or(settings.mode, |t| t.mode),
-            campaign_active: t.is_none_or(|t| t.active),
-            suppressed: t.is_some_and(|t| t.suppressed),
-            automation_off: match t {
-                Some(t) => tx
-                    .automation_off_for(t.campaign_lead_id)?
-                    .map(|off| off.to_string()),
-                None => None,
-            },
-            counts,
-            equal_text_before: self.equal_text_before(tx, c)?,
-            equal_reply_before: t.is_some_and(|t| t.equal_reply_before),
-            person_wrote: t.is_some_and(|t| t.person_wrote),
-            person_answered_it: t.is_some_and(|t| t.person_answered_it),
-            from_spam: c.from_spam,
-            sender_auth: c.sender_auth,
-            language_known: {
-                let campaign = t.map_or("", |t| t.campaign.as_str());
-                match self.found {
-                    Some(found) => self.parts.templates.answers_in(campaign, found.language),
-                    None => self.parts.templates.speaks(campaign, self.verdict.language),
-                }
-            },
-            grounds: grounds(self.found),
-            resend: self.resend,
-        };
-        Ok(policy::decide(self.verdict, &situation, settings))
-    }
-
-    /// Whether what would be sent went out in the thread before.
-    fn equal_text_before(&self, tx: &Tx<'_>, c: &JobContext) -> Result<bool, StepError> {
-        let kind = match self.verdict.intent {
-            Intent::Question if self.found.is_some_and(|f| f.answered.passes()) => {
-                TemplateKind::Answer
-            }
-            Intent::GoalReached => TemplateKind::Acknowledgment,
-            Intent::Unsubscribe if self.parts.settings.reply.optout_confirmation => {
-                TemplateKind::OptoutConfirmation
-            }
-            _ => return Ok(false),
-        };
-        let Some(t) = &c.thread else {
-            return Ok(false);
-        };
-        let mut text = self.text(c, t);
-        let mut bodies = vec![self.fill(kind, &text)?.body];
-        if kind == TemplateKind::Answer {
-            // The same answer with the nudge, which the first one in a thread has.
-            text.nudge = self.nudge(&text)?;
-            bodies.push(self.fill(kind, &text)?.body);
-        }
-        for body in bodies {
-            let digest = compose::body_digest(&body);
-            if tx.same_text_sent(t.campaign_lead_id, &digest, self.job.id)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// The reply's own line of the conversation; the capture wrote it, or it comes late.
@@ -251,7 +192,7 @@ impl Step<'_> {
     }
 
     /// Suppression, bounce and vacation: marks that stay with the lead.
-    fn mark_lead(&self, tx: &Tx<'_>, c: &JobContext, d: &Decision) -> Result<(), StepError> {
+    fn mark_lead(&self, tx: &Tx<'_>, c: &JobContext, d: &mut Decision) -> Result<(), StepError> {
         if let Some(reason) = d.suppress {
             let message = Some(c.message_id);
             if c.disposition == Disposition::Complaint {
@@ -280,12 +221,33 @@ impl Step<'_> {
                     let received = c.internal_date;
                     let absence =
                         nature::absence(&c.subject, &c.visible_text, received, &t.lead_country);
-                    tx.pause_lead(t.lead_id, absence.until)?;
+                    tx.pause_lead(t.lead_id, absence.until, "away")?;
+                    let until = absence.until.rfc3339();
+                    d.reasons
+                        .push(format!("away: no campaign mail before {until}"));
                 }
                 _ => {}
             }
+            if let Some(pause) = d.pause {
+                tx.pause_lead(t.lead_id, pause.until, pause.why)?;
+            } else if d.resumes
+                && policy::is_of_now(c.internal_date, self.now)
+                && tx.end_pause(t.lead_id, self.now)?
+            {
+                d.reasons.push("the pause of campaign mails ends".into());
+            }
         }
         Ok(())
+    }
+
+    /// Whom a referral proposes.
+    fn contact(&self, c: &JobContext, d: &Decision) -> Option<Contact> {
+        let t = c.thread.as_ref()?;
+        let account = self.account(c).map_or("", |a| a.address.as_str());
+        let text = visible::own_words(&c.visible_text, c.visible_quoted);
+        (d.intent == Intent::Referral)
+            .then(|| contact::named(&text, &[&t.lead_email, &c.from_address, account]))
+            .flatten()
     }
 
     fn mails(
@@ -294,10 +256,12 @@ impl Step<'_> {
         c: &JobContext,
         t: &ThreadContext,
         d: &mut Decision,
+        contact: Option<&Contact>,
     ) -> Result<Queued, StepError> {
         let round = tx.next_round(self.job.id)?;
         let mut text = self.text(c, t);
         text.reasons = d.reasons.join("; ");
+        text.contact = contact.map_or_else(String::new, ToString::to_string);
         let mut queued = Queued::default();
         let letter = || -> Result<Letter<'_>, StepError> {
             Ok(Letter {
@@ -306,6 +270,7 @@ impl Step<'_> {
                 account: self.account(c)?,
                 // With `--resend` the next number: UNIQUE(job, kind, round) lets one more through.
                 round: if self.resend { round } else { 0 },
+                leave_at: d.leave_at,
             })
         };
         match d.lead {
@@ -354,6 +319,7 @@ impl Step<'_> {
             t,
             account,
             round,
+            leave_at,
         } = *letter;
         let (kind, sent_kind, tool) = match template {
             TemplateKind::OptoutConfirmation => (
@@ -377,7 +343,7 @@ impl Step<'_> {
                 && tx.reply_address_proven(c.account_id, &from.addr)?,
             ..FurtherParts::default()
         };
-        let mail = compose::compose_with(
+        let mut mail = compose::compose_with(
             &Draftable {
                 kind,
                 job_id: Some(self.job.id),
@@ -403,6 +369,9 @@ impl Step<'_> {
             self.random[0],
             self.now,
         )?;
+        if let Some(at) = leave_at {
+            mail.next_attempt_at = at;
+        }
         let Inserted::New(outbox) = tx.enqueue(&mail, self.now)? else {
             return Ok(false);
         };
@@ -446,6 +415,7 @@ impl Step<'_> {
             t,
             account,
             round,
+            ..
         } = *letter;
         let template = match kind {
             NoticeKind::Goal => TemplateKind::SalesGoal,
@@ -519,12 +489,12 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn fill(&self, kind: TemplateKind, text: &LeadText) -> Result<Rendered, StepError> {
+    pub(super) fn fill(&self, kind: TemplateKind, text: &LeadText) -> Result<Rendered, StepError> {
         let language = self.language();
         Ok(self.parts.templates.lead(kind, language, text)?)
     }
 
-    fn nudge(&self, text: &LeadText) -> Result<String, StepError> {
+    pub(super) fn nudge(&self, text: &LeadText) -> Result<String, StepError> {
         Ok(self.fill(TemplateKind::Nudge, text)?.body.trim().to_owned())
     }
 
@@ -534,7 +504,7 @@ impl Step<'_> {
     }
 
     /// What the templates are filled with.
-    fn text(&self, c: &JobContext, t: &ThreadContext) -> LeadText {
+    pub(super) fn text(&self, c: &JobContext, t: &ThreadContext) -> LeadText {
         let mut text = texts::lead_text(c, t, self.verdict);
         if let Some(found) = self.found {
             text.answer.clone_from(&found.answered.text);

@@ -77,6 +77,7 @@ const LEAD_VARIABLES: &[&str] = &[
     "answered",
     "sources",
     "conversation_url",
+    "contact",
 ];
 const DIGEST_VARIABLES: &[&str] = &["items", "total", "more", "drafts_open"];
 
@@ -268,6 +269,8 @@ pub struct LeadText {
     pub sources: String,
     /// Address of the conversation's page; empty: `web.public_url` is not set.
     pub conversation_url: String,
+    /// Whom a referral names: name, address, phone; may be empty.
+    pub contact: String,
 }
 
 /// One line of a digest.

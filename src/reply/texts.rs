@@ -57,6 +57,7 @@ pub(super) fn lead_text(c: &JobContext, t: &ThreadContext, v: &Verdict) -> LeadT
         answered: false,
         sources: String::new(),
         conversation_url: String::new(),
+        contact: String::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::model::MessageRowId;
 use crate::store::{AutomationOff, PaceStatus, Paused, Reader, StoreError};
 use crate::time::UtcMs;
 
@@ -18,7 +19,16 @@ pub struct Sending {
     pub campaigns: Vec<CampaignLine>,
     /// Accounts whose server said "too many".
     pub limited: Vec<Limited>,
+    /// Automatic mails that wait on purpose: for their delay, or the working hours.
+    pub mails_delayed: u32,
+    /// Leads that are away, or asked for later.
+    pub leads_paused: u32,
+    /// Replies at which the same text twice stopped an automatic mail, while their draft is open.
+    pub same_text_twice: Vec<MessageRowId>,
 }
+
+/// Numbers of messages in one line.
+const FLAGGED: u32 = 20;
 
 /// A campaign with mails that wait.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +56,9 @@ impl Sending {
         let mut sending = Self {
             automation_off: r.automation_off()?,
             mails_held: r.held_mails()?,
+            mails_delayed: r.mails_delayed(now)?,
+            leads_paused: r.count_paused_leads(now)?,
+            same_text_twice: r.flagged_replies(FLAGGED)?,
             ..Self::default()
         };
         for campaign in r.campaigns()? {
@@ -81,6 +94,26 @@ impl fmt::Display for Sending {
         }
         if self.mails_held > 0 {
             writeln!(f, "mails held: {}: replyd automation on", self.mails_held)?;
+        }
+        if self.mails_delayed > 0 {
+            writeln!(
+                f,
+                "mails that leave later on purpose: {}: replyd outbox list",
+                self.mails_delayed
+            )?;
+        }
+        if self.leads_paused > 0 {
+            writeln!(
+                f,
+                "leads left alone for a while: {}: replyd automation status",
+                self.leads_paused
+            )?;
+        }
+        for message in &self.same_text_twice {
+            writeln!(
+                f,
+                "SAME TEXT TWICE: two machines may be writing to each other: replyd explain {message}"
+            )?;
         }
         for c in &self.campaigns {
             write!(f, "campaign {}: {} mails wait", c.name, c.queued)?;

@@ -234,17 +234,4 @@ impl Tx<'_> {
             .execute(params![lead.0, at.0])?;
         Ok(())
     }
-
-    /// No automatic follow-up to this lead before `until`; never brings it forward.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn pause_lead(&self, lead: LeadRowId, until: UtcMs) -> Result<(), StoreError> {
-        self.conn
-            .prepare_cached(
-                "UPDATE leads SET paused_until = max(coalesce(paused_until, 0), ?2) WHERE id = ?1",
-            )?
-            .execute(params![lead.0, until.0])?;
-        Ok(())
-    }
 }

@@ -81,6 +81,10 @@ pub struct ThreadName {
     pub answers_subject: String,
     /// When that was sent.
     pub answers_sent_at: Option<UtcMs>,
+    /// No campaign mail to the lead before.
+    pub paused_until: Option<UtcMs>,
+    /// Why: `away` or `asked for later`.
+    pub pause_reason: String,
 }
 
 /// What the reply actor decided.
@@ -98,6 +102,10 @@ pub struct JobExplained {
     pub gate: String,
     /// Why.
     pub reasons: Vec<String>,
+    /// Whether the same text twice stopped it: two machines may be talking to each other.
+    pub flagged: bool,
+    /// Whom a referral names; nobody was written to.
+    pub contact: Option<serde_json::Value>,
     /// Attempts.
     pub attempts: u32,
     /// What went wrong.
@@ -117,6 +125,8 @@ pub struct MailExplained {
     pub state: String,
     /// When it was queued.
     pub queued_at: UtcMs,
+    /// While it waits on purpose: when it leaves.
+    pub leaves_at: Option<UtcMs>,
     /// When it was settled.
     pub finished_at: Option<UtcMs>,
     /// The server's last words.
@@ -235,7 +245,8 @@ impl Reader<'_> {
         Ok(self
             .conn
             .prepare_cached(
-                "SELECT c.id, l.lead_id, l.name, k.name, coalesce(s.subject, ''), s.sent_at
+                "SELECT c.id, l.lead_id, l.name, k.name, coalesce(s.subject, ''), s.sent_at,
+                        l.paused_until, l.pause_reason
                  FROM campaign_leads c JOIN leads l ON l.id = c.lead_id
                  JOIN campaigns k ON k.id = c.campaign_id
                  LEFT JOIN sent_messages s ON s.id = ?2 WHERE c.id = ?1",
@@ -248,6 +259,8 @@ impl Reader<'_> {
                     campaign: row.get(3)?,
                     answers_subject: row.get(4)?,
                     answers_sent_at: row.get::<_, Option<i64>>(5)?.map(UtcMs),
+                    paused_until: row.get::<_, Option<i64>>(6)?.map(UtcMs),
+                    pause_reason: row.get(7)?,
                 })
             })
             .optional()?)
@@ -258,7 +271,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT id, state, intent, confidence, goal_type, action, reasons, attempts, error,
-                        done_at
+                        done_at, flagged, contact
                  FROM reply_jobs WHERE message_id = ?1",
             )?
             .query_row([id.0], |row| {
@@ -271,6 +284,8 @@ impl Reader<'_> {
                         goal_type: row.get(4)?,
                         gate: row.get(5)?,
                         reasons: list(&row.get::<_, String>(6)?),
+                        flagged: row.get(10)?,
+                        contact: serde_json::from_str(&row.get::<_, String>(11)?).ok(),
                         attempts: row.get(7)?,
                         error: row.get(8)?,
                         decided_at: row.get::<_, Option<i64>>(9)?.map(UtcMs),
@@ -284,7 +299,9 @@ impl Reader<'_> {
         e.job = Some(job);
         e.sources = self.citations(JobId(job_id))?;
         let mut mails = self.conn.prepare_cached(
-            "SELECT id, kind, state, created_at, finished_at, smtp_text FROM outbox
+            "SELECT id, kind, state, created_at, finished_at, smtp_text,
+                    iif(state IN ('queued', 'deferred') AND not_before > 0, not_before, NULL)
+             FROM outbox
              WHERE job_id = ?1 ORDER BY id",
         )?;
         e.mails = mails
@@ -296,6 +313,7 @@ impl Reader<'_> {
                     queued_at: UtcMs(row.get(3)?),
                     finished_at: row.get::<_, Option<i64>>(4)?.map(UtcMs),
                     smtp_text: row.get(5)?,
+                    leaves_at: row.get::<_, Option<i64>>(6)?.map(UtcMs),
                 })
             })?
             .collect::<Result<_, _>>()?;

@@ -29,6 +29,7 @@ mod meta;
 mod migrate;
 mod oauth;
 mod outbox;
+mod pauses;
 mod person;
 mod poison;
 mod presence;
@@ -36,6 +37,7 @@ mod push;
 mod replay;
 mod reply;
 mod reports;
+mod rules;
 mod sent;
 mod states;
 mod suppressions;
@@ -74,11 +76,13 @@ pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
 pub use oauth::{NewTokens, OAuthRow, RefreshFailure, TokensLock};
+pub use outbox::Overtaken;
 pub use outbox::{
     Attempt, CLAIM_LEASE, Claim, ClaimedMail, Handover, OutboxItem, OutboxPresence, OutboxStatus,
     PaceStatus, Passage, Recovered, Settlement, SmtpPause, Verdict,
 };
 pub use outbox::{CopyTold, OwnCopy};
+pub use pauses::LeadPause;
 pub use person::{Continues, PersonMail, TakenOver, ThreadWith};
 pub use poison::Poison;
 pub use presence::ReaderPresence;
@@ -86,6 +90,7 @@ pub use push::PushHealth;
 pub use replay::{NewDecision, Recorded, RecordedJob};
 pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use reports::NoticeBounce;
+pub use rules::CampaignRules;
 pub use sent::{Change, NewSent, SentUpsert};
 pub use states::AccountIs;
 pub use suppressions::Suppression;

@@ -9,6 +9,7 @@
 mod campaign;
 #[cfg(test)]
 mod campaign_tests;
+mod cancel;
 mod copy;
 #[cfg(test)]
 mod folders_tests;
@@ -37,6 +38,7 @@ use crate::model::{
 use crate::retry;
 use crate::time::{UtcMs, millis};
 
+pub use cancel::Overtaken;
 pub use copy::{CopyTold, OwnCopy};
 use gate::Asked;
 pub use gate::Passage;
@@ -143,10 +145,15 @@ impl Tx<'_> {
             .prepare_cached(
                 "INSERT INTO outbox (job_id, account_id, kind, round, campaign_lead_id, automatic,
                      rfc_message_id, envelope_from, envelope_to, subject, body, body_digest, raw,
-                     next_attempt_at, created_at, held, campaign_id)
+                     next_attempt_at, created_at, held, campaign_id, not_before, to_domain)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
                      CASE WHEN ?3 = 'campaign'
-                          THEN (SELECT campaign_id FROM campaign_leads WHERE id = ?5) END)
+                          THEN (SELECT campaign_id FROM campaign_leads WHERE id = ?5) END,
+                     iif(?14 > ?15, ?14, 0),
+                     CASE WHEN ?6 THEN coalesce(
+                         (SELECT substr(l.email_key, instr(l.email_key, '@') + 1)
+                          FROM campaign_leads cl JOIN leads l ON l.id = cl.lead_id
+                          WHERE cl.id = ?5 AND instr(l.email_key, '@') > 0), '') ELSE '' END)
                  ON CONFLICT DO NOTHING",
             )?
             .execute(params![
@@ -241,8 +248,11 @@ impl Tx<'_> {
                 )?
                 .execute(params![id.0, due.mail.attempt.number, now.plus(lease).0])?;
             let mut mail = due.mail;
-            if mail.kind == MailKind::Campaign {
+            let campaign = mail.kind == MailKind::Campaign;
+            if campaign {
                 self.take_pace(mail.account_id, now)?;
+            }
+            if campaign || self.waited_on_purpose(id)? {
                 mail.raw = self.redate(id, mail.raw, now)?;
             }
             claim.mail = Some(mail);
@@ -364,7 +374,13 @@ impl Tx<'_> {
     }
 
     /// The mail will not leave. People do not read it in its thread as if it had.
-    fn end(&self, id: OutboxId, state: &str, why: &str, now: UtcMs) -> Result<(), StoreError> {
+    pub(super) fn end(
+        &self,
+        id: OutboxId,
+        state: &str,
+        why: &str,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
         let changed = self
             .conn
             .prepare_cached(
@@ -381,7 +397,7 @@ impl Tx<'_> {
     }
 
     /// Keeps the text of an answer for a person. A mail that answers no reply has no draft.
-    fn draft_of(&self, id: OutboxId, why: &str, now: UtcMs) -> Result<(), StoreError> {
+    pub(super) fn draft_of(&self, id: OutboxId, why: &str, now: UtcMs) -> Result<(), StoreError> {
         let found: Option<(i64, i64, i64, String, String)> = self
             .conn
             .prepare_cached(

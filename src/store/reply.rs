@@ -49,6 +49,10 @@ pub struct JobOutcome {
     pub action: &'static str,
     /// Evidence and reasons, for people.
     pub reasons: Vec<String>,
+    /// Whether the same text twice stopped it.
+    pub flagged: bool,
+    /// Whom a referral names, as JSON; empty: nobody.
+    pub contact: String,
 }
 
 /// What waits, for the status.
@@ -256,7 +260,8 @@ impl Tx<'_> {
             .conn
             .prepare_cached(
                 "UPDATE reply_jobs SET state = 'done', done_at = ?3, intent = ?4, confidence = ?5,
-                     goal_type = ?6, action = ?7, reasons = ?8, error = ''
+                     goal_type = ?6, action = ?7, reasons = ?8, error = '',
+                     flagged = ?9, contact = ?10
                  WHERE id = ?1 AND state = 'pending' AND attempts = ?2",
             )?
             .execute(params![
@@ -268,6 +273,8 @@ impl Tx<'_> {
                 outcome.goal_type.map_or("", GoalType::as_str),
                 outcome.action,
                 json_list(&outcome.reasons)?,
+                outcome.flagged,
+                outcome.contact,
             ])?;
         expect_one(changed, job.id)?;
         self.conn

@@ -23,6 +23,8 @@ fn outcome() -> JobOutcome {
         goal_type: None,
         action: "person",
         reasons: vec!["because".into()],
+        flagged: false,
+        contact: String::new(),
     }
 }
 

@@ -357,6 +357,7 @@ login_every = \"0s\"
 [reply]
 sales_email = \"{SALES}\"
 automatic_per_day = 100000
+automatic_per_domain = 100000
 sales_notices_per_hour = 10000
 
 [log]

@@ -237,6 +237,19 @@ impl Scenario {
         );
     }
 
+    /// Fails if any lead got a mail, or has one in the outbox whose state is none of these.
+    #[track_caller]
+    pub(crate) fn assert_no_lead_got_mail_but(&self, states: &[&str]) {
+        for lead in &self.leads {
+            let mails = self.host.dovecot.mailbox(&lead.address);
+            assert!(mails.is_empty(), "{} got {mails:?}", lead.address);
+        }
+        let rows = self.replyd.rows().outbox();
+        let moving = |row: &OutboxRow| row.to != SALES && !states.contains(&row.state.as_str());
+        let moving: Vec<OutboxRow> = rows.into_iter().filter(moving).collect();
+        assert_eq!(moving, [], "Mails wait for leads");
+    }
+
     /// Fails if any lead got a mail, or is about to.
     #[track_caller]
     pub(crate) fn assert_no_lead_got_mail(&self, rows: &Rows) {

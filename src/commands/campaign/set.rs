@@ -9,14 +9,25 @@ use super::{find, say, shell_word};
 use crate::answers::Library;
 use crate::app::App;
 use crate::cli::{CampaignSetArgs, Exit};
+use crate::hours::WorkingHours;
 use crate::model::CampaignId;
-use crate::store::{CampaignChange, StoreError};
+use crate::store::{CampaignChange, CampaignRules, StoreError};
 use crate::time;
+use crate::zone::ZoneChoice;
+
+/// Takes a campaign's own rule back.
+const DEFAULT: &str = "default";
 
 pub(super) async fn set(app: &App, args: &CampaignSetArgs) -> anyhow::Result<Exit> {
     let campaign = find(app, &args.name).await?;
     let documents = args.documents.as_deref().map(folder).transpose()?;
     let given = args.clone();
+    let before: CampaignRules = app
+        .store()
+        .read(move |r| r.campaign_rules(campaign.id))
+        .await
+        .map_err(|e: StoreError| e)?;
+    let rules = changed(args, &before)?;
     app.store()
         .write(move |tx| -> Result<_, StoreError> {
             let now = time::now();
@@ -27,6 +38,7 @@ pub(super) async fn set(app: &App, args: &CampaignSetArgs) -> anyhow::Result<Exi
                 ..CampaignChange::default()
             };
             tx.change_campaign(&given.name, &change, now)?;
+            tx.set_campaign_rules(campaign.id, &rules, now)?;
             if documents.is_some() || given.no_documents {
                 tx.set_documents_folder(campaign.id, documents.as_deref(), now)?;
             }
@@ -41,6 +53,67 @@ pub(super) async fn set(app: &App, args: &CampaignSetArgs) -> anyhow::Result<Exi
     }
     say(&out)?;
     Ok(Exit::Done)
+}
+
+/// The campaign's own rules as they are to be, all checked.
+fn changed(args: &CampaignSetArgs, before: &CampaignRules) -> anyhow::Result<CampaignRules> {
+    let fraction = |what: &str, given: Option<&String>, before: Option<f64>| match given {
+        None => Ok(before),
+        Some(word) if word == DEFAULT => Ok(None),
+        Some(word) => match word.parse::<f64>() {
+            Ok(x) if (0.0..=1.0).contains(&x) => Ok(Some(x)),
+            _ => bail!("{what} {word:?} is no number from 0 to 1, nor `{DEFAULT}`"),
+        },
+    };
+    let working_hours = match args.working_hours.as_deref() {
+        None => before.working_hours.clone(),
+        Some(DEFAULT) => None,
+        Some("none") => Some("none".to_owned()),
+        Some(text) => {
+            let hours = WorkingHours::parse(text).map_err(|e| anyhow::anyhow!("Hours: {e}"))?;
+            Some(hours.as_str().to_owned())
+        }
+    };
+    let zone = match args.zone.as_deref() {
+        None => before.zone.clone(),
+        Some(DEFAULT) => None,
+        Some(text) => match ZoneChoice::parse(text) {
+            Ok(_) => Some(text.trim().to_owned()),
+            Err(remedy) => bail!("Zone {text:?} is not known. {remedy}"),
+        },
+    };
+    Ok(CampaignRules {
+        goal_threshold: fraction(
+            "Goal threshold",
+            args.goal_threshold.as_ref(),
+            before.goal_threshold,
+        )?,
+        question_threshold: fraction(
+            "Question threshold",
+            args.question_threshold.as_ref(),
+            before.question_threshold,
+        )?,
+        margin: fraction("Margin", args.margin.as_ref(), before.margin)?,
+        working_hours,
+        zone,
+    })
+}
+
+/// What a campaign says for itself, for people; empty: all is as the settings say.
+pub(super) fn rules_line(rules: &CampaignRules) -> String {
+    let number = |name: &str, x: Option<f64>| x.map(|x| format!("{name} {x}"));
+    let text = |name: &str, x: &Option<String>| x.as_ref().map(|x| format!("{name} {x}"));
+    [
+        number("goal threshold", rules.goal_threshold),
+        number("question threshold", rules.question_threshold),
+        number("margin", rules.margin),
+        text("working hours", &rules.working_hours),
+        text("zone", &rules.zone),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
 }
 
 /// The folder by its absolute path: the service starts elsewhere.

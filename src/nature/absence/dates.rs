@@ -11,8 +11,8 @@ use chrono::{Datelike, Days, NaiveDate, Weekday};
 
 use super::parse::{self, Place, Token, Written};
 use super::words::{self, PlaceCue, SpanCue, Word};
-use super::zone::Zone;
 use crate::nature::lexicon::{Cue, Hit};
+use crate::zone::Zone;
 
 /// Tokens between a cue and its date.
 const REACH: usize = 7;

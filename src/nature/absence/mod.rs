@@ -4,16 +4,16 @@ mod dates;
 mod parse;
 mod stand_in;
 mod words;
-mod zone;
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
 use super::fold::fold;
 use super::lexicon;
 use crate::time::UtcMs;
+use crate::zone;
 
 pub use stand_in::StandIn;
 
@@ -118,18 +118,6 @@ fn plain(folded: &str) -> String {
         .replace("re open", "reopen")
         .replace("back to you", "answer you")
         .replace('~', "-")
-}
-
-impl zone::Zone {
-    fn day_of(&self, at: UtcMs) -> Option<NaiveDate> {
-        let local = at.0.checked_add(self.offset_ms())?;
-        Some(DateTime::<Utc>::from_timestamp_millis(local)?.date_naive())
-    }
-
-    fn start_of(&self, day: NaiveDate) -> Option<UtcMs> {
-        let start = day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-        start.checked_sub(self.offset_ms()).map(UtcMs)
-    }
 }
 
 #[cfg(test)]

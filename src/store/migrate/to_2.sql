@@ -104,6 +104,14 @@ CREATE INDEX alert_notes_due ON alert_notes (next_try_at) WHERE state = 'due';
 CREATE INDEX alert_notes_by_alert ON alert_notes (alert_id);
 
 -- ------------------------------------------------------------------ new columns
+ALTER TABLE leads ADD COLUMN pause_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE campaigns ADD COLUMN goal_threshold REAL;
+ALTER TABLE campaigns ADD COLUMN question_threshold REAL;
+ALTER TABLE campaigns ADD COLUMN margin REAL;
+ALTER TABLE campaigns ADD COLUMN working_hours TEXT;
+ALTER TABLE campaigns ADD COLUMN zone TEXT;
+ALTER TABLE reply_jobs ADD COLUMN flagged INTEGER NOT NULL DEFAULT 0 CHECK (flagged IN (0, 1));
+ALTER TABLE reply_jobs ADD COLUMN contact TEXT NOT NULL DEFAULT '';
 ALTER TABLE leads ADD COLUMN soft_bounces INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE leads ADD COLUMN soft_bounced_at INTEGER;
 ALTER TABLE accounts ADD COLUMN state_fault TEXT NOT NULL DEFAULT '';
@@ -166,6 +174,8 @@ CREATE TABLE outbox_2 (
     filed_at         INTEGER,
     copies           INTEGER NOT NULL DEFAULT 0,
     file_tries       INTEGER NOT NULL DEFAULT 0,
+    not_before       INTEGER NOT NULL DEFAULT 0,
+    to_domain        TEXT NOT NULL DEFAULT '',
     UNIQUE (job_id, kind, round)
 ) STRICT;
 INSERT INTO outbox_2 (id, job_id, account_id, kind, round, campaign_lead_id, campaign_id, automatic,
@@ -196,6 +206,7 @@ CREATE INDEX outbox_handed_over ON outbox (account_id, handed_over_at) WHERE han
 CREATE INDEX outbox_open ON outbox (state) WHERE state NOT IN ('sent', 'cancelled');
 CREATE INDEX outbox_brakes ON outbox (campaign_lead_id, created_at) WHERE automatic = 1;
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at) WHERE automatic = 1;
+CREATE INDEX outbox_by_domain ON outbox (to_domain, created_at) WHERE automatic = 1 AND to_domain <> '';
 CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice', 'sales_digest');
 CREATE INDEX outbox_unfiled ON outbox (account_id, finished_at) WHERE state = 'sent' AND filed = '';
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
@@ -205,6 +216,7 @@ CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id);
 CREATE INDEX suppressions_by_time ON suppressions (created_at);
 CREATE INDEX messages_from_spam ON messages (disposition) WHERE from_spam = 1;
 CREATE INDEX drafts_by_job ON drafts (job_id);
+CREATE INDEX leads_paused ON leads (paused_until) WHERE paused_until IS NOT NULL;
 
 -- ------------------------------------------------------------------ documents to answer from
 -- The folder with a campaign's documents. No row: questions of its leads go to people.

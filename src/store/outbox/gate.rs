@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::StoreError;
-use crate::model::{CampaignLeadId, CampaignMode, JobId, MailKind, NewMail, address_key};
+use crate::model::{CampaignLeadId, CampaignMode, JobId, MailKind, NewMail, OutboxId, address_key};
 use crate::store::{Reader, Tx};
 use crate::time::{UtcMs, millis};
 
@@ -46,6 +46,10 @@ pub(super) struct Asked<'a> {
     pub(super) campaign_lead_id: Option<CampaignLeadId>,
     /// The reply that it answers.
     pub(super) job_id: Option<JobId>,
+    /// Until when it waits on purpose.
+    pub(super) not_before: Option<UtcMs>,
+    /// A mail that waits: its row.
+    pub(super) waits: Option<OutboxId>,
     /// Where it goes; with `--redirect-to` not the lead's address.
     pub(super) envelope_to: &'a str,
 }
@@ -57,6 +61,8 @@ impl<'a> Asked<'a> {
             automatic: mail.automatic,
             campaign_lead_id: mail.campaign_lead_id,
             job_id: mail.job_id,
+            not_before: None,
+            waits: None,
             envelope_to: &mail.envelope_to,
         }
     }
@@ -81,7 +87,9 @@ pub(super) struct Facts {
     pub(super) person_wrote: bool,
     /// The reply that it answers is older than `reply.answer_max_age`.
     pub(super) too_old: bool,
-    /// The lead is away until then.
+    /// The lead wrote again while it waited on purpose.
+    pub(super) newer_reply: bool,
+    /// The lead is away, or asked for later, until then.
     pub(super) away_until: Option<UtcMs>,
 }
 
@@ -99,6 +107,7 @@ impl Facts {
             // Asked for automatic mails only.
             person_wrote: false,
             too_old: false,
+            newer_reply: false,
             away_until: row.get::<_, Option<i64>>(6)?.map(UtcMs),
         })
     }
@@ -188,6 +197,9 @@ fn decide(asked: &Asked<'_>, f: &Facts, now: UtcMs) -> Passage {
             Passage::Withdraw("A person has written in the thread".into())
         };
     }
+    if f.newer_reply && answers {
+        return Passage::Draft("the lead wrote again before it left".into());
+    }
     if f.automation_off {
         return Passage::Hold;
     }
@@ -218,22 +230,36 @@ impl Reader<'_> {
             facts.person_wrote = self.person_wrote(thread)?;
         }
         if let Some(job) = asked.job_id.filter(|_| asked.automatic) {
-            facts.too_old = self.answers_too_old(job, now)?;
+            facts.too_old = self.answers_too_old(job, asked.not_before, now)?;
+        }
+        if let Some(id) = asked.waits.filter(|_| asked.not_before.is_some()) {
+            facts.newer_reply = self.newer_reply(id)?;
         }
         Ok(decide(asked, &facts, now))
     }
 
     /// Whether the reply came longer ago than the settings' `reply.answer_max_age`, which every
     /// process that sends writes down; without it, than a day.
-    fn answers_too_old(&self, job: JobId, now: UtcMs) -> Result<bool, StoreError> {
+    /// What waited on purpose is no older than when it was to leave.
+    fn answers_too_old(
+        &self,
+        job: JobId,
+        not_before: Option<UtcMs>,
+        now: UtcMs,
+    ) -> Result<bool, StoreError> {
         Ok(self
             .conn
             .prepare_cached(
                 "SELECT 1 FROM reply_jobs j JOIN messages m ON m.id = j.message_id
-                 WHERE j.id = ?1 AND m.internal_date < ?2 - coalesce(
+                 WHERE j.id = ?1 AND max(m.internal_date, ?4) < ?2 - coalesce(
                      (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'answer_max_age_ms'), ?3)",
             )?
-            .exists(params![job.0, now.0, millis(ANSWER_MAX_AGE)])?)
+            .exists(params![
+                job.0,
+                now.0,
+                millis(ANSWER_MAX_AGE),
+                not_before.unwrap_or_default().0
+            ])?)
     }
 
     fn gate_facts(&self, asked: &Asked<'_>) -> Result<Facts, StoreError> {
@@ -283,6 +309,8 @@ mod tests {
             automatic,
             campaign_lead_id: Some(CampaignLeadId(1)),
             job_id: None,
+            not_before: None,
+            waits: None,
             envelope_to: "ann@x.example",
         };
         match decide(&asked, facts, NOW) {
@@ -326,7 +354,7 @@ mod tests {
             ..open.clone()
         };
         #[rustfmt::skip]
-        let table: [(&str, Facts, [&str; 8]); 17] = [
+        let table: [(&str, Facts, [&str; 8]); 18] = [
             //                                            ack         answer      approved  confirm     campaign    manual    notice   digest
             ("open", open.clone(),                        ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
             ("no conversation", Facts::default(),         ["leave",    "leave",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
@@ -335,6 +363,8 @@ mod tests {
                                                           ["draft",    "draft",    "leave",  "withdraw", "leave",    "leave",  "leave", "leave"]),
             ("a person wrote, and off", Facts { person_wrote: true, ..off.clone() },
                                                           ["draft",    "draft",    "leave",  "withdraw", "hold",     "leave",  "leave", "leave"]),
+            ("the lead wrote again", Facts { newer_reply: true, ..open.clone() },
+                                                          ["draft",    "draft",    "leave",  "leave",    "leave",    "leave",  "leave", "leave"]),
             ("automation off", off.clone(),               ["hold",     "hold",     "leave",  "hold",     "hold",     "leave",  "leave", "leave"]),
             ("suppressed and off", Facts { automation_off: true, ..suppressed.clone() },
                                                           ["withdraw", "withdraw", "refuse", "hold",     "withdraw", "refuse", "leave", "leave"]),
@@ -381,6 +411,8 @@ mod tests {
             automatic,
             campaign_lead_id: None,
             job_id: None,
+            not_before: None,
+            waits: None,
             envelope_to: "ann@x.example",
         };
         let why = |passage| match passage {

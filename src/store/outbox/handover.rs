@@ -72,19 +72,26 @@ impl Tx<'_> {
         id: OutboxId,
         now: UtcMs,
     ) -> Result<Option<Passage>, StoreError> {
-        type Row = (String, bool, Option<i64>, Option<i64>, String);
+        type Row = (String, bool, Option<i64>, Option<i64>, String, i64);
         let found: Option<Row> = self
             .conn
             .prepare_cached(
-                "SELECT kind, automatic, campaign_lead_id, job_id, envelope_to FROM outbox
+                "SELECT kind, automatic, campaign_lead_id, job_id, envelope_to, not_before FROM outbox
                  WHERE id = ?1 AND state IN ('queued', 'deferred', 'sending')
                    AND (state <> 'sending' OR handed_over_at IS NULL)",
             )?
             .query_row([id.0], |r| {
-                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+                Ok((
+                    r.get(0)?,
+                    r.get(1)?,
+                    r.get(2)?,
+                    r.get(3)?,
+                    r.get(4)?,
+                    r.get(5)?,
+                ))
             })
             .optional()?;
-        let Some((kind, automatic, campaign_lead, job, envelope_to)) = found else {
+        let Some((kind, automatic, campaign_lead, job, envelope_to, not_before)) = found else {
             return Ok(None);
         };
         let asked = Asked {
@@ -92,6 +99,8 @@ impl Tx<'_> {
             automatic,
             campaign_lead_id: campaign_lead.map(CampaignLeadId),
             job_id: job.map(JobId),
+            not_before: (not_before > 0).then_some(UtcMs(not_before)),
+            waits: Some(id),
             envelope_to: &envelope_to,
         };
         self.passage(&asked, now).map(Some)

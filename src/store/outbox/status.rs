@@ -37,6 +37,8 @@ pub struct OutboxItem {
     pub handed_over_at: Option<UtcMs>,
     /// It waits because automation is off for it.
     pub held: bool,
+    /// While it waits on purpose (a delay, the working hours): when it leaves.
+    pub leaves_at: Option<UtcMs>,
 }
 
 /// Why all mails of an account wait.
@@ -156,7 +158,7 @@ impl Reader<'_> {
         let oldest: Option<i64> = self
             .conn
             .prepare_cached(
-                "SELECT min(created_at) FROM outbox
+                "SELECT min(max(created_at, not_before)) FROM outbox
                  WHERE state IN ('queued', 'deferred') AND kind <> 'campaign' AND held = 0
                    AND next_attempt_at <= ?1",
             )?
@@ -192,7 +194,7 @@ impl Reader<'_> {
     ) -> Result<Vec<OutboxItem>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
-                    smtp_code, smtp_text, created_at, handed_over_at, held
+                    smtp_code, smtp_text, created_at, handed_over_at, held, not_before
              FROM outbox
              WHERE state = ?1 AND state NOT IN ('sent', 'cancelled') AND kind <> 'campaign'
              ORDER BY id DESC LIMIT ?2",
@@ -209,7 +211,7 @@ impl Reader<'_> {
         let mut items = Vec::new();
         let mut statement = self.conn.prepare_cached(
             "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
-                    smtp_code, smtp_text, created_at, handed_over_at, held
+                    smtp_code, smtp_text, created_at, handed_over_at, held, not_before
              FROM outbox WHERE state = ?1 AND state NOT IN ('sent', 'cancelled')
              ORDER BY id DESC LIMIT ?2",
         )?;
@@ -228,7 +230,7 @@ impl Reader<'_> {
         let mut items = Vec::new();
         let mut statement = self.conn.prepare_cached(
             "SELECT id, state, kind, account_id, campaign_lead_id, envelope_to, subject, attempts,
-                    smtp_code, smtp_text, created_at, handed_over_at, held
+                    smtp_code, smtp_text, created_at, handed_over_at, held, not_before
              FROM outbox WHERE finished_at > ?1 AND state = 'cancelled'
              ORDER BY finished_at DESC LIMIT ?2",
         )?;
@@ -298,5 +300,10 @@ fn item(row: &Row<'_>) -> Result<OutboxItem, StoreError> {
         created_at: UtcMs(row.get(10)?),
         handed_over_at: row.get::<_, Option<i64>>(11)?.map(UtcMs),
         held: row.get(12)?,
+        leaves_at: matches!(row.get_ref(1)?.as_str(), Ok("queued" | "deferred"))
+            .then(|| row.get::<_, i64>(13))
+            .transpose()?
+            .filter(|at| *at > 0)
+            .map(UtcMs),
     })
 }

@@ -1,60 +1,31 @@
+use std::time::Duration;
+
 use super::*;
-use crate::model::GoalType;
+use crate::model::{CaptureSource, GoalType, SenderAuth};
 use crate::reply::fold::Language;
+use crate::time::UtcMs;
 
 const NOW: UtcMs = UtcMs(1_700_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(crate) fn settings() -> ReplySettings {
     ReplySettings {
-        mode: CampaignMode::Auto,
         sales_email: "team@example.com".into(),
-        sales_addresses: Vec::new(),
-        operator_addresses: Vec::new(),
-        goal_threshold: 0.7,
-        question_threshold: 0.7,
-        answer_max_age: DAY,
-        optout_confirmation: false,
-        sales_notices_per_hour: 60,
-        automatic_per_day: 200,
-        templates_dir: None,
-        weights_file: None,
+        ..crate::reply::gate::default_settings()
     }
 }
 
-fn situation() -> Situation {
+/// A reply of a minute ago to a mail of yesterday.
+pub(super) fn situation() -> Situation {
     Situation {
-        disposition: Disposition::Reply,
-        matched: true,
-        sender_verified: true,
-        match_confidence: 1.0,
-        visible_sure: true,
-        has_text: true,
-        duplicate_id: false,
-        source: CaptureSource::Live,
-        old_mail: false,
         internal_date: NOW.minus(MINUTE),
         parent_known_at: Some(NOW.minus(DAY)),
         first_started_at: NOW.minus(DAY * 2),
-        now: NOW,
-        mode: CampaignMode::Auto,
-        campaign_active: true,
-        suppressed: false,
-        automation_off: None,
-        counts: BrakeCounts::default(),
-        equal_text_before: false,
-        equal_reply_before: false,
-        person_wrote: false,
-        person_answered_it: false,
-        from_spam: false,
-        sender_auth: SenderAuth::Unknown,
-        language_known: true,
-        grounds: Grounds::None,
-        resend: false,
+        ..Situation::fresh(CampaignMode::Auto, true)
     }
 }
 
-fn verdict(intent: Intent, confidence: f64) -> Verdict {
+pub(super) fn verdict(intent: Intent, confidence: f64) -> Verdict {
     Verdict {
         intent,
         confidence,
@@ -135,10 +106,10 @@ fn an_acknowledgement_needs_the_threshold_and_a_goal_rule_and_no_close_refusal()
         decide(&question_beside, &s, &settings()).lead,
         ToLead::Acknowledge
     );
-    let mut strict = settings();
-    strict.goal_threshold = 0.9;
+    let mut strict = situation();
+    strict.thresholds.goal = 0.9;
     assert_eq!(
-        decide(&goal_verdict(), &s, &strict).lead,
+        decide(&goal_verdict(), &strict, &settings()).lead,
         ToLead::DraftAnswer
     );
 }

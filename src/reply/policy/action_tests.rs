@@ -1,0 +1,243 @@
+//! What each further fact does to a decision: demands, pauses, delays, hours, thresholds.
+
+use std::time::Duration;
+
+use super::tests::{settings, situation, verdict};
+use super::*;
+use crate::hours::WorkingHours;
+use crate::time::UtcMs;
+use crate::zone;
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+fn saying(rule: &str, intent: Intent) -> Verdict {
+    let mut v = verdict(intent, 0.9);
+    v.opt_out = false;
+    v.person_words = vec![rule.to_owned()];
+    v
+}
+
+#[test]
+fn a_threat_or_a_demand_to_erase_data_suppresses_and_a_person_looks_whatever_else_it_says() {
+    for (rule, why) in [
+        ("p_threat", "a threat"),
+        ("p_de_threat", "a threat"),
+        ("p_erase", "data to be erased"),
+    ] {
+        for intent in [Intent::GoalReached, Intent::Question, Intent::Neutral] {
+            let d = decide(&saying(rule, intent), &situation(), &settings());
+            assert_eq!(
+                (d.lead, d.sales, d.suppress),
+                (
+                    ToLead::Nothing,
+                    ToSales::Notice(NoticeKind::Person),
+                    Some(why)
+                ),
+                "{rule} {intent}"
+            );
+            assert_eq!(d.gate().as_str(), "suppress");
+            assert!(d.reasons.join("; ").contains(why), "{:?}", d.reasons);
+        }
+    }
+    // Also from whom the thread is not known.
+    let mut s = situation();
+    s.matched = false;
+    s.disposition = Disposition::Unmatched;
+    let d = decide(&saying("p_erase", Intent::Neutral), &s, &settings());
+    assert_eq!(d.suppress, Some("data to be erased"));
+}
+
+#[test]
+fn words_for_a_person_win_over_every_intent_and_an_opt_out_with_them_is_read_by_one() {
+    for rule in ["p_legal", "p_data", "p_complaint", "p_bot", "escrow"] {
+        let d = decide(
+            &saying(rule, Intent::GoalReached),
+            &situation(),
+            &settings(),
+        );
+        assert_eq!(
+            (d.lead, d.sales, d.suppress),
+            (
+                ToLead::DraftAnswer,
+                ToSales::Notice(NoticeKind::Person),
+                None
+            ),
+            "{rule}"
+        );
+    }
+    let mut v = saying("p_legal", Intent::Unsubscribe);
+    v.opt_out = true;
+    let mut confirms = settings();
+    confirms.optout_confirmation = true;
+    let d = decide(&v, &situation(), &confirms);
+    assert_eq!(
+        (d.lead, d.sales, d.suppress),
+        (
+            ToLead::Nothing,
+            ToSales::Notice(NoticeKind::Person),
+            Some("unsubscribe")
+        )
+    );
+}
+
+#[test]
+fn an_opt_out_is_confirmed_once_by_setting_and_not_where_the_address_was_suppressed_before() {
+    let v = verdict(Intent::Unsubscribe, 0.9);
+    assert_eq!(
+        decide(&v, &situation(), &settings()).lead,
+        ToLead::Nothing,
+        "off by default"
+    );
+    let mut confirms = settings();
+    confirms.optout_confirmation = true;
+    let mut s = situation();
+    // Its own word in List-Unsubscribe has suppressed it already.
+    s.suppressed = true;
+    assert_eq!(decide(&v, &s, &confirms).lead, ToLead::ConfirmOptOut);
+    assert_eq!(decide(&v, &s, &confirms).leave_at, None);
+    s.suppressed_before = true;
+    let d = decide(&v, &s, &confirms);
+    assert_eq!(d.lead, ToLead::Nothing);
+    assert!(d.reasons.join("; ").contains("no second confirmation"));
+}
+
+#[test]
+fn not_now_pauses_until_the_day_that_is_named_else_for_a_while() {
+    let v = verdict(Intent::NotNow, 0.8);
+    let mut s = situation();
+    s.until = Some(s.now.plus(WEEK));
+    let d = decide(&v, &s, &settings());
+    let pause = d.pause.unwrap();
+    assert_eq!(
+        (pause.until, pause.why),
+        (s.now.plus(WEEK), "asked for later")
+    );
+    assert_eq!((d.lead, d.sales), (ToLead::Nothing, ToSales::Nothing));
+    s.until = None;
+    let mut month = settings();
+    month.not_now_pause = WEEK * 4;
+    let d = decide(&v, &s, &month);
+    assert_eq!(d.pause.unwrap().until, s.internal_date.plus(WEEK * 4));
+    assert!(d.reasons.join("; ").contains("no day is named"));
+    // A stranger, a guess, a day that has passed: none.
+    let mut stranger = s.clone();
+    stranger.sender_verified = false;
+    assert_eq!(decide(&v, &stranger, &month).pause, None);
+    assert_eq!(
+        decide(&verdict(Intent::NotNow, 0.4), &s, &month).pause,
+        None
+    );
+    s.until = Some(UtcMs(s.now.0 - 1));
+    assert_eq!(decide(&v, &s, &month).pause, None);
+}
+
+#[test]
+fn a_notice_of_absence_in_a_persons_mail_pauses_too_and_a_wish_ends_the_pause() {
+    let mut s = situation();
+    s.until = Some(s.now.plus(WEEK));
+    let d = decide(&verdict(Intent::OutOfOffice, 0.8), &s, &settings());
+    assert_eq!(d.pause.map(|p| p.why), Some("away"));
+    for (intent, resumes) in [
+        (Intent::GoalReached, true),
+        (Intent::Question, true),
+        (Intent::Neutral, false),
+        (Intent::NotNow, false),
+        (Intent::NotInterested, false),
+    ] {
+        let d = decide(&verdict(intent, 0.9), &s, &settings());
+        assert_eq!(d.resumes, resumes, "{intent}");
+        s.sender_verified = false;
+        assert!(!decide(&verdict(intent, 0.9), &s, &settings()).resumes);
+        s.sender_verified = true;
+    }
+}
+
+#[test]
+fn thresholds_and_margin_are_the_campaigns() {
+    let mut s = situation();
+    let goal = verdict(Intent::GoalReached, 0.8);
+    s.thresholds.goal = 0.85;
+    assert_eq!(decide(&goal, &s, &settings()).lead, ToLead::DraftAnswer);
+    s.thresholds.goal = 0.8;
+    assert_eq!(decide(&goal, &s, &settings()).lead, ToLead::Acknowledge);
+    let mut close = goal.clone();
+    close.runner_up = Some((Intent::NotNow, 0.6));
+    assert_eq!(decide(&close, &s, &settings()).lead, ToLead::Acknowledge);
+    s.thresholds.margin = 0.25;
+    assert_eq!(decide(&close, &s, &settings()).lead, ToLead::DraftAnswer);
+    let question = verdict(Intent::Question, 0.8);
+    s.grounds = Grounds::Passed(vec!["brochure.md".into()]);
+    assert_eq!(decide(&question, &s, &settings()).lead, ToLead::Answer);
+    s.thresholds.question = 0.9;
+    let d = decide(&question, &s, &settings());
+    assert_eq!((d.lead, d.answerable), (ToLead::DraftAnswer, false));
+}
+
+#[test]
+fn by_default_mails_leave_at_once_and_a_delay_or_the_hours_put_them_off() {
+    let goal = verdict(Intent::GoalReached, 0.8);
+    let mut s = situation();
+    assert_eq!(decide(&goal, &s, &settings()).leave_at, None);
+    let mut delayed = settings();
+    delayed.send_delay = Duration::from_secs(90);
+    let d = decide(&goal, &s, &delayed);
+    assert_eq!(
+        d.leave_at,
+        Some(s.now.plus(Duration::from_secs(90))),
+        "{:?}",
+        d.reasons
+    );
+    assert_eq!(d.sales, ToSales::Notice(NoticeKind::Goal), "at once");
+    // The fresh situation's now is Tuesday, 2023-11-14, 22:13:20 UTC.
+    s.hours = Some(WorkingHours::parse("Mon-Fri 09:00-18:00").unwrap());
+    let leaves = |s: &Situation, settings: &ReplySettings| {
+        let d = decide(&verdict(Intent::GoalReached, 0.8), s, settings);
+        d.leave_at.map_or_else(String::new, UtcMs::rfc3339)
+    };
+    assert_eq!(leaves(&s, &settings()), "2023-11-15T09:00:00.000Z");
+    s.zone = zone::of("AE");
+    assert_eq!(leaves(&s, &settings()), "2023-11-15T05:00:00.000Z");
+    // It is afternoon in San Salvador, and the delay counts as well.
+    s.zone = zone::of("SV");
+    assert_eq!(leaves(&s, &settings()), "");
+    assert_eq!(leaves(&s, &delayed), "2023-11-14T22:14:50.000Z");
+    s.grounds = Grounds::Passed(vec!["brochure.md".into()]);
+    s.zone = zone::of("AE");
+    let d = decide(&verdict(Intent::Question, 0.9), &s, &settings());
+    assert_eq!(d.lead, ToLead::Answer);
+    assert!(d.leave_at.is_some());
+    // Drafts and confirmations do not wait.
+    s.counts.lead_in_gap = 1;
+    assert_eq!(decide(&goal, &s, &settings()).leave_at, None);
+    s.counts.lead_in_gap = 0;
+    delayed.optout_confirmation = true;
+    let d = decide(&verdict(Intent::Unsubscribe, 0.9), &s, &delayed);
+    assert_eq!((d.lead, d.leave_at), (ToLead::ConfirmOptOut, None));
+}
+
+#[test]
+fn the_domains_brake_and_the_same_text_twice_leave_a_draft_and_the_latter_is_flagged() {
+    let goal = verdict(Intent::GoalReached, 0.8);
+    let mut s = situation();
+    s.counts.domain_in_day = settings().automatic_per_domain - 1;
+    assert_eq!(decide(&goal, &s, &settings()).lead, ToLead::Acknowledge);
+    s.counts.domain_in_day += 1;
+    let d = decide(&goal, &s, &settings());
+    assert_eq!(
+        (d.lead, d.flagged),
+        (ToLead::DraftAcknowledgement, false),
+        "{:?}",
+        d.reasons
+    );
+    for ours in [true, false] {
+        let mut s = situation();
+        s.equal_text_before = ours;
+        s.equal_reply_before = !ours;
+        let d = decide(&goal, &s, &settings());
+        assert_eq!((d.lead, d.flagged), (ToLead::DraftAcknowledgement, true));
+    }
+    // A thanks that came twice stopped nothing.
+    let mut s = situation();
+    s.equal_reply_before = true;
+    assert!(!decide(&verdict(Intent::Neutral, 0.9), &s, &settings()).flagged);
+}
