@@ -47,6 +47,10 @@ pub(super) enum Mark {
     Yes,
     /// Takes away the goal hits of its sentence.
     Guard,
+    /// No mail may answer the whole text: a pitch, a machine, an instruction to us.
+    Veto,
+    /// The whole text is no acceptance: a refusal beside it, sarcasm.
+    Refuse,
     /// A word that always goes to a person.
     Person,
     /// Asks for a time.
@@ -73,6 +77,8 @@ pub(super) struct Rule {
     pub(super) mark: Mark,
     pub(super) weight: f64,
     pub(super) scope: Scope,
+    /// A wish even where it stands in an open question: that guard does not stop it.
+    pub(super) firm: bool,
     pub(super) name: String,
 }
 
@@ -162,8 +168,10 @@ impl Rules {
                 }
                 terms += 1;
             }
+            let firm = mark.contains('!');
             rules.push(Rule {
-                mark: parse_mark(mark).map_err(fail)?,
+                mark: parse_mark(&mark.replace('!', "")).map_err(fail)?,
+                firm,
                 weight: weight
                     .parse()
                     .map_err(|_| fail(format!("weight {weight:?}")))?,
@@ -264,6 +272,8 @@ fn parse_mark(word: &str) -> Result<Mark, String> {
     Ok(match class {
         "yes" => Mark::Yes,
         "guard" => Mark::Guard,
+        "veto" => Mark::Veto,
+        "refuse" => Mark::Refuse,
         "person" => Mark::Person,
         "schedule" => Mark::Schedule,
         "asks" => Mark::AsksStep,
