@@ -7,7 +7,7 @@ use super::fold;
 use super::rules::{Mark, Rule};
 use crate::model::{GoalType, Intent};
 
-/// The guard that stops no rule which is firm.
+/// The guards that stop no rule which is firm.
 const OPEN_QUESTION: &str = "g_open_question";
 /// At or above, a class counts as found.
 pub(super) const FOUND: f64 = 0.5;
@@ -51,7 +51,7 @@ impl Scores {
         let closed = hits
             .iter()
             .filter(guards)
-            .any(|rule| rule.name != OPEN_QUESTION);
+            .any(|rule| !rule.name.starts_with(OPEN_QUESTION));
         for rule in hits {
             let goal = matches!(rule.mark, Mark::Yes | Mark::For(Intent::GoalReached, _));
             if goal && (closed || (guarded && !rule.firm)) {
