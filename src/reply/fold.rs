@@ -281,7 +281,11 @@ mod tests {
         assert_eq!(language("ok"), Language::Unknown);
         assert_eq!(language(&fold("أرجو الاتصال بي")), Language::Known("ar"));
         assert_eq!(known("ar"), Some(Language::Known("ar")));
-        for other in ["لطفا با من تماس بگیرید", "Пожалуйста, позвоните", "请给我打电话"] {
+        for other in [
+            "لطفا با من تماس بگیرید",
+            "Пожалуйста, позвоните",
+            "请给我打电话",
+        ] {
             assert_eq!(language(&fold(other)), Language::Other, "{other}");
         }
     }

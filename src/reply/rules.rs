@@ -159,7 +159,9 @@ impl Rules {
                 return Err(fail("not five fields".into()));
             };
             let pattern = expand(pattern, &lets).map_err(fail)?;
-            let (patterns, parts) = groups.entry(group_of(name, &pattern, rules.len())).or_default();
+            let (patterns, parts) = groups
+                .entry(group_of(name, &pattern, rules.len()))
+                .or_default();
             for term in pattern.split(" || ") {
                 let needed: Vec<&str> = term.split(" && ").collect();
                 for part in &needed {

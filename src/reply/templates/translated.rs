@@ -115,11 +115,7 @@ pub(super) const TRANSLATED: &[(TemplateKind, &str, &str)] = &[
         "ar",
         include_str!("more/answer_draft.ar.txt"),
     ),
-    (
-        TemplateKind::Nudge,
-        "ar",
-        include_str!("more/nudge.ar.txt"),
-    ),
+    (TemplateKind::Nudge, "ar", include_str!("more/nudge.ar.txt")),
     (
         TemplateKind::OptoutConfirmation,
         "ar",
