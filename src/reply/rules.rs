@@ -16,7 +16,7 @@ use crate::model::{GoalType, Intent};
 /// Cache of the lazy DFA of the larger groups.
 const DFA_BYTES: usize = 3 << 19;
 /// The same of one language's rules.
-const DFA_BYTES_LANGUAGE: usize = 1 << 20;
+const DFA_BYTES_LANGUAGE: usize = 3 << 18;
 /// So many rules are matched together. The states of a set are combinations of its patterns'
 /// states: with fewer patterns they come again sooner, so that a new sentence makes fewer new
 /// ones.
