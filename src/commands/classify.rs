@@ -52,7 +52,7 @@ pub(super) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
                 confidence: rounded(confidence),
             }),
             goal_type: verdict.goal_type,
-            gate: gate::gate_of_fresh(&verdict, embedded.speaks("", verdict.language)),
+            gate: gate::gate_of_fresh(&verdict, &embedded),
             evidence: &verdict.evidence,
             person_words: &verdict.person_words,
             model: &verdict.model_version,

@@ -40,7 +40,7 @@ impl Judged {
             intent: verdict.intent,
             confidence: verdict.confidence,
             goal_type: verdict.goal_type,
-            gate: gate::gate_of_fresh(&verdict, texts.speaks("", verdict.language)),
+            gate: gate::gate_of_fresh(&verdict, texts),
         })
     }
 }

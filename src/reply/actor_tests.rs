@@ -481,9 +481,17 @@ async fn leads_are_answered_in_their_language_or_left_to_a_person() {
     a.handle_one(AT).await.unwrap().unwrap();
     assert_eq!(f.text(subject), "Danke für Ihr Interesse an Riverside");
 
-    // There are no texts in Arabic.
     let (f, report) = handle(&Captured {
         text: "أرغب في زيارة المشروع يوم الجمعة، رجاء حجز موعد",
+        ..Captured::default()
+    })
+    .await;
+    assert_eq!(report.intent, Some(Intent::GoalReached));
+    assert_eq!(f.text(subject), "شكرًا لاهتمامكم بـ Riverside");
+
+    // There are no texts in Persian, which is told by its letters.
+    let (f, report) = handle(&Captured {
+        text: "نعم، أرغب في زيارة پروژه، رجاء حجز موعد",
         ..Captured::default()
     })
     .await;

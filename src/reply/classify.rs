@@ -335,6 +335,11 @@ impl Read {
         {
             cap = cap.min(UNSURE_CONFIDENCE);
         }
+        // A pitch, a machine, an instruction to us; or no acceptance, whatever else it says.
+        let stopped = self.scores.veto || self.scores.refused;
+        if (self.scores.veto && person_wishes) || (stopped && intent == Intent::GoalReached) {
+            cap = cap.min(UNSURE_CONFIDENCE);
+        }
         let goal_type = (intent == Intent::GoalReached)
             .then(|| self.scores.goal_type().unwrap_or(GoalType::Other));
         self.scores.evidence.sort();
@@ -343,7 +348,7 @@ impl Read {
             confidence: confidence.min(cap).clamp(0.0, 1.0),
             runner_up,
             goal_type,
-            goal_rule: self.scores.get(Intent::GoalReached) > 0.0 && !to_nothing,
+            goal_rule: self.scores.get(Intent::GoalReached) > 0.0 && !to_nothing && !stopped,
             opt_out,
             opt_out_unsure: false,
             person_words: self.scores.person,

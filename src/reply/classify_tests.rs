@@ -477,7 +477,10 @@ fn somebody_elses_wish_and_what_was_are_no_steps() {
         "Please do not book a tour for us.",
     ] {
         let v = read(text);
-        let acts = crate::reply::gate::gate_of_fresh(&v, true);
+        let acts = crate::reply::gate::gate_of_fresh(
+            &v,
+            &crate::reply::templates::Templates::load(None).unwrap(),
+        );
         assert_ne!(acts, crate::reply::gate::Gate::Acknowledge, "{text}: {v:?}");
     }
 }

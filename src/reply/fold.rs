@@ -82,7 +82,7 @@ fn push_sentence(out: &mut Vec<String>, raw: &str) {
 /// The language of a text, as far as templates need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// A language whose stop words were found, by its ISO 639-1 code.
+    /// A language whose stop words or script were found, by its ISO 639-1 code.
     Known(&'static str),
     /// Another script than Latin.
     Other,
@@ -94,6 +94,9 @@ impl Language {
     /// The codes of the languages that are told, beside English.
     pub(super) const CODES: &'static [&'static str] = &["de", "fr", "es", "pt", "it", "nl"];
 }
+
+/// Told by its script.
+const ARABIC: &str = "ar";
 
 const STOP_WORDS: &[(&str, &[&str])] = &[
     (
@@ -193,7 +196,7 @@ pub(crate) fn language(folded: &str) -> Language {
     let letters = folded.chars().filter(|c| c.is_alphabetic()).count();
     let latin = folded.chars().filter(char::is_ascii_alphabetic).count();
     if letters > 3 && latin.saturating_mul(2) < letters {
-        return Language::Other;
+        return other_script(folded, letters);
     }
     let mut best = Language::Unknown;
     let mut most = 0;
@@ -204,6 +207,18 @@ pub(crate) fn language(folded: &str) -> Language {
         }
     }
     best
+}
+
+/// Arabic by its script, without the letters that Persian and Urdu have beside it.
+fn other_script(folded: &str, letters: usize) -> Language {
+    let of_block = |c: &char| matches!(c, '\u{0620}'..='\u{064a}');
+    let arabic = folded.chars().filter(of_block).count();
+    let foreign = folded.contains(['پ', 'چ', 'ژ', 'گ', 'ک', 'ی', 'ٹ', 'ڈ', 'ے', 'ہ']);
+    if arabic.saturating_mul(2) > letters && !foreign {
+        Language::Known(ARABIC)
+    } else {
+        Language::Other
+    }
 }
 
 /// The languages that a text may be in: those with at least half as many stop words as the
@@ -220,10 +235,11 @@ pub(super) fn likely_languages(folded: &str) -> Vec<&'static str> {
 
 /// The language with this ISO 639-1 code, if its stop words are known.
 pub(crate) fn known(code: &str) -> Option<Language> {
-    STOP_WORDS
-        .iter()
-        .find(|(known, _)| *known == code)
-        .map(|(known, _)| Language::Known(known))
+    let mut codes = STOP_WORDS.iter().map(|(known, _)| *known);
+    codes
+        .find(|known| *known == code)
+        .or((code == ARABIC).then_some(ARABIC))
+        .map(Language::Known)
 }
 
 #[cfg(test)]
@@ -263,6 +279,14 @@ mod tests {
             assert_eq!(language(&fold(text)), Language::Known(code), "{text}");
         }
         assert_eq!(language("ok"), Language::Unknown);
-        assert_eq!(language(&fold("أرجو الاتصال بي")), Language::Other);
+        assert_eq!(language(&fold("أرجو الاتصال بي")), Language::Known("ar"));
+        assert_eq!(known("ar"), Some(Language::Known("ar")));
+        for other in [
+            "لطفا با من تماس بگیرید",
+            "Пожалуйста, позвоните",
+            "请给我打电话",
+        ] {
+            assert_eq!(language(&fold(other)), Language::Other, "{other}");
+        }
     }
 }

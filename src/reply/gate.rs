@@ -7,8 +7,9 @@ use super::classify::Verdict;
 use super::policy::{
     BrakeCounts, DAY, Decision, Grounds, HOUR, Situation, Thresholds, ToLead, ToSales, decide,
 };
+use super::templates::Templates;
 use crate::config::ReplySettings;
-use crate::model::{CampaignMode, CaptureSource, Disposition, SenderAuth};
+use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, SenderAuth};
 use crate::time::UtcMs;
 use crate::zone::{Zone, ZoneChoice};
 
@@ -125,11 +126,15 @@ pub fn default_settings() -> ReplySettings {
 }
 
 /// What would become of a reply with default settings: a verified sender, a fresh thread, a
-/// campaign in mode `auto` that has documents; `language_known` tells whether there is a template
-/// in its language.
+/// campaign in mode `auto` that has documents in the languages in which `texts` answers.
 #[must_use]
-pub fn gate_of_fresh(v: &Verdict, language_known: bool) -> Gate {
+pub fn gate_of_fresh(v: &Verdict, texts: &Templates) -> Gate {
     let settings = default_settings();
+    let language_known = if v.intent == Intent::Question {
+        texts.answers_in("", v.language)
+    } else {
+        texts.speaks("", v.language)
+    };
     let d = decide(
         v,
         &Situation::fresh(CampaignMode::Auto, language_known),

@@ -14,9 +14,13 @@ use super::fold::Language;
 use crate::model::{GoalType, Intent};
 
 /// Cache of the lazy DFA of the larger groups.
-const DFA_BYTES: usize = 12 << 20;
+const DFA_BYTES: usize = 3 << 19;
 /// The same of one language's rules.
-const DFA_BYTES_LANGUAGE: usize = 4 << 20;
+const DFA_BYTES_LANGUAGE: usize = 3 << 18;
+/// So many rules are matched together. The states of a set are combinations of its patterns'
+/// states: with fewer patterns they come again sooner, so that a new sentence makes fewer new
+/// ones.
+const GROUP: usize = 24;
 /// Limit of the compiled program; the rules take a few MiB.
 const PROGRAM_BYTES: usize = 64 << 20;
 
@@ -47,6 +51,10 @@ pub(super) enum Mark {
     Yes,
     /// Takes away the goal hits of its sentence.
     Guard,
+    /// No mail may answer the whole text: a pitch, a machine, an instruction to us.
+    Veto,
+    /// The whole text is no acceptance: a refusal beside it, sarcasm.
+    Refuse,
     /// A word that always goes to a person.
     Person,
     /// Asks for a time.
@@ -73,6 +81,8 @@ pub(super) struct Rule {
     pub(super) mark: Mark,
     pub(super) weight: f64,
     pub(super) scope: Scope,
+    /// A wish even where it stands in an open question: that guard does not stop it.
+    pub(super) firm: bool,
     pub(super) name: String,
 }
 
@@ -96,10 +106,10 @@ struct Group {
 /// What the patterns of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupKey {
-    /// Words only.
-    Words,
-    /// With gaps of several words.
-    Gaps,
+    /// Words only; in groups, see [`GROUP`].
+    Words(usize),
+    /// With gaps of several words; likewise.
+    Gaps(usize),
     /// Words for a person.
     Person,
     /// For one language.
@@ -149,7 +159,9 @@ impl Rules {
                 return Err(fail("not five fields".into()));
             };
             let pattern = expand(pattern, &lets).map_err(fail)?;
-            let (patterns, parts) = groups.entry(group_of(name, &pattern)).or_default();
+            let (patterns, parts) = groups
+                .entry(group_of(name, &pattern, rules.len()))
+                .or_default();
             for term in pattern.split(" || ") {
                 let needed: Vec<&str> = term.split(" && ").collect();
                 for part in &needed {
@@ -162,8 +174,10 @@ impl Rules {
                 }
                 terms += 1;
             }
+            let firm = mark.contains('!');
             rules.push(Rule {
-                mark: parse_mark(mark).map_err(fail)?,
+                mark: parse_mark(&mark.replace('!', "")).map_err(fail)?,
+                firm,
                 weight: weight
                     .parse()
                     .map_err(|_| fail(format!("weight {weight:?}")))?,
@@ -183,7 +197,7 @@ impl Rules {
                 let set = RegexSetBuilder::new(&patterns)
                     .dfa_size_limit(match of {
                         GroupKey::Language(_) => DFA_BYTES_LANGUAGE,
-                        GroupKey::Words | GroupKey::Gaps | GroupKey::Person => DFA_BYTES,
+                        GroupKey::Words(_) | GroupKey::Gaps(_) | GroupKey::Person => DFA_BYTES,
                     })
                     .size_limit(PROGRAM_BYTES)
                     .build()?;
@@ -243,7 +257,7 @@ impl Rules {
 }
 
 /// With what a rule is matched together, by its name (`de_…`, `k_de_…`) and its pattern.
-fn group_of(name: &str, pattern: &str) -> GroupKey {
+fn group_of(name: &str, pattern: &str, n: usize) -> GroupKey {
     let code = Language::CODES.iter().find(|code| {
         let mut pieces = name.split('_').take(2);
         pieces.any(|piece| piece == **code)
@@ -251,8 +265,8 @@ fn group_of(name: &str, pattern: &str) -> GroupKey {
     match code {
         Some(code) => GroupKey::Language((*code).to_owned()),
         None if name.starts_with("p_") => GroupKey::Person,
-        None if pattern.contains("{0,") => GroupKey::Gaps,
-        None => GroupKey::Words,
+        None if pattern.contains("{0,") => GroupKey::Gaps(n / GROUP),
+        None => GroupKey::Words(n / GROUP),
     }
 }
 
@@ -264,6 +278,8 @@ fn parse_mark(word: &str) -> Result<Mark, String> {
     Ok(match class {
         "yes" => Mark::Yes,
         "guard" => Mark::Guard,
+        "veto" => Mark::Veto,
+        "refuse" => Mark::Refuse,
         "person" => Mark::Person,
         "schedule" => Mark::Schedule,
         "asks" => Mark::AsksStep,

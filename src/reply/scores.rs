@@ -7,6 +7,8 @@ use super::fold;
 use super::rules::{Mark, Rule};
 use crate::model::{GoalType, Intent};
 
+/// The guards that stop no rule which is firm.
+const OPEN_QUESTION: &str = "g_open_question";
 /// At or above, a class counts as found.
 pub(super) const FOUND: f64 = 0.5;
 /// Rules of less weight are wide nets, and a person's words fall into them too.
@@ -24,6 +26,10 @@ pub(super) struct Scores {
     /// Words that only machines write.
     pub(super) machine: bool,
     pub(super) scheduling: bool,
+    /// No mail may answer it.
+    pub(super) veto: bool,
+    /// It is no acceptance, whatever else it says.
+    pub(super) refused: bool,
     pub(super) person: Vec<String>,
     pub(super) evidence: Vec<String>,
     /// A yes hit.
@@ -40,10 +46,15 @@ pub(super) struct Scores {
 
 impl Scores {
     pub(super) fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>) {
-        let guarded = hits.iter().any(|rule| rule.mark == Mark::Guard);
+        let guards = |rule: &&&Rule| rule.mark == Mark::Guard;
+        let guarded = hits.iter().any(|rule| guards(&rule));
+        let closed = hits
+            .iter()
+            .filter(guards)
+            .any(|rule| !rule.name.starts_with(OPEN_QUESTION));
         for rule in hits {
             let goal = matches!(rule.mark, Mark::Yes | Mark::For(Intent::GoalReached, _));
-            if guarded && goal {
+            if goal && (closed || (guarded && !rule.firm)) {
                 self.guarded.push(rule.name.clone());
                 continue;
             }
@@ -81,6 +92,8 @@ impl Scores {
                 Mark::Yes => self.add(Intent::Neutral, STRONG),
                 Mark::Person => self.person.push(rule.name.clone()),
                 Mark::Schedule => self.scheduling = true,
+                Mark::Veto => self.veto = true,
+                Mark::Refuse => self.refused = true,
                 Mark::Guard | Mark::AsksStep => {}
             }
         }

@@ -3,7 +3,7 @@
 //! meaning: a change needs a new [`super::weights::FORMAT`].
 
 /// Buckets of the hashed n-grams.
-pub const BUCKETS: usize = 1 << 14;
+pub const BUCKETS: usize = 1 << 15;
 /// Longest word that is looked at, in bytes; encoded junk is cut.
 const MAX_WORD: usize = 40;
 

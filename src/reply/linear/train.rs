@@ -37,9 +37,9 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             steps: 60,
-            penalty_ngrams: 0.2,
-            penalty_signs: 0.3,
-            without_signs: 0.2,
+            penalty_ngrams: 0.3,
+            penalty_signs: 0.1,
+            without_signs: 0.3,
         }
     }
 }

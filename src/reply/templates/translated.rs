@@ -105,4 +105,20 @@ pub(super) const TRANSLATED: &[(TemplateKind, &str, &str)] = &[
         "nl",
         include_str!("more/optout_confirmation.nl.txt"),
     ),
+    (
+        TemplateKind::Acknowledgment,
+        "ar",
+        include_str!("more/acknowledgment.ar.txt"),
+    ),
+    (
+        TemplateKind::AnswerDraft,
+        "ar",
+        include_str!("more/answer_draft.ar.txt"),
+    ),
+    (TemplateKind::Nudge, "ar", include_str!("more/nudge.ar.txt")),
+    (
+        TemplateKind::OptoutConfirmation,
+        "ar",
+        include_str!("more/optout_confirmation.ar.txt"),
+    ),
 ];
