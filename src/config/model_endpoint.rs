@@ -79,13 +79,7 @@ impl Resolver<'_> {
         } else {
             let ways = self.ways(Scope::All, &keys::MODEL_MODEL);
             let what = "the model's name is missing";
-            self.fault(
-                Scope::All,
-                &keys::MODEL_MODEL,
-                &Origin::Default,
-                what,
-                ways,
-            );
+            self.fault(Scope::All, &keys::MODEL_MODEL, &Origin::Default, what, ways);
         }
         let api_key = match need {
             Need::Mail => self.model_key(),
@@ -95,7 +89,9 @@ impl Resolver<'_> {
         let timeout = self.duration(&keys::MODEL_TIMEOUT);
         let answer_timeout = self.duration(&keys::MODEL_ANSWER_TIMEOUT);
         let max_tokens = self.integer(&keys::MODEL_MAX_TOKENS);
-        let ca_file = self.ca_file(Scope::All, (&keys::MODEL_CA_FILE, None)).ok()?;
+        let ca_file = self
+            .ca_file(Scope::All, (&keys::MODEL_CA_FILE, None))
+            .ok()?;
         Some(ModelSettings {
             base_url,
             model: model?.value,
