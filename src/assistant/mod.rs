@@ -192,7 +192,7 @@ impl Assistant {
         } else {
             AT_ONCE
         };
-        let endpoint = format!("{} {}", settings.base_url, settings.model);
+        let endpoint = Self::name_of(&settings);
         Self(Arc::new(Inner {
             settings,
             roots,
@@ -205,6 +205,12 @@ impl Assistant {
                 changed: false,
             }),
         }))
+    }
+
+    /// By what the state of an endpoint is known: its address and model.
+    #[must_use]
+    pub fn name_of(settings: &ModelSettings) -> String {
+        format!("{} {}", settings.base_url, settings.model)
     }
 
     /// Whether it is asked what a reply wants.
@@ -377,7 +383,7 @@ impl Assistant {
         sample: bool,
     ) -> Result<(Spoken, Dialect), AskError> {
         let mut dialect = self.first_dialect();
-        let (mut retried, mut new_key, mut refused) = (false, false, 0_u32);
+        let (mut retried, mut new_key, mut last) = (false, false, AskError::Late);
         for _ in 0..MAX_REQUESTS {
             let (error, body) = match self.request(ask, dialect, deadline, sample).await {
                 Ok(spoken) => {
@@ -386,6 +392,7 @@ impl Assistant {
                 }
                 Err(failed) => failed,
             };
+            last = error.clone();
             if Instant::now() >= deadline {
                 return Err(error);
             }
@@ -399,7 +406,6 @@ impl Assistant {
                 }
             }
             if error.dialect() {
-                refused = refused.saturating_add(1);
                 if let Some(lower) = below(dialect) {
                     dialect = lower;
                     continue;
@@ -416,8 +422,7 @@ impl Assistant {
             }
             tokio::time::sleep(wait).await;
         }
-        tracing::debug!(refused, "the model endpoint took too many requests");
-        Err(AskError::Late)
+        Err(last)
     }
 
     /// One request. With an error comes the body of a refusal.

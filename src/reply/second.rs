@@ -39,6 +39,24 @@ pub struct Facts {
     pub person: bool,
 }
 
+impl Facts {
+    /// A verified sender's first reply in a campaign that answers by itself.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self {
+            disposition: Disposition::Reply,
+            matched: true,
+            sender_verified: true,
+            has_text: true,
+            suppressed: false,
+            mode: CampaignMode::Auto,
+            active: true,
+            old: false,
+            person: false,
+        }
+    }
+}
+
 /// Why the endpoint is not asked, so that no mail leaves that need not; `None`: it is.
 #[must_use]
 pub fn spared(v: &Verdict, f: &Facts) -> Option<&'static str> {

@@ -31,17 +31,7 @@ fn other(intent: Intent, confidence: f64) -> Opinion {
 }
 
 fn facts() -> Facts {
-    Facts {
-        disposition: Disposition::Reply,
-        matched: true,
-        sender_verified: true,
-        has_text: true,
-        suppressed: false,
-        mode: CampaignMode::Auto,
-        active: true,
-        old: false,
-        person: false,
-    }
+    Facts::fresh()
 }
 
 fn settings() -> ReplySettings {
