@@ -46,6 +46,8 @@ const AT_ONCE: usize = 4;
 const REPROBE: Duration = Duration::from_secs(3600);
 /// Requests of one question at most: dialects, parameters, one second try, a new key.
 const MAX_REQUESTS: u32 = 6;
+/// Whose turn comes with less than this part of its time left goes without.
+const LEAST_OF_LIMIT: u32 = 4;
 /// Words may take so many times the tokens of a label.
 const WORDS_TOKENS: u32 = 3;
 
@@ -334,6 +336,11 @@ impl Assistant {
             let Ok(Ok(_place)) = place else {
                 return Err(AskError::Busy);
             };
+            // A request that cannot be answered any more would only tell against the endpoint.
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left < limit / LEAST_OF_LIMIT {
+                return Err(AskError::Busy);
+            }
             let (spoken, _) = self.converse(ask, deadline, false).await?;
             let what = read(&spoken)?;
             Ok(Said {
