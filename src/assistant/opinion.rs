@@ -14,6 +14,8 @@ const REPLY_CHARS: usize = 4_000;
 const OURS_CHARS: usize = 1_500;
 /// Characters of the subject that are sent.
 const SUBJECT_CHARS: usize = 200;
+/// What a model may choose from; any other number from 0 to 1 is taken as well.
+const CONFIDENCES: [f64; 11] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 /// The word for "no goal type": an empty choice is not known to every server's grammar.
 const NO_TYPE: &str = "none";
 
@@ -97,7 +99,8 @@ pub fn ask(question: &Question, max_tokens: u32) -> Ask {
             "required": ["intent", "confidence", "goal_type"],
             "properties": {
                 "intent": {"type": "string", "enum": intents},
-                "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+                // llama.cpp's grammars know choices, but no bounds of a number.
+                "confidence": {"type": "number", "enum": CONFIDENCES},
                 "goal_type": {"type": "string", "enum": types},
             },
         }),
