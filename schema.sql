@@ -355,6 +355,15 @@ CREATE TABLE reply_jobs (
 CREATE INDEX reply_jobs_due ON reply_jobs (next_attempt_at) WHERE state = 'pending';
 CREATE INDEX reply_jobs_failed ON reply_jobs (id) WHERE state = 'failed';
 
+-- Who read a reply, beside the decision in reply_jobs.
+CREATE TABLE readings (
+    job_id        INTEGER PRIMARY KEY NOT NULL REFERENCES reply_jobs (id),
+    provider      TEXT NOT NULL,                              -- own, or own and endpoint
+    model_version TEXT NOT NULL,                              -- of the weights, and the endpoint's model
+    opinion       TEXT NOT NULL DEFAULT '',                   -- what the endpoint said, or why it was not asked
+    wording       TEXT NOT NULL DEFAULT ''                    -- who worded the answer, or why not
+) STRICT;
+
 CREATE TABLE drafts (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id           INTEGER NOT NULL REFERENCES reply_jobs (id),

@@ -19,6 +19,7 @@ pub use once::{CheckReport, Outcome, problem};
 pub use replay::{Change, Difference, ReplayReport};
 
 use crate::alerts::Alerts;
+use crate::assistant::Assistant;
 use crate::campaign::pace::Pace;
 use crate::capture::Capture;
 use crate::config::{AccountSettings, Credential, Settings};
@@ -100,6 +101,8 @@ impl App {
             classifier,
             outbox_bell.clone(),
         );
+        let endpoint = settings.model.clone();
+        let actor = actor.with_assistant(endpoint.map(|m| Assistant::new(m, roots.clone())));
         let look_bells = settings
             .accounts
             .iter()

@@ -1,4 +1,5 @@
-//! Requests to HTTP servers that the operator named: token servers, webhooks, autoconfig.
+//! Requests to HTTP servers that the operator named: token servers, webhooks, autoconfig, the model
+//! endpoint.
 //!
 //! TLS is ours (rustls with ring, the system's store and an own CA file). Every request has a
 //! deadline, every answer a bound, redirects are not followed (a token must not travel on), and
@@ -82,9 +83,20 @@ impl HttpClient {
     /// # Errors
     /// [`HttpError::Setup`].
     pub fn new(tls: &Arc<ClientConfig>) -> Result<Self, HttpError> {
+        Self::with_connect_limit(tls, CONNECT)
+    }
+
+    /// As [`HttpClient::new`], with another limit for name lookup, TCP and TLS.
+    ///
+    /// # Errors
+    /// [`HttpError::Setup`].
+    pub fn with_connect_limit(
+        tls: &Arc<ClientConfig>,
+        connect: Duration,
+    ) -> Result<Self, HttpError> {
         let client = Client::builder()
             .tls_backend_preconfigured(ClientConfig::clone(tls))
-            .connect_timeout(CONNECT)
+            .connect_timeout(connect)
             .timeout(TOTAL)
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -144,6 +156,26 @@ impl HttpClient {
         self.send(&url, request).await
     }
 
+    /// POST of a JSON value with a bearer token (RFC 6750 §2.1), if there is one; `limit` is for
+    /// the whole request.
+    ///
+    /// # Errors
+    /// As [`HttpError`] says.
+    pub async fn post_json_as(
+        &self,
+        url: &str,
+        value: &serde_json::Value,
+        bearer: Option<&str>,
+        limit: Duration,
+    ) -> Result<Answer, HttpError> {
+        let url = checked(url)?;
+        let mut request = self.0.request(Method::POST, url.clone()).json(value);
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token);
+        }
+        self.send(&url, request.timeout(limit)).await
+    }
+
     async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Answer, HttpError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let network = |e: reqwest::Error| HttpError::Network {
@@ -191,6 +223,17 @@ pub fn check_url(url: &str) -> Result<(), HttpError> {
     checked(url).map(|_| ())
 }
 
+/// Whether `url` leads to this machine.
+#[must_use]
+pub fn leads_here(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| is_here(url.host_str().unwrap_or_default()))
+}
+
+fn is_here(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|a| a.is_loopback())
+}
+
 fn checked(url: &str) -> Result<Url, HttpError> {
     let bad = |why: &str| Err(HttpError::Address(why.to_owned()));
     let Ok(parsed) = Url::parse(url) else {
@@ -199,11 +242,9 @@ fn checked(url: &str) -> Result<Url, HttpError> {
     let Some(host) = parsed.host_str() else {
         return bad("the address names no host: write https://host/path");
     };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|a| a.is_loopback());
     match parsed.scheme() {
         "https" => Ok(parsed),
-        "http" if loopback => Ok(parsed),
+        "http" if is_here(host) => Ok(parsed),
         "http" => bad("without TLS only this machine is spoken to: write https://"),
         _ => bad("the address must begin with https://"),
     }

@@ -12,6 +12,7 @@
 //! | the database, and all SQL | [`store`] |
 //! | what the lead wants, and what is done | [`reply`] |
 //! | answers out of a campaign's documents | [`answers`] |
+//! | the optional model endpoint | [`assistant`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | what the operator is told, and /health | [`alerts`], [`web`] |
 //! | leads and sent mails from files, campaign mails | [`campaign`] |
@@ -25,6 +26,7 @@
 pub mod alerts;
 pub mod answers;
 pub mod app;
+pub mod assistant;
 pub mod auth_results;
 pub mod campaign;
 pub mod capture;

@@ -331,8 +331,10 @@ words! {
     }
 }
 
+mod endpoint;
 mod folders;
 mod oauth;
+pub use endpoint::{Dialect, EndpointState};
 pub use folders::{Filed, FilesSent, FolderRole, SenderAuth};
 pub use oauth::OAuthState;
 

@@ -62,6 +62,13 @@ pub const PORT: Policy = Policy {
     full_jitter: false,
 };
 
+/// The second try at a model endpoint, within the time of one request.
+pub const MODEL: Policy = Policy {
+    first: Duration::from_millis(500),
+    cap: Duration::from_secs(5),
+    full_jitter: false,
+};
+
 impl Policy {
     /// The longest wait after `n` failures in a row, `n` counted from 0.
     #[must_use]

@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 pub use self::account::{AccountStatus, SmtpStatus};
 use self::account::{Beside, Fresh};
+use crate::assistant::Assistant;
 use crate::config::{ReplyAddress, Settings};
 use crate::fault::Fault;
-use crate::model::{AccountId, AccountState, MailboxId, OutboxState};
+use crate::model::{AccountId, AccountState, EndpointState, MailboxId, OutboxState};
 use crate::store::{DigestFailure, OutboxStatus, ReplyAddressTrial, SetAside, Store, StoreError};
 use crate::time::{self, UtcMs};
 
@@ -157,6 +158,8 @@ pub struct Snapshot {
     pub set_aside: Vec<SetAside>,
     /// The mails that leave.
     pub outbox: OutboxStatus,
+    /// The model endpoint; none: there is none in the settings, or it was never asked.
+    pub endpoint: Option<EndpointState>,
     /// What of them is held, and campaigns.
     #[serde(flatten)]
     pub sending: Sending,
@@ -173,6 +176,7 @@ impl Snapshot {
         let redirect_to = settings.redirect_to.clone();
         let names = settings.account_names.clone();
         let senders = settings.senders.clone();
+        let endpoint = settings.model.as_ref().map(Assistant::name_of);
         store
             .read(move |r| {
                 let replies = r.reply_counts()?;
@@ -218,6 +222,10 @@ impl Snapshot {
                     digest_failure: r.digest_failure()?,
                     set_aside: r.set_aside(at.minus(SET_ASIDE_FOR), OUTBOX_LINES)?,
                     outbox: r.outbox_status(at, OUTBOX_LINES)?,
+                    endpoint: match endpoint {
+                        Some(name) => r.endpoint_state()?.filter(|s| s.endpoint == name),
+                        None => None,
+                    },
                     sending: Sending::read(r, at)?,
                 })
             })
@@ -244,6 +252,34 @@ impl Snapshot {
     fn depth(&self, state: OutboxState) -> u64 {
         let mut depth = self.outbox.depth.iter();
         depth.find(|(s, _)| *s == state).map_or(0, |(_, n)| *n)
+    }
+}
+
+/// The model endpoint in a line.
+fn endpoint_line(e: &EndpointState, at: UtcMs, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let last = e.last_ok_at.map_or_else(
+        || "never answered".into(),
+        |at| format!("answered {}", at.rfc3339()),
+    );
+    match e.open_until {
+        Some(until) if until > at => writeln!(
+            f,
+            "model endpoint: left alone until {} after {} failures ({}), last {last}: replyd doctor",
+            until.rfc3339(),
+            e.failures,
+            e.last_error
+        ),
+        Some(_) => writeln!(
+            f,
+            "model endpoint: {} failures ({}), the next reply tries it, last {last}: replyd doctor",
+            e.failures, e.last_error
+        ),
+        None if e.failures > 0 => writeln!(
+            f,
+            "model endpoint: {} failures ({}), last {last}",
+            e.failures, e.last_error
+        ),
+        None => writeln!(f, "model endpoint: answers by {}, last {last}", e.dialect),
     }
 }
 
@@ -296,6 +332,9 @@ impl fmt::Display for Snapshot {
             "replies: {} pending, {} failed, {} drafts for a person, {} for the next digest",
             self.replies_pending, self.replies_failed, self.drafts_open, self.digest_open
         )?;
+        if let Some(endpoint) = &self.endpoint {
+            endpoint_line(endpoint, self.at, f)?;
+        }
         let depth: Vec<String> = self
             .outbox
             .depth

@@ -11,10 +11,13 @@ reply, with \\n for a line break. A column `context` may hold the mail of ours t
 outreach mail that asks for a viewing or a call is supposed otherwise. Prints one JSON object a row;
 `gate` is what replyd would do with default settings for a verified sender in a fresh thread of a
 campaign that has documents: acknowledge, answer, suppress, person or nothing. A row that cannot be
-read is named on stderr, and the exit code is 1. Reads files only: no settings, no database.
+read is named on stderr, and the exit code is 1. Reads files only: no settings, no database; with
+--endpoint the settings too. Then `intent` and `gate` are what both verdicts come to, `own` is the
+program's own, and `endpoint` is what the model says, or why it was not asked.
 
 Examples:
   replyd classify replies.tsv
+  replyd classify replies.tsv --endpoint | jq 'select(.own != .intent)'
   replyd classify replies.tsv --weights my.weights | jq 'select(.gate == \"person\")'";
 
 /// Examples of `train`.
@@ -35,6 +38,9 @@ pub struct ClassifyArgs {
     /// Weights of `replyd train` instead of those in the program
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Ask the model endpoint of the settings, too: the texts are sent there
+    #[arg(long, visible_alias = "model")]
+    pub endpoint: bool,
 }
 
 /// Flags of `train`.

@@ -80,6 +80,15 @@ pub fn dispatch(cli: &Cli) -> Exit {
                 }
             })
         }
+        Some(Command::Classify(args)) if args.endpoint => {
+            load(cli, Need::Mail).and_then(|loaded| match loaded {
+                Ok(loaded) => block_on(classify::with_endpoint(args, loaded.settings)),
+                Err(problems) => {
+                    complain(&format!("{problems}"));
+                    Ok(problems.exit())
+                }
+            })
+        }
         Some(Command::Classify(args)) => classify::run(args),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Doctor(args)) if args.faults => doctor::faults(),

@@ -184,6 +184,17 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
             if let Some(contact) = &job.contact {
                 writeln!(t, "    proposed contact: {contact}; nobody wrote to them")?;
             }
+            let r = &job.reading;
+            for (what, text) in [
+                ("read by", &r.provider),
+                ("weights and model", &r.model_version),
+                ("endpoint", &r.opinion),
+                ("worded by", &r.wording),
+            ] {
+                if !text.is_empty() {
+                    writeln!(t, "    {what}: {text}")?;
+                }
+            }
             if !job.error.is_empty() {
                 writeln!(
                     t,

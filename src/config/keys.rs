@@ -398,6 +398,29 @@ keys! {
     RAW_RETENTION: "store.raw_retention", Duration { min_s: 3600, max_s: 3650 * DAY_S }, Is("30d"), "REPLYD_RAW_RETENTION", None, &[],
         "How long raw mails are kept.";
 
+    MODEL_BASE_URL: "model.base_url", Url, Rule("none: no endpoint is asked"), "REPLYD_MODEL_BASE_URL", None, &[],
+        "OpenAI-compatible server, up to and with its version, for example `http://127.0.0.1:11434/v1`. What a lead wrote is sent there (docs/MODEL.md).";
+    MODEL_MODEL: "model.model", Text, Required, "REPLYD_MODEL_MODEL", None, &[],
+        "The name of the model there.";
+    MODEL_API_KEY: "model.api_key", Secret, Rule("none: no Authorization header"), "REPLYD_MODEL_API_KEY", None, &[],
+        "Its key.";
+    MODEL_API_KEY_FILE: "model.api_key_file", Path, Rule("none"), "REPLYD_MODEL_API_KEY_FILE", None, &[],
+        "File that holds it.";
+    MODEL_API_KEY_CREDENTIAL: "model.api_key_credential", CredentialName, Rule("`replyd.model-api-key`, if it is there"), "REPLYD_MODEL_API_KEY_CREDENTIAL", None, &[],
+        "systemd credential that holds it.";
+    MODEL_API_KEY_COMMAND: "model.api_key_command", Command, Rule("none"), "REPLYD_MODEL_API_KEY_COMMAND", None, &[],
+        "Command that prints it, run at the first request and again when the key is refused.";
+    MODEL_USE: "model.use", Scopes, Is("classify, word"), "REPLYD_MODEL_USE", None, &[],
+        "What it is asked for: classify (a second opinion on what a reply wants), word (putting an answer that was found in the documents into words).";
+    MODEL_TIMEOUT: "model.timeout", Duration { min_s: 1, max_s: 120 }, Is("8s"), "REPLYD_MODEL_TIMEOUT", None, &[],
+        "For a classification, with its second try; then the program's own classifier decides alone.";
+    MODEL_ANSWER_TIMEOUT: "model.answer_timeout", Duration { min_s: 1, max_s: 300 }, Is("30s"), "REPLYD_MODEL_ANSWER_TIMEOUT", None, &[],
+        "For the words of an answer, with its second try; then the documents' own words are sent.";
+    MODEL_MAX_TOKENS: "model.max_tokens", Integer { min: 50, max: 32_768 }, Is("200"), "REPLYD_MODEL_MAX_TOKENS", None, &[],
+        "Tokens that a classification may take; words may take three times as many. A model that thinks first needs some thousand.";
+    MODEL_CA_FILE: "model.ca_file", Path, Rule("none"), "REPLYD_MODEL_CA_FILE", None, &[],
+        "PEM file of certificates trusted there, besides the system's store.";
+
     WEB_LISTEN: "web.listen", Listen, Is("127.0.0.1:8025"), "REPLYD_WEB_LISTEN", Some("--listen"), &[],
         "Where `replyd run` answers HTTP requests (/health): address and port, or off (`--no-web`).";
     WEB_PUBLIC_URL: "web.public_url", Url, Rule("none: mails to sales have no links"), "REPLYD_WEB_PUBLIC_URL", None, &[],

@@ -68,6 +68,13 @@ static CLIENT: &[Way] = &[
     password(&keys::OAUTH_CLIENT_SECRET_COMMAND),
 ];
 
+static MODEL: &[Way] = &[
+    password(&keys::MODEL_API_KEY),
+    password(&keys::MODEL_API_KEY_FILE),
+    password(&keys::MODEL_API_KEY_CREDENTIAL),
+    password(&keys::MODEL_API_KEY_COMMAND),
+];
+
 /// The ways to give one secret in one table.
 pub(super) struct Level {
     pub(super) scope: Scope,
@@ -79,6 +86,14 @@ impl Level {
     pub(super) fn client(scope: Scope) -> Self {
         let ways = CLIENT;
         Self { scope, ways }
+    }
+
+    /// Where the key of the model endpoint stands.
+    pub(super) fn model() -> Self {
+        Self {
+            scope: Scope::All,
+            ways: MODEL,
+        }
     }
 }
 

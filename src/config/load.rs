@@ -136,6 +136,7 @@ impl Resolver<'_> {
         let senders = self.senders(need, &accounts);
         let first = accounts.first().map(|a| a.address.clone());
         let reply = self.reply(need, first);
+        let model = self.model_endpoint(need);
         let redirect_to = self.redirect();
         let keys_credential = self
             .sources
@@ -153,6 +154,7 @@ impl Resolver<'_> {
             oauth_accounts,
             listen,
             reply,
+            model,
             store,
             log,
             web,

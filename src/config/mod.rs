@@ -7,7 +7,7 @@
 //! | `sources`, `dotenv`, `file` | find and read replyd.toml and `.env` |
 //! | `layers`, `old_names` | lay the sources over each other; the predecessor's names |
 //! | `values`, `nearest` | from text or TOML to one checked value; guesses at typing errors |
-//! | `resolve`, `servers`, `secrets`, `levels`, `oauth`, `accounts`, `senders`, `load` | from checked values to [`Settings`] |
+//! | `resolve`, `servers`, `secrets`, `levels`, `oauth`, `model_endpoint`, `accounts`, `senders`, `load` | from checked values to [`Settings`] |
 //! | `report` | `replyd config check` and docs/CONFIGURATION.md |
 
 mod accounts;
@@ -17,6 +17,7 @@ pub mod keys;
 mod layers;
 mod levels;
 mod load;
+mod model_endpoint;
 pub(crate) mod nearest;
 mod oauth;
 mod old_names;
@@ -42,6 +43,7 @@ use crate::model::CampaignMode;
 use crate::zone::ZoneChoice;
 
 pub use load::{Loaded, Need};
+pub use model_endpoint::ModelSettings;
 pub use oauth::{ClientAuth, ClientSecret, OAuthSettings, Provider};
 pub use problem::{ConfigError, Note, Origin, Problem};
 pub use report::{config_check, reference};
@@ -79,6 +81,8 @@ pub struct Settings {
     pub listen: ListenSettings,
     /// Who is told, and what is answered.
     pub reply: ReplySettings,
+    /// The model endpoint; none: none is asked.
+    pub model: Option<ModelSettings>,
     /// What is kept of captured mail.
     pub store: StoreSettings,
     /// How the log looks.

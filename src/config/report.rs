@@ -102,6 +102,11 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("listen", "`[listen]`", "How and when to look."),
     ("reply", "`[reply]`", "Who is told, and what is answered."),
     (
+        "model",
+        "`[model]`",
+        "An OpenAI-compatible server that is asked besides the program's own classifier, and that puts answers into words; without `base_url` none is, and nothing of it is started. What leaves this machine for it stands in docs/MODEL.md.",
+    ),
+    (
         "campaign",
         "`[campaign]`",
         "How fast campaign mails leave, for every account that says nothing else.",

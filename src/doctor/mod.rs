@@ -10,6 +10,7 @@
 //! | `account` | one account, put together |
 //! | `way`, `reading`, `sending` | the way to a server; IMAP; SMTP |
 //! | `clock` | our clock against the servers' |
+//! | `endpoint` | the optional model endpoint |
 //! | `send_test`, `test_mail` | a mail to itself, and what it proves |
 //!
 //! The connections are made by the functions that the service uses. Sign-ins are booked in the
@@ -18,6 +19,7 @@
 mod account;
 mod clock;
 mod configured;
+mod endpoint;
 mod health;
 mod host;
 mod reading;
@@ -109,6 +111,9 @@ pub async fn examine(intake: Intake, options: Options, mut tell: impl FnMut(&Gro
         return Report::new(at, vec![installation]);
     };
     let place = Place::look(&settings, &mut installation).await;
+    if complete {
+        endpoint::examine(&settings, &mut installation).await;
+    }
     tell(&installation);
     let mut groups = vec![installation];
     if complete {

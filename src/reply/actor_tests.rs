@@ -58,6 +58,7 @@ pub(super) fn settings(f: &Fixture) -> Settings {
             session_max: Duration::from_secs(23 * 3600),
         },
         reply: policy::tests::settings(),
+        model: None,
         store: StoreSettings {
             keep_raw: KeepRaw::None,
             raw_retention: Duration::ZERO,

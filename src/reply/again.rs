@@ -23,6 +23,8 @@ const OF_THE_MOMENT: &[&str] = &[
     "automation",
     "campaign is not active",
     "cap of",
+    // A model endpoint is not asked again.
+    "endpoint:",
 ];
 
 /// Today's decision.

@@ -78,6 +78,8 @@ pub struct Verdict {
     pub evidence: Vec<String>,
     /// Which weights were used.
     pub model_version: String,
+    /// Where the model endpoint says otherwise in what matters: a person decides. See `second`.
+    pub disagreement: Option<String>,
 }
 
 impl Verdict {
@@ -356,6 +358,7 @@ impl Read {
             language: self.language,
             evidence: self.scores.evidence,
             model_version: weights.version().to_owned(),
+            disagreement: None,
         }
     }
 

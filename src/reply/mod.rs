@@ -5,14 +5,17 @@
 //! decide, compose, enqueue answer + notice, rows, job done -> ring the outbox
 //! ```
 //! A crash anywhere leaves either a booked job, which comes back by itself, or the whole step
-//! (invariants I3, I5). Nothing here talks to the network.
+//! (invariants I3, I5). Nothing here talks to the network, but for the optional model endpoint
+//! (`ask`), which is asked between the transactions.
 
 pub mod again;
+mod ask;
 pub mod classify;
 pub mod compose;
 pub mod contact;
 mod digest;
 mod facts_of;
+mod flight;
 pub(crate) mod fold;
 pub mod gate;
 mod grounds;
@@ -23,17 +26,22 @@ mod own_words;
 pub mod policy;
 mod rules;
 mod scores;
+pub mod second;
 mod step;
 pub mod templates;
 mod texts;
+pub mod wording;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::{Library, LibraryError};
+use crate::assistant::Assistant;
 use crate::config::Settings;
 use crate::faultpoint;
 use crate::keys::Keys;
@@ -140,6 +148,12 @@ pub struct ReplyActor {
     parts: Arc<Parts>,
     library: Library,
     outbox: Doorbell,
+    /// The model endpoint, if there is one.
+    assistant: Option<Assistant>,
+    /// Whether what is known of it was read from the store.
+    remembered: Arc<OnceCell<()>>,
+    /// Fires when nothing is to be waited for any more.
+    closing: CancellationToken,
 }
 
 impl ReplyActor {
@@ -163,7 +177,17 @@ impl ReplyActor {
                 classifier,
             }),
             outbox,
+            assistant: None,
+            remembered: Arc::default(),
+            closing: CancellationToken::new(),
         }
+    }
+
+    /// With a model endpoint.
+    #[must_use]
+    pub fn with_assistant(mut self, assistant: Option<Assistant>) -> Self {
+        self.assistant = assistant;
+        self
     }
 
     /// Handles the job that is due longest; `None` when nothing is due. A job that goes wrong is
@@ -255,6 +279,9 @@ impl ReplyActor {
     /// When the database is of no use (damaged, or of a newer version): nothing here can mend
     /// that. Other errors are logged and tried again.
     pub async fn run(&self, stop: CancellationToken, bell: Doorbell) -> anyhow::Result<()> {
+        if self.assistant.is_some() {
+            return self.run_with_endpoint(stop, bell).await;
+        }
         loop {
             let sleep = match self.all_due(&stop).await {
                 Ok(sleep) => sleep,
@@ -273,6 +300,11 @@ impl ReplyActor {
     /// Handles what is due; how long then to sleep.
     async fn all_due(&self, stop: &CancellationToken) -> anyhow::Result<Duration> {
         while !stop.is_cancelled() && self.handle_one(time::now()).await?.is_some() {}
+        self.sleep_until_due().await
+    }
+
+    /// Sends a due digest; how long then to sleep.
+    async fn sleep_until_due(&self) -> anyhow::Result<Duration> {
         self.send_due_digest(time::now(), false).await?;
         let due = self
             .store
@@ -318,7 +350,7 @@ impl ReplyActor {
     ) -> Result<JobReport, StepError> {
         // On a blocking thread: reading the text takes microseconds, the first time 0.2 s.
         let parts = Arc::clone(&self.parts);
-        let (verdict, asked) = self
+        let (own, context) = self
             .store
             .read(move |r| -> Result<_, StepError> {
                 let context = r.job_context(job.id)?;
@@ -327,10 +359,12 @@ impl ReplyActor {
                     &parts.settings.reply.person_words,
                     &context,
                 )?;
-                let asked = step::asked(&context, &verdict);
-                Ok((verdict, asked))
+                Ok((verdict, context))
             })
             .await?;
+        let began = Instant::now();
+        let (verdict, mut reading) = self.second_opinion(&job, &context, own, now).await?;
+        let asked = step::asked(&context, &verdict);
         let found = match asked {
             Some((campaign, text)) => self
                 .library
@@ -338,6 +372,14 @@ impl ReplyActor {
                 .await
                 .map_err(|LibraryError::Store(e)| StepError::Store(e))?,
             None => None,
+        };
+        let worded = self
+            .in_words(&job, &context, &verdict, found.as_ref(), &mut reading, now)
+            .await?;
+        // What was counted before a slow answer is counted again after it.
+        let now = match self.assistant {
+            Some(_) => now.plus(began.elapsed()),
+            None => now,
         };
         let random = random_parts()?;
         let parts = Arc::clone(&self.parts);
@@ -349,6 +391,8 @@ impl ReplyActor {
                     job,
                     verdict: &verdict,
                     found: found.as_ref(),
+                    worded: worded.as_deref(),
+                    reading: &reading,
                     resend,
                     random,
                     now,

@@ -19,11 +19,22 @@ use crate::model::{
 use crate::msgid;
 use crate::nature;
 use crate::store::{
-    ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Speaker, StoreError,
-    ThreadContext, Tx,
+    ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Reading, Speaker,
+    StoreError, ThreadContext, Tx,
 };
 use crate::time::UtcMs;
 use crate::visible;
+
+/// The text of the answered mail, else of the newest one; none: we do not know what we said.
+pub(super) fn last_outbound(c: &JobContext) -> Option<&str> {
+    [
+        c.matched.as_ref().map(|m| m.body.as_str()),
+        c.thread.as_ref().map(|t| t.last_sent_body.as_str()),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|body| !body.is_empty())
+}
 
 /// Reads the intent of a reply.
 pub(super) fn read(
@@ -31,14 +42,6 @@ pub(super) fn read(
     own_person_words: &[String],
     c: &JobContext,
 ) -> Result<Verdict, StepError> {
-    // The text of the answered mail, else of the newest one; none: we do not know what we said.
-    let last_outbound = [
-        c.matched.as_ref().map(|m| m.body.as_str()),
-        c.thread.as_ref().map(|t| t.last_sent_body.as_str()),
-    ]
-    .into_iter()
-    .flatten()
-    .find(|body| !body.is_empty());
     // Quoted lines that stand with answers are for people to read, and where nothing is new,
     // our own text is not taken for the lead's word.
     let new_text = visible::own_words(&c.visible_text, c.visible_quoted);
@@ -47,7 +50,7 @@ pub(super) fn read(
         sure: c.visible_sure,
         subject: &c.subject,
         nature: c.nature,
-        last_outbound,
+        last_outbound: last_outbound(c),
     })?;
     verdict
         .person_words
@@ -62,6 +65,10 @@ pub(super) struct Step<'a> {
     pub(super) verdict: &'a Verdict,
     /// What the campaign's documents say to it.
     pub(super) found: Option<&'a Found>,
+    /// The words of a model for the answer, checked.
+    pub(super) worded: Option<&'a str>,
+    /// Who read it.
+    pub(super) reading: &'a Reading,
     pub(super) resend: bool,
     pub(super) random: [[u8; 16]; 2],
     pub(super) now: UtcMs,
@@ -116,11 +123,13 @@ impl Step<'_> {
         if let Some(found) = self.found {
             tx.put_citations(self.job.id, &found.answered.citations())?;
         }
+        tx.put_reading(self.job.id, self.reading)?;
         if let ToSales::Digest(reason) = decision.sales {
             tx.add_digest_item(c.message_id, reason.as_str(), self.now)?;
         }
         let gate = decision.gate().as_str();
         let mut reasons = decision.reasons.clone();
+        reasons.extend(self.said());
         reasons.extend(self.verdict.evidence.iter().map(|e| format!("rule {e}")));
         let goal_type = self
             .verdict
@@ -161,6 +170,12 @@ impl Step<'_> {
             error: None,
             queued: queued.to_lead || queued.to_sales,
         })
+    }
+
+    /// What the endpoint said, for the reasons.
+    fn said(&self) -> Option<String> {
+        let said = &self.reading.opinion;
+        (!said.is_empty()).then(|| format!("endpoint: {said}"))
     }
 
     /// The reply's own line of the conversation; the capture wrote it, or it comes late.
@@ -334,7 +349,7 @@ impl Step<'_> {
                 "acknowledgment",
             ),
         };
-        let filled = self.fill(template, text)?;
+        let (filled, digest) = self.worded(template, text)?;
         let (parent, chain) = texts::threading(c);
         let from = from_address(c, t, account);
         let parts = FurtherParts {
@@ -369,6 +384,9 @@ impl Step<'_> {
             self.random[0],
             self.now,
         )?;
+        if let Some(digest) = digest {
+            mail.body_digest = digest;
+        }
         if let Some(at) = leave_at {
             mail.next_attempt_at = at;
         }
@@ -474,7 +492,13 @@ impl Step<'_> {
         if d.intent == Intent::Question && !t.answered {
             text.nudge = self.nudge(text)?;
         }
-        let filled = self.fill(template, text)?;
+        let drafted = LeadText {
+            answer: self
+                .worded
+                .map_or_else(|| text.answer.clone(), str::to_owned),
+            ..text.clone()
+        };
+        let filled = self.fill(template, &drafted)?;
         tx.insert_draft(
             &NewDraft {
                 job_id: self.job.id,
@@ -492,6 +516,25 @@ impl Step<'_> {
     pub(super) fn fill(&self, kind: TemplateKind, text: &LeadText) -> Result<Rendered, StepError> {
         let language = self.language();
         Ok(self.parts.templates.lead(kind, language, text)?)
+    }
+
+    /// An answer in the words of a model, and by what it is known for the brake "the same text
+    /// twice": the documents' words, whatever words they are put into.
+    fn worded(
+        &self,
+        kind: TemplateKind,
+        text: &LeadText,
+    ) -> Result<(Rendered, Option<String>), StepError> {
+        let plain = self.fill(kind, text)?;
+        let Some(words) = self.worded.filter(|_| kind == TemplateKind::Answer) else {
+            return Ok((plain, None));
+        };
+        let worded = LeadText {
+            answer: words.to_owned(),
+            ..text.clone()
+        };
+        let digest = compose::body_digest(&plain.body);
+        Ok((self.fill(kind, &worded)?, Some(digest)))
     }
 
     pub(super) fn nudge(&self, text: &LeadText) -> Result<String, StepError> {

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
-use super::{Reader, StoreError};
+use super::{Reader, Reading, StoreError};
 use crate::model::{Citation, JobId, MessageRowId};
 use crate::time::UtcMs;
 
@@ -112,6 +112,9 @@ pub struct JobExplained {
     pub error: String,
     /// When it was decided.
     pub decided_at: Option<UtcMs>,
+    /// Who read it, and who worded the answer.
+    #[serde(flatten)]
+    pub reading: Reading,
 }
 
 /// A mail that was queued.
@@ -270,9 +273,12 @@ impl Reader<'_> {
         let job = self
             .conn
             .prepare_cached(
-                "SELECT id, state, intent, confidence, goal_type, action, reasons, attempts, error,
-                        done_at, flagged, contact
-                 FROM reply_jobs WHERE message_id = ?1",
+                "SELECT j.id, j.state, j.intent, j.confidence, j.goal_type, j.action, j.reasons,
+                        j.attempts, j.error, j.done_at, j.flagged, j.contact,
+                        coalesce(r.provider, ''), coalesce(r.model_version, ''),
+                        coalesce(r.opinion, ''), coalesce(r.wording, '')
+                 FROM reply_jobs j LEFT JOIN readings r ON r.job_id = j.id
+                 WHERE j.message_id = ?1",
             )?
             .query_row([id.0], |row| {
                 Ok((
@@ -289,6 +295,12 @@ impl Reader<'_> {
                         attempts: row.get(7)?,
                         error: row.get(8)?,
                         decided_at: row.get::<_, Option<i64>>(9)?.map(UtcMs),
+                        reading: Reading {
+                            provider: row.get(12)?,
+                            model_version: row.get(13)?,
+                            opinion: row.get(14)?,
+                            wording: row.get(15)?,
+                        },
                     },
                 ))
             })

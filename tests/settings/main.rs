@@ -13,6 +13,7 @@ mod answers;
 mod binary;
 mod errors;
 mod folders;
+mod model;
 mod oauth;
 mod old_names;
 mod reference;

@@ -23,6 +23,8 @@ pub(super) fn by_intent(
         Some(v.words_for_a_person())
     } else if v.opt_out_unsure {
         Some("opt-out words, perhaps quoted".to_owned())
+    } else if v.disagreement.is_some() {
+        v.disagreement.clone()
     } else {
         None
     };

@@ -86,8 +86,7 @@ fn machine(mut d: Decision, intent: Intent, why: &str) -> Decision {
 fn ends_all_mail(v: &Verdict, s: &Situation) -> Option<&'static str> {
     let says_so = v.opt_out || s.disposition == Disposition::OptOut;
     // A demand is more than an opt-out: a person is to know of it.
-    v.ends_all_mail()
-        .or(says_so.then_some("unsubscribe"))
+    v.ends_all_mail().or(says_so.then_some("unsubscribe"))
 }
 
 /// Suppressed for all campaigns; a person reads what threatens or demands more than silence.
@@ -104,6 +103,7 @@ fn no_more_mail(
         "unsubscribe" => "opt-out: suppressed for all campaigns".into(),
         why => format!("{why}: suppressed for all campaigns, and a person looks"),
     });
+    d.reasons.extend(v.disagreement.clone());
     let mut notice = NoticeKind::OptOut;
     if !v.person_words.is_empty() {
         notice = NoticeKind::Person;
@@ -115,6 +115,9 @@ fn no_more_mail(
         against.retain(|why| why != SUPPRESSED);
         if s.suppressed_before {
             against.push("the address was suppressed before: no second confirmation".into());
+        }
+        if v.disagreement.is_some() {
+            against.push("only one of two sees it: nothing is confirmed".into());
         }
         if notice == NoticeKind::Person {
             against.push("a person answers, if anybody does".into());

@@ -39,6 +39,7 @@ pub(super) fn verdict(intent: Intent, confidence: f64) -> Verdict {
         language: Language::Known("en"),
         evidence: vec!["rule".into()],
         model_version: "1-test".into(),
+        disagreement: None,
     }
 }
 

@@ -279,6 +279,15 @@ CREATE TABLE answer_sources (
 ) STRICT;
 CREATE INDEX answer_sources_by_job ON answer_sources (job_id);
 
+-- Who read a reply, beside the decision in reply_jobs.
+CREATE TABLE readings (
+    job_id        INTEGER PRIMARY KEY NOT NULL REFERENCES reply_jobs (id),
+    provider      TEXT NOT NULL,                              -- own, or own and endpoint
+    model_version TEXT NOT NULL,                              -- of the weights, and the endpoint's model
+    opinion       TEXT NOT NULL DEFAULT '',                   -- what the endpoint said, or why it was not asked
+    wording       TEXT NOT NULL DEFAULT ''                    -- who worded the answer, or why not
+) STRICT;
+
 -- ------------------------------------------------------------------ derived columns
 -- A bounce that is matched and has no job was a passing one.
 UPDATE leads SET (soft_bounces, soft_bounced_at) = (
