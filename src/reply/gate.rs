@@ -114,7 +114,7 @@ pub fn default_settings() -> ReplySettings {
         optout_confirmation: false,
         sales_notices_per_hour: 60,
         automatic_per_day: 200,
-        automatic_per_domain: 40,
+        automatic_per_domain: 50,
         person_words: Vec::new(),
         not_now_pause: DAY * 90,
         send_delay: Duration::ZERO,

@@ -11,6 +11,7 @@ mod accounts;
 mod alerts;
 mod answers;
 mod binary;
+mod brakes;
 mod errors;
 mod folders;
 mod model;

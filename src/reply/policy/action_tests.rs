@@ -241,3 +241,82 @@ fn the_domains_brake_and_the_same_text_twice_leave_a_draft_and_the_latter_is_fla
     s.equal_reply_before = true;
     assert!(!decide(&verdict(Intent::Neutral, 0.9), &s, &settings()).flagged);
 }
+
+#[test]
+fn the_table_by_intent_in_the_document_is_what_is_decided_row_by_row() {
+    let document = include_str!("../../../docs/DECISIONS.md");
+    let (_, section) = document.split_once("\n## By intent\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(2);
+    let mut seen = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [says, lead, sales, further] = cells.as_slice() else {
+            panic!("{row}");
+        };
+        let (v, s) = facts_of_row(says);
+        let d = decide(&v, &s, &settings());
+        let found = (
+            match d.lead {
+                ToLead::Nothing => "nothing",
+                ToLead::Acknowledge => "acknowledgement",
+                ToLead::Answer => "answer",
+                ToLead::DraftAcknowledgement | ToLead::DraftAnswer => "draft",
+                ToLead::ConfirmOptOut => "confirmation",
+            },
+            match d.sales {
+                ToSales::Nothing => "no",
+                ToSales::Notice(NoticeKind::Person) => "a person looks",
+                ToSales::Notice(_) => "notice",
+                ToSales::Digest(_) => "digest",
+            },
+            match (d.suppress, d.pause, d.resumes) {
+                (Some(_), None, false) => "suppressed",
+                (None, Some(_), false) => "campaign mails pause",
+                (None, None, true) => "a pause ends",
+                (None, None, false) => "–",
+                _ => "several",
+            },
+        );
+        assert_eq!(found, (*lead, *sales, *further), "{says}: {:?}", d.reasons);
+        seen += 1;
+    }
+    assert_eq!(seen, 15);
+}
+
+fn facts_of_row(says: &str) -> (Verdict, Situation) {
+    let mut s = situation();
+    let of = |intent| verdict(intent, 0.8);
+    let v = match says {
+        "goal_reached, with both keys" => of(Intent::GoalReached),
+        "goal_reached, without" => Verdict {
+            goal_rule: false,
+            ..of(Intent::GoalReached)
+        },
+        "question that the documents answer" => {
+            s.grounds = Grounds::Passed(vec!["brochure.md".into()]);
+            of(Intent::Question)
+        }
+        "question about times that the documents answer" => {
+            s.grounds = Grounds::Passed(vec!["brochure.md".into()]);
+            Verdict {
+                scheduling: true,
+                ..of(Intent::Question)
+            }
+        }
+        "question, else" => of(Intent::Question),
+        "a threat" => saying("p_threat", Intent::Neutral),
+        "data to be erased" => saying("p_erase", Intent::Neutral),
+        "other words for a person" => saying("p_legal", Intent::GoalReached),
+        "out_of_office" => {
+            s.until = Some(s.now.plus(WEEK));
+            of(Intent::OutOfOffice)
+        }
+        "neutral, below 0.55" => verdict(Intent::Neutral, 0.5),
+        class => of(class.parse().unwrap()),
+    };
+    (v, s)
+}
