@@ -258,7 +258,7 @@ impl Read {
     fn of(input: &ReplyInput<'_>) -> Result<Self, RulesError> {
         let rules = Rules::embedded()?;
         let asked = input.last_outbound.map(asks_for_step).transpose()?;
-        let folded = fold::fold(input.new_text);
+        let folded = fold::unquoted(&fold::fold(input.new_text));
         let language = fold::language(&folded);
         let mut scores = Scores::default();
         let languages = fold::likely_languages(&folded);

@@ -37,6 +37,19 @@ pub(crate) fn fold(text: &str) -> String {
     out
 }
 
+/// Without the lines that are marked as quoted, which are somebody else's words; a text of
+/// nothing else stays.
+pub(super) fn unquoted(text: &str) -> String {
+    let own: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('>'))
+        .collect();
+    if own.iter().all(|line| line.trim().is_empty()) {
+        return text.to_owned();
+    }
+    own.join("\n")
+}
+
 /// One line with single blanks.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -263,6 +276,13 @@ mod tests {
         );
         assert_eq!(sentences("...\n\n").len(), 0);
         assert_eq!(sentences(&"a. ".repeat(1_000)).len(), MAX_SENTENCES);
+    }
+
+    #[test]
+    fn quoted_lines_are_somebody_elses() {
+        assert_eq!(unquoted("> call me\nno\n >> x"), "no");
+        assert_eq!(unquoted("> call me\n"), "> call me\n");
+        assert_eq!(unquoted("a\n\nb"), "a\n\nb");
     }
 
     #[test]
