@@ -59,6 +59,12 @@ const EAGER: &str = "Thanks for your mail! Yes, I am interested. Please book a v
 type Reasons = &'static [&'static str];
 
 const AUTOMATIC: Reasons = &["an automatic reply: never answered"];
+/// By its words alone: a machine's, or nothing that is answered.
+const WORDS: Reasons = &[
+    "an automatic reply: never answered",
+    "not sure what it says",
+    ": no answer",
+];
 const STRANGER: Reasons = &["the sender is not verified"];
 
 /// A mail of the lead that is acknowledged, then the machine, then the machine once more after
@@ -139,7 +145,7 @@ voices! {
     };
     // Words alone: a machine by its text, or a stranger.
     a_ticket_system_with_new_addresses_gets_one_mail: gets_one_mail,
-        &["an automatic reply: never answered", "the sender is not verified"], {
+        &["the sender is not verified", ": no answer"], {
         from: "Service <ticket-{n}@help.example>",
         subject: "[Ticket #{n}] {subject}",
         text: TICKET,
@@ -170,17 +176,17 @@ voices! {
         text: EAGER,
         threadless: true,
     };
-    a_challenge_gets_one_mail: gets_one_mail, AUTOMATIC, {
+    a_challenge_gets_one_mail: gets_one_mail, WORDS, {
         from: "Guard <challenge-{n}@guard.example>",
         subject: "Please confirm your message [{n}]: {subject}",
         text: CHALLENGE,
         null_sender: true,
     };
-    a_challenge_from_the_leads_address_gets_one_mail: gets_one_mail, AUTOMATIC, {
+    a_challenge_from_the_leads_address_gets_one_mail: gets_one_mail, WORDS, {
         subject: "Please confirm your message [{n}]: {subject}",
         text: CHALLENGE,
     };
-    a_challenge_to_the_campaign_mail_gets_no_mail: gets_no_mail, AUTOMATIC, {
+    a_challenge_to_the_campaign_mail_gets_no_mail: gets_no_mail, WORDS, {
         subject: "Please confirm your message [{n}]: {subject}",
         text: CHALLENGE,
     };

@@ -330,6 +330,7 @@ ca_file = \"{ca}\"
 
 [listen]
 interval = \"9m\"
+login_every = \"0s\"
 
 [reply]
 sales_email = \"{sales}\"
