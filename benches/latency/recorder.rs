@@ -42,7 +42,8 @@ pub(crate) struct Recorder(Arc<(Mutex<Sample>, Condvar)>, Arc<Mutex<Trail>>);
 pub(crate) struct Trail {
     /// When what was said.
     pub(crate) said: Vec<(Instant, Said)>,
-    /// When a transaction was committed, and how long its COMMIT took.
+    /// When a transaction was on the disk, and how long its COMMIT took; without bookings, and without
+    /// those that changed nothing.
     pub(crate) commits: Vec<(Instant, Duration)>,
 }
 
@@ -129,8 +130,10 @@ impl<S: Subscriber> Layer<S> for Log {
         match fields.message.as_str() {
             "transaction committed" => {
                 sample.last_commit = Duration::from_micros(fields.took_us);
-                let commit = (now, sample.last_commit);
-                self.0.trail_lock().commits.push(commit);
+                if fields.durable {
+                    let commit = (now, sample.last_commit);
+                    self.0.trail_lock().commits.push(commit);
+                }
             }
             "committed" => {
                 sample.commit = sample.last_commit;
@@ -155,6 +158,7 @@ struct Fields {
     state: String,
     took_us: u64,
     sent: bool,
+    durable: bool,
 }
 
 impl Visit for Fields {
@@ -165,8 +169,10 @@ impl Visit for Fields {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if field.name() == "sent" {
-            self.sent = value;
+        match field.name() {
+            "sent" => self.sent = value,
+            "durable" => self.durable = value,
+            _ => {}
         }
     }
 
