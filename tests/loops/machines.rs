@@ -192,6 +192,39 @@ voices! {
     };
 }
 
+/// Nothing tells it from a person who has many questions: the thread's brake ends it.
+#[test]
+fn a_machine_that_always_asks_something_new_gets_three_mails() {
+    const QUESTIONS: [&str; 5] = [
+        "Are pets allowed?",
+        "How much is a parking space?",
+        "Is there a lift in the building?",
+        "When is the building completed?",
+        "How are the homes heated?",
+    ];
+    let faq = "# Lake Homes\n\nQ: Are pets allowed?\nA: Two cats or one dog per home are welcome.\n\n\
+        Q: How much is a parking space?\nA: An underground parking space costs 24,000 euros.\n\n\
+        Q: Is there a lift in the building?\nA: Each building has a lift to every floor.\n\n\
+        Q: When is the building completed?\nA: Building A is completed in June 2027.\n\n\
+        Q: How are the homes heated?\nA: The homes are heated by a heat pump.\n";
+    let mut wanted = side(LEAD);
+    wanted.documents = faq;
+    let mut world = World::start(&[DESK, SALES, LEAD], &[wanted]);
+    let campaign =
+        format!("Message-ID: <{CAMPAIGN}>\r\nSubject: Homes at the lake\r\n\r\nLook!\r\n");
+    for (n, text) in QUESTIONS.into_iter().enumerate() {
+        let ours = world.mails(LEAD).pop().unwrap_or_else(|| campaign.clone());
+        world.hand_over(&answer(Voice { text, ..VOICE }, &ours, n));
+        world.settle();
+        world.age(ELEVEN_MINUTES);
+    }
+    assert_eq!(world.mails_from(LEAD, DESK), 3, "{}", world.told());
+    for told in world.side().explained().iter().skip(3) {
+        let brake = "brake: three automatic mails in a thread";
+        assert!(told.contains(brake), "{told}");
+    }
+}
+
 /// The lead's address is a mailing list: our answer comes back to us through it, and members
 /// answer it.
 #[test]
