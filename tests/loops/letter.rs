@@ -33,7 +33,7 @@ impl Letter {
     }
 
     /// The same from the null sender (RFC 5321 §4.5.5).
-    pub(crate) fn from_nobody(mut self) -> Self {
+    pub(crate) fn with_null_sender(mut self) -> Self {
         self.envelope_from.clear();
         self
     }

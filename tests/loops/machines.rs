@@ -377,7 +377,7 @@ fn answer(voice: Voice, mail: &str, n: usize) -> Letter {
     fields.extend_from_slice(voice.fields);
     let letter = Letter::new(DESK, &fields, &filled(voice.text));
     if voice.null_sender {
-        letter.from_nobody()
+        letter.with_null_sender()
     } else {
         letter
     }

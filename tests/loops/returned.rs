@@ -96,7 +96,7 @@ fn a_bounce_in_words_only_is_answered_by_nothing() {
                      copy of the message.\r\n\r\nMessage-ID: {id}\r\n"
                 ),
             );
-            vec![letter.from_nobody()]
+            vec![letter.with_null_sender()]
         }),
     );
     world.hand_over(&wish(LEAD));

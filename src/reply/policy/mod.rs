@@ -86,8 +86,7 @@ fn machine(mut d: Decision, intent: Intent, why: &str) -> Decision {
 fn ends_all_mail(v: &Verdict, s: &Situation) -> Option<&'static str> {
     let says_so = v.opt_out || s.disposition == Disposition::OptOut;
     // A demand is more than an opt-out: a person is to know of it.
-    v.ends_all_mail()
-        .or(says_so.then_some("unsubscribe"))
+    v.ends_all_mail().or(says_so.then_some("unsubscribe"))
 }
 
 /// Suppressed for all campaigns; a person reads what threatens or demands more than silence.
