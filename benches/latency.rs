@@ -5,6 +5,9 @@
 //! actor and outbox are those of `replyd run`, in this process, so that one clock times both ends.
 //! Nothing is asserted about times: it prints a table.
 //!
+//! A third run has both protocols in the clear, so that the proxy sees each command and each reply
+//! of SMTP as well: how much of the way is replyd's own, and how much the servers'.
+//!
 //! `cargo bench --bench latency` for 100 mails each, `cargo bench --bench latency -- 500` for more.
 
 #![expect(
@@ -17,6 +20,10 @@
 mod common;
 #[path = "latency/host.rs"]
 mod host;
+#[path = "latency/own.rs"]
+mod own;
+#[path = "latency/plain.rs"]
+mod plain;
 #[path = "latency/recorder.rs"]
 mod recorder;
 #[path = "latency/report.rs"]
@@ -45,12 +52,29 @@ fn main() {
         println!("{mails} mails at {} ms …", round_trip.as_millis());
         all.push(measure(&recorder, round_trip, mails));
     }
-    println!("\n{}", report::text(&all));
+    println!("{mails} mails in the clear …");
+    let own = own(&recorder, mails);
+    println!("\n{}\n{}", report::text(&all), own.text());
+}
+
+/// The same in the clear, with every command and reply timed.
+fn own(recorder: &Recorder, mails: usize) -> own::Own {
+    let host = Host::start_in_the_clear(recorder, mails);
+    let mut own = own::Own::default();
+    for n in 0..mails {
+        recorder.begin();
+        host.deliver(n);
+        recorder.wait(PATIENCE, |sample| sample.mails_sent >= 2);
+        own.add(&recorder.trail());
+    }
+    own.plain = host.plain_round_trips(mails);
+    host.stop();
+    own
 }
 
 /// Delivers one mail after another, each when the one before it was answered.
 fn measure(recorder: &Recorder, round_trip: Duration, mails: usize) -> Figures {
-    let host = Host::start(recorder, round_trip, mails);
+    let host = Host::start(recorder, round_trip, mails, host::Way::StartTls);
     let mut figures = Figures::new(round_trip, mails);
     for n in 0..mails {
         let (imap, smtp) = host.turns();

@@ -312,9 +312,10 @@ impl Inner {
     async fn claim(&self, now: UtcMs, busy: Vec<AccountId>) -> anyhow::Result<Option<ClaimedMail>> {
         loop {
             let (busy, redirect) = (busy.clone(), self.redirect_to.clone());
+            // Nothing was said to the server yet: what a loss of power takes back is due again.
             let claim: Claim = self
                 .store
-                .write(move |tx| tx.claim_outbox(now, CLAIM_LEASE, &busy, redirect.as_deref()))
+                .book(move |tx| tx.claim_outbox(now, CLAIM_LEASE, &busy, redirect.as_deref()))
                 .await
                 .context("Claim a mail")?;
             for (mail, passage) in &claim.stopped {

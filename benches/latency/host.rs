@@ -19,6 +19,8 @@ use crate::common::postfix::Postfix;
 use crate::common::rows::Rows;
 use crate::common::scenario::{DESK, Lead, SALES, SUBJECT, WISH};
 use crate::common::{PATIENCE, is_root, write};
+use crate::own::Said;
+use crate::plain::{self, Plain};
 use crate::recorder::Recorder;
 
 /// Everything that a measurement needs. Dropped in this order.
@@ -30,10 +32,19 @@ pub(crate) struct Host {
     app: Runtime,
     imap: DelayProxy,
     smtp: DelayProxy,
-    _submission: Submission,
+    submission: Submission,
     dovecot: Dovecot,
     network: Runtime,
     folder: TempDir,
+}
+
+/// How answers are handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As in earnest: STARTTLS and AUTH.
+    StartTls,
+    /// Readable by the proxy; without a user.
+    Clear,
 }
 
 /// Who takes the answers.
@@ -58,10 +69,14 @@ impl Submission {
         Self::Sandbox(sandbox)
     }
 
-    fn address(&self) -> SocketAddr {
-        match self {
-            Self::Postfix(postfix) => ([127, 0, 0, 1], postfix.submission_port()).into(),
-            Self::Sandbox(sandbox) => sandbox.smtp_starttls_addr(),
+    fn address(&self, way: Way) -> SocketAddr {
+        match (self, way) {
+            (Self::Postfix(postfix), Way::StartTls) => {
+                ([127, 0, 0, 1], postfix.submission_port()).into()
+            }
+            // Where anybody's mail to the local domains comes in.
+            (Self::Postfix(postfix), Way::Clear) => ([127, 0, 0, 1], postfix.smtp_port()).into(),
+            (Self::Sandbox(sandbox), _) => sandbox.smtp_starttls_addr(),
         }
     }
 
@@ -76,7 +91,7 @@ impl Submission {
 
 impl Host {
     /// Starts everything and waits until replyd listens.
-    pub(crate) fn start(recorder: &Recorder, round_trip: Duration, mails: usize) -> Self {
+    pub(crate) fn start(recorder: &Recorder, round_trip: Duration, mails: usize, way: Way) -> Self {
         let leads: Vec<Lead> = (0..mails).map(Lead::number).collect();
         let users: Vec<&str> = [DESK, SALES]
             .into_iter()
@@ -95,13 +110,24 @@ impl Host {
             started.expect("Start a proxy")
         };
         let imap = proxy(([127, 0, 0, 1], dovecot.imap_port()).into());
-        let smtp = proxy(submission.address());
+        let smtp = proxy(submission.address(way));
         let tap = recorder.clone();
-        imap.watch_client(move |bytes| tap.wire(bytes));
+        imap.watch_client(move |bytes| {
+            tap.wire(bytes);
+            tap.said(Said::imap_server(bytes));
+        });
+        let tap = recorder.clone();
+        imap.listen_to_client(move |_| tap.said(Said::ImapClient));
+        if way == Way::Clear {
+            let tap = recorder.clone();
+            smtp.watch_client(move |bytes| tap.said(Said::smtp_server(bytes)));
+            let tap = recorder.clone();
+            smtp.listen_to_client(move |bytes| tap.said(Said::smtp_client(bytes)));
+        }
 
         let folder = TempDir::new().expect("Temporary folder");
         write(&folder.path().join("ca.pem"), submission.ca(&dovecot));
-        let settings = settings(&folder, imap.addr().port(), smtp.addr().port());
+        let settings = settings(&folder, imap.addr().port(), smtp.addr().port(), way);
         let app = Runtime::new().expect("A runtime");
         recorder.begin();
         let stop = CancellationToken::new();
@@ -120,11 +146,28 @@ impl Host {
             app,
             imap,
             smtp,
-            _submission: submission,
+            submission,
             dovecot,
             network,
             folder,
         }
+    }
+
+    /// The same with both protocols in the clear, and every command and reply noted.
+    pub(crate) fn start_in_the_clear(recorder: &Recorder, mails: usize) -> Self {
+        Self::start(recorder, Duration::ZERO, mails, Way::Clear)
+    }
+
+    /// The commands of one mail by a plain client, at the same servers, with the mails of this run.
+    pub(crate) fn plain_round_trips(&self, mails: usize) -> Plain {
+        let sent = self.leads.first().map(|lead| &lead.address);
+        let sent = sent.and_then(|address| self.dovecot.mailbox(address).pop());
+        plain::round_trips(
+            self.dovecot.imap_port(),
+            self.submission.address(Way::Clear).port(),
+            &sent.expect("An answer"),
+            mails,
+        )
     }
 
     /// Lead number `n` answers.
@@ -154,7 +197,11 @@ impl Host {
     }
 }
 
-fn settings(folder: &TempDir, imap: u16, smtp: u16) -> Settings {
+fn settings(folder: &TempDir, imap: u16, smtp: u16, way: Way) -> Settings {
+    let smtp_way = match way {
+        Way::StartTls => "security = \"starttls\"\nca_file = \"ca.pem\"",
+        Way::Clear => "security = \"plain\"\nauth = \"none\"",
+    };
     let config = folder.path().join("replyd.toml");
     // Without the brakes of a quiet day: hundreds answer within minutes.
     let text = format!(
@@ -163,8 +210,7 @@ fn settings(folder: &TempDir, imap: u16, smtp: u16) -> Settings {
          automatic_per_day = 10000\n\
          [[accounts]]\nname = \"desk\"\naddress = \"{DESK}\"\npassword = \"{PASSWORD}\"\n\
          [accounts.imap]\nhost = \"localhost\"\nport = {imap}\nsecurity = \"plain\"\n\
-         [accounts.smtp]\nhost = \"localhost\"\nport = {smtp}\nsecurity = \"starttls\"\n\
-         ca_file = \"ca.pem\"\n"
+         [accounts.smtp]\nhost = \"localhost\"\nport = {smtp}\n{smtp_way}\n"
     );
     write(&config, text);
     let env = Environment {

@@ -10,6 +10,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::own::Said;
+
 /// What happened to the mail that is under way.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
@@ -33,7 +35,17 @@ pub(crate) struct Sample {
 
 /// Shared by the proxy, the log and the benchmark.
 #[derive(Clone, Default)]
-pub(crate) struct Recorder(Arc<(Mutex<Sample>, Condvar)>);
+pub(crate) struct Recorder(Arc<(Mutex<Sample>, Condvar)>, Arc<Mutex<Trail>>);
+
+/// What went over the wire, and every commit, since the last [`Recorder::begin`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trail {
+    /// When what was said.
+    pub(crate) said: Vec<(Instant, Said)>,
+    /// When a transaction was on the disk, and how long its COMMIT took; without bookings, and without
+    /// those that changed nothing.
+    pub(crate) commits: Vec<(Instant, Duration)>,
+}
 
 impl Recorder {
     /// Listens to the log of this process from now on.
@@ -48,6 +60,21 @@ impl Recorder {
     /// Forgets everything: a new mail, or a new start.
     pub(crate) fn begin(&self) {
         *self.lock() = Sample::default();
+        *self.trail_lock() = Trail::default();
+    }
+
+    /// What went over the wire.
+    pub(crate) fn trail(&self) -> Trail {
+        self.trail_lock().clone()
+    }
+
+    /// Notes what was said.
+    pub(crate) fn said(&self, said: Said) {
+        self.trail_lock().said.push((Instant::now(), said));
+    }
+
+    fn trail_lock(&self) -> MutexGuard<'_, Trail> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of the mail.
@@ -101,7 +128,13 @@ impl<S: Subscriber> Layer<S> for Log {
         event.record(&mut fields);
         let mut sample = self.0.lock();
         match fields.message.as_str() {
-            "transaction committed" => sample.last_commit = Duration::from_micros(fields.took_us),
+            "transaction committed" => {
+                sample.last_commit = Duration::from_micros(fields.took_us);
+                if fields.durable {
+                    let commit = (now, sample.last_commit);
+                    self.0.trail_lock().commits.push(commit);
+                }
+            }
             "committed" => {
                 sample.commit = sample.last_commit;
                 sample.committed.get_or_insert(now);
@@ -125,6 +158,7 @@ struct Fields {
     state: String,
     took_us: u64,
     sent: bool,
+    durable: bool,
 }
 
 impl Visit for Fields {
@@ -135,8 +169,10 @@ impl Visit for Fields {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if field.name() == "sent" {
-            self.sent = value;
+        match field.name() {
+            "sent" => self.sent = value,
+            "durable" => self.durable = value,
+            _ => {}
         }
     }
 

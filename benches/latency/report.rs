@@ -116,7 +116,7 @@ pub(crate) fn text(all: &[Figures]) -> String {
 }
 
 /// Nearest rank.
-fn percentile(sorted: &[Duration], share: f64) -> Option<Duration> {
+pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Option<Duration> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -58,6 +58,7 @@ type Tap = Box<dyn Fn(&[u8]) + Send + Sync>;
 struct Inner {
     upstream: SocketAddr,
     tap: OnceLock<Tap>,
+    heard: OnceLock<Tap>,
     delay_us: AtomicU64,
     black_hole: watch::Sender<bool>,
     refuse: AtomicBool,
@@ -106,6 +107,7 @@ impl DelayProxy {
         let inner = Arc::new(Inner {
             upstream,
             tap: OnceLock::new(),
+            heard: OnceLock::new(),
             delay_us: AtomicU64::new(0),
             black_hole: watch::Sender::new(false),
             refuse: AtomicBool::new(false),
@@ -138,6 +140,14 @@ impl DelayProxy {
     pub fn watch_client(&self, tap: impl Fn(&[u8]) + Send + Sync + 'static) {
         if self.inner.tap.set(Box::new(tap)).is_err() {
             tracing::debug!("The proxy is watched already");
+        }
+    }
+
+    /// Shows each piece of a client to `tap` as soon as it was read from it, before the delay.
+    /// The first call counts, as with [`DelayProxy::watch_client`].
+    pub fn listen_to_client(&self, tap: impl Fn(&[u8]) + Send + Sync + 'static) {
+        if self.inner.heard.set(Box::new(tap)).is_err() {
+            tracing::debug!("The proxy listens already");
         }
     }
 
@@ -245,6 +255,10 @@ async fn accept_loop(inner: Arc<Inner>, listener: TcpListener) {
     }
 }
 
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
 /// One piece of a direction; `None` is the end of the stream.
 type Piece = (Instant, Option<Vec<u8>>);
 
@@ -262,13 +276,22 @@ async fn carry(inner: &Arc<Inner>, client: TcpStream) -> io::Result<()> {
     let (up, up_queue) = mpsc::channel::<Piece>(QUEUE);
     let (down, down_queue) = mpsc::channel::<Piece>(QUEUE);
     let from_client = read(inner, client_read, up, |bytes| {
-        inner.counts.to_server.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(tap) = inner.heard.get() {
+            tap(bytes);
+        }
+        inner
+            .counts
+            .to_server
+            .fetch_add(length(bytes), Ordering::Relaxed);
         if spoken_to.swap(false, Ordering::SeqCst) {
             inner.counts.turns.fetch_add(1, Ordering::Relaxed);
         }
     });
     let from_server = read(inner, server_read, down, |bytes| {
-        inner.counts.to_client.fetch_add(bytes, Ordering::Relaxed);
+        inner
+            .counts
+            .to_client
+            .fetch_add(length(bytes), Ordering::Relaxed);
     });
     let to_server = write(inner, server_write, up_queue, |_| {});
     // Before the write: a quick client answers before the write has returned.
@@ -285,16 +308,16 @@ async fn read(
     inner: &Inner,
     mut from: OwnedReadHalf,
     queue: mpsc::Sender<Piece>,
-    count: impl Fn(u64),
+    count: impl Fn(&[u8]),
 ) -> io::Result<()> {
     let mut buffer = vec![0_u8; PIECE];
     loop {
         let read = from.read(&mut buffer).await?;
-        if read > 0 {
-            count(u64::try_from(read).unwrap_or(u64::MAX));
+        let piece = buffer.get(..read).filter(|piece| !piece.is_empty());
+        if let Some(piece) = piece {
+            count(piece);
         }
         let due = Instant::now() + inner.delay();
-        let piece = buffer.get(..read).filter(|piece| !piece.is_empty());
         let ended = piece.is_none();
         let sent = queue.send((due, piece.map(<[u8]>::to_vec))).await;
         if ended || sent.is_err() {

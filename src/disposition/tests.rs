@@ -77,7 +77,11 @@ fn the_decision_table_row_by_row() {
             format!("From: me@us.example\n{MATCH}"),
             Disposition::OwnMail,
         ),
-        (format!("{LEAD}X-Replyd-Outbox: 1\n"), Disposition::OwnMail),
+        // Another installation's: a person may have written it.
+        (
+            format!("{LEAD}{MATCH}X-Replyd: answer\n"),
+            Disposition::HumanUncertain,
+        ),
         (
             format!("From: SALES@us.example\n{MATCH}"),
             Disposition::Internal,

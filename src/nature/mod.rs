@@ -211,6 +211,8 @@ fn own_sender(mail: &Mail, ours: &Ours) -> Option<&'static str> {
     None
 }
 
+/// By signature only: the lead may use replyd as well, and what people send through theirs is
+/// a reply like any other.
 fn own_mark(mail: &Mail, keys: &Keys) -> Option<&'static str> {
     if mail
         .message_id
@@ -219,11 +221,12 @@ fn own_mark(mail: &Mail, keys: &Keys) -> Option<&'static str> {
     {
         return Some("Message-ID is ours");
     }
+    // Where a provider replaced that.
     let marked = mail
-        .headers
-        .iter()
-        .any(|(name, _)| name.starts_with("x-replyd"));
-    marked.then_some("X-Replyd header")
+        .header_values(&msgid::OWN_ID_FIELD.to_ascii_lowercase())
+        .filter_map(MsgId::parse)
+        .any(|id| msgid::is_ours(keys, &id));
+    marked.then_some("X-Replyd-Id is ours")
 }
 
 fn report_type_is(mail: &Mail, kind: &str) -> bool {
@@ -309,6 +312,8 @@ fn weak_signs(mail: &Mail) -> Vec<&'static str> {
         ("feedback-id", "Feedback-ID"),
         ("x-campaign-id", "X-Campaign-Id"),
         ("x-csa-complaints", "X-CSA-Complaints"),
+        // Another installation: it marks also what a person wrote or approved.
+        ("x-replyd", "X-Replyd of somebody else"),
     ] {
         if mail.header(name).is_some() {
             signs.push(sign);

@@ -25,7 +25,8 @@ fn our_own_mail_is_known_by_sender_id_and_mark() {
         "From: Me <ME@US.example>\n\nx".to_owned(),
         "Return-Path: <me@us.example>\n\nx".to_owned(),
         format!("From: a@x.example\nMessage-ID: <{own}>\n\nx"),
-        "From: a@x.example\nX-Replyd-Outbox: 4\n\nx".to_owned(),
+        // A provider or a list gave it an id of its own.
+        format!("From: a@x.example\nMessage-ID: <1@x.example>\nX-Replyd-Id: <{own}>\n\nx"),
     ] {
         assert_eq!(judge_for(&raw, &ours, &keys).nature, Nature::Own, "{raw}");
     }
@@ -35,6 +36,23 @@ fn our_own_mail_is_known_by_sender_id_and_mark() {
     // An id that only looks like ours is not.
     let foreign = "From: a@x.example\nMessage-ID: <r.abc.test.def@us.example>\n\nx";
     assert_eq!(judge_for(foreign, &ours, &keys).nature, Nature::Human);
+}
+
+#[test]
+fn mail_of_another_installation_is_not_our_own() {
+    let keys = Keys::for_test(1);
+    let theirs = msgid::mint(&Keys::for_test(2), "x.example", [3; 16]);
+    let head = format!(
+        "From: a@x.example\nMessage-ID: <{theirs}>\nX-Replyd-Id: <{theirs}>\nX-Replyd: answer\n"
+    );
+    // What a person of theirs approved: somebody reads it, and nothing answers it by itself.
+    let approved = judge_for(&format!("{head}\nyes"), &Ours::default(), &keys);
+    assert_ne!(approved.nature, Nature::Own, "{approved:?}");
+    assert!(approved.weak_signs, "{approved:?}");
+    // What theirs sent by itself says so.
+    let raw = format!("{head}Auto-Submitted: auto-replied\n\nyes");
+    let automatic = judge_for(&raw, &Ours::default(), &keys);
+    assert_eq!(automatic.nature, Nature::Automatic, "{automatic:?}");
 }
 
 #[test]

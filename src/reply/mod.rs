@@ -196,9 +196,19 @@ impl ReplyActor {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn handle_one(&self, now: UtcMs) -> anyhow::Result<Option<JobReport>> {
+        // Asked of a reader first: right after a job it is the outbox that needs the writer.
+        let is_due = self
+            .store
+            .read(move |r| r.is_reply_due(now))
+            .await
+            .context("Look for a due reply job")?;
+        if !is_due {
+            return Ok(None);
+        }
+        // Nothing was decided yet: what a loss of power takes back is due again.
         let claimed = self
             .store
-            .write(move |tx| tx.claim_reply_job(now, |n| REPLY_JOB.wait(n)))
+            .book(move |tx| tx.claim_reply_job(now, |n| REPLY_JOB.wait(n)))
             .await
             .context("Claim a reply job")?;
         let Some(job) = claimed else {

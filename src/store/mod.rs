@@ -54,7 +54,7 @@ use std::time::{Duration, Instant};
 
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tracing::trace;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
@@ -236,21 +236,75 @@ impl Store {
     {
         let pools = Arc::clone(&self.0);
         blocking(move || {
-            let mut conn = pools.writer.get().map_err(StoreError::from)?;
-            let transaction = conn
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(StoreError::from)?;
-            let done = f(&Tx {
-                reader: Reader { conn: &transaction },
-            })?;
-            let began = Instant::now();
-            transaction.commit().map_err(StoreError::from)?;
-            let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            trace!(took_us, "transaction committed");
-            Ok(done)
+            let conn = pools.writer.get().map_err(StoreError::from)?;
+            commit(&conn, true, f)
         })
         .await
     }
+
+    /// As [`Store::write`], without waiting for the disk: other processes see it, and it outlives
+    /// the process, but a loss of power may take it back, until the next [`Store::write`] takes it
+    /// to the disk as well. For the booking of an attempt, after which nothing has happened yet: what
+    /// is taken back is due again.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn book<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let pools = Arc::clone(&self.0);
+        blocking(move || {
+            let conn = pools.writer.get().map_err(StoreError::from)?;
+            let _durable_again = Booking::begin(&conn)?;
+            commit(&conn, false, f)
+        })
+        .await
+    }
+}
+
+/// The writer does not wait for the disk while this lives.
+struct Booking<'c>(&'c Connection);
+
+impl<'c> Booking<'c> {
+    fn begin(conn: &'c Connection) -> Result<Self, StoreError> {
+        conn.execute_batch("PRAGMA synchronous = NORMAL")?;
+        Ok(Self(conn))
+    }
+}
+
+impl Drop for Booking<'_> {
+    fn drop(&mut self) {
+        // The statement touches no file, so it fails for want of memory at most.
+        if let Err(error) = self.0.execute_batch("PRAGMA synchronous = FULL") {
+            tracing::error!(%error, "The next commits may not wait for the disk");
+        }
+    }
+}
+
+fn commit<T, E>(
+    conn: &Connection,
+    durable: bool,
+    f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<StoreError>,
+{
+    let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
+        .map_err(StoreError::from)?;
+    let before = transaction.total_changes();
+    let done = f(&Tx {
+        reader: Reader { conn: &transaction },
+    })?;
+    // One that changes nothing waits for nothing.
+    let durable = durable && transaction.total_changes() != before;
+    let began = Instant::now();
+    transaction.commit().map_err(StoreError::from)?;
+    let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    trace!(took_us, durable, "transaction committed");
+    Ok(done)
 }
 
 /// The database holds mail and addresses: only its owner reads it. SQLite gives its side files

@@ -81,6 +81,20 @@ impl Reader<'_> {
             .map(UtcMs))
     }
 
+    /// Whether [`Tx::claim_reply_job`] would find one.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn is_reply_due(&self, now: UtcMs) -> Result<bool, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM reply_jobs
+                 WHERE state = 'pending' AND (next_attempt_at <= ?1 OR next_attempt_at > ?2)",
+            )?
+            .exists(params![now.0, now.plus(FURTHEST).0])?)
+    }
+
     /// The jobs that `process` works on: those that did not end well, and with `force` also
     /// those that did, newest first; at most `limit`.
     ///

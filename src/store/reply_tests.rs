@@ -432,3 +432,33 @@ async fn the_queue_is_read_by_its_index() {
         assert!(plan.contains(index), "{plan}");
     }
 }
+
+#[tokio::test]
+async fn a_booking_does_not_wait_for_the_disk_and_what_follows_does() {
+    const FULL: i64 = 2;
+    const NORMAL: i64 = 1;
+    fn level(tx: &Tx<'_>) -> i64 {
+        tx.conn
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap()
+    }
+    let f = Fixture::new();
+    f.capture(1, &Captured::default());
+    let store = &f.store;
+    let write = || store.write(|tx| Ok::<_, StoreError>(level(tx)));
+    assert_eq!(write().await.unwrap(), FULL);
+    let booked = store.book(|tx| {
+        assert_eq!(level(tx), NORMAL);
+        tx.claim_reply_job(at(0), |_| Duration::from_secs(60))
+    });
+    assert!(booked.await.unwrap().is_some());
+    assert_eq!(write().await.unwrap(), FULL);
+    // Everybody sees it.
+    let due = store.read(|r| r.is_reply_due(at(0))).await;
+    assert!(!due.unwrap(), "booked");
+    let failed = store
+        .book(|_| Err::<(), _>(StoreError::Stale("x".into())))
+        .await;
+    assert!(failed.is_err());
+    assert_eq!(write().await.unwrap(), FULL);
+}

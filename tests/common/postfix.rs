@@ -117,6 +117,14 @@ impl Postfix {
         self.set("header_checks", &format!("regexp:{}", checks.display()));
     }
 
+    /// Whether no mail is on its way: a bounce is queued before the mail that it is about is
+    /// removed, so two looks in a row miss nothing.
+    pub(crate) fn queue_is_empty(&self) -> bool {
+        ["maildrop", "incoming", "active", "deferred"]
+            .iter()
+            .all(|queue| is_empty(&self.dir.path().join("spool").join(queue)))
+    }
+
     fn etc(&self) -> PathBuf {
         self.dir.path().join("etc")
     }
@@ -202,6 +210,20 @@ impl Drop for Postfix {
         }
         drop(self.janitor.take());
     }
+}
+
+/// Whether a folder and those below it hold no file; one that is not there holds none.
+fn is_empty(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return true;
+    };
+    entries
+        .filter_map(Result::ok)
+        .all(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => is_empty(&entry.path()),
+            // Gone meanwhile, or a mail.
+            found => found.is_err(),
+        })
 }
 
 fn main_cf(dir: &Path, dovecot: &Dovecot, domains: &str) -> String {

@@ -8,6 +8,7 @@
 
 mod bodies;
 mod connections;
+mod recovery;
 mod server;
 mod steps;
 mod worker;

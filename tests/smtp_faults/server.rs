@@ -46,6 +46,12 @@ pub(crate) enum Act {
     Silent,
     /// The right thing, after this many seconds.
     After(u64),
+    /// These bytes, and the step is refused, after this many seconds.
+    RefuseAfter(u64, String),
+    /// The first half of the right thing, and the rest a second later.
+    Halves,
+    /// These bytes, which may end within a line, then it closes.
+    Cut(Vec<u8>),
 }
 
 /// The script: of the number of the connection (from 1) and the step.
@@ -276,6 +282,21 @@ impl Peer<Box<dyn Io>> {
             Act::After(seconds) => {
                 tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
                 self.say(right).await.map(|()| Next::Go)
+            }
+            Act::RefuseAfter(seconds, text) => {
+                tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+                self.say(format!("{text}\r\n").as_bytes()).await?;
+                Ok(Next::Refused)
+            }
+            Act::Halves => {
+                let (first, rest) = right.split_at(right.len() / 2);
+                self.say(first).await?;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                self.say(rest).await.map(|()| Next::Go)
+            }
+            Act::Cut(bytes) => {
+                self.say(&bytes).await?;
+                Ok(Next::Closed)
             }
         }
     }

@@ -14,7 +14,7 @@ use replyd::model::{
 };
 use replyd::outbox::{Handled, OutboxWorker};
 use replyd::smtp::{Mailer, Memory};
-use replyd::store::{NewSent, Store, StoreError};
+use replyd::store::{NewSent, Settlement, Store, StoreError};
 use replyd::time::{self, UtcMs};
 use replyd::wake::Doorbell;
 use tokio::task::JoinHandle;
@@ -25,13 +25,13 @@ use crate::server::{Act, Server, Step, at, right};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
     store: Store,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("r.db")).await.unwrap();
         let world = Self { dir, store };
@@ -54,13 +54,13 @@ impl World {
         conn.execute_batch(sql).unwrap();
     }
 
-    fn text(&self, sql: &str) -> String {
+    pub(crate) fn text(&self, sql: &str) -> String {
         let conn = rusqlite::Connection::open(self.path()).unwrap();
         conn.query_row(sql, [], |r| r.get(0)).unwrap()
     }
 
     /// As a process that starts: its own pools, its own worker.
-    async fn worker(&self, mailers: Vec<(i64, Mailer)>) -> OutboxWorker {
+    pub(crate) async fn worker(&self, mailers: Vec<(i64, Mailer)>) -> OutboxWorker {
         self.redirected(mailers, None).await
     }
 
@@ -74,7 +74,7 @@ impl World {
         OutboxWorker::new(store, mailers, keys, to.map(str::to_owned))
     }
 
-    async fn queue(&self, n: usize, account: i64, due: UtcMs) -> OutboxId {
+    pub(crate) async fn queue(&self, n: usize, account: i64, due: UtcMs) -> OutboxId {
         let mail = NewMail {
             job_id: None,
             account_id: AccountId(account),
@@ -101,23 +101,28 @@ impl World {
         }
     }
 
-    fn state(&self, id: OutboxId) -> String {
+    pub(crate) async fn settle(&self, id: OutboxId, how: Settlement) {
+        let settled = self.store.write(move |tx| tx.settle(id, how, time::now()));
+        let _: OutboxState = settled.await.map_err(|e: StoreError| e).unwrap();
+    }
+
+    pub(crate) fn state(&self, id: OutboxId) -> String {
         self.text(&format!("SELECT state FROM outbox WHERE id = {id}"))
     }
 }
 
-async fn handle(worker: &OutboxWorker, now: UtcMs) -> Option<Handled> {
+pub(crate) async fn handle(worker: &OutboxWorker, now: UtcMs) -> Option<Handled> {
     worker.handle_one(now).await.unwrap()
 }
 
 /// A worker that runs, with the means to ring and stop it.
-struct Running {
+pub(crate) struct Running {
     task: JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
     bell: Doorbell,
 }
 
-fn start(worker: OutboxWorker) -> Running {
+pub(crate) fn start(worker: OutboxWorker) -> Running {
     let (stop, bell) = (CancellationToken::new(), Doorbell::default());
     let (stopped, rung) = (stop.clone(), bell.clone());
     let task = tokio::spawn(async move { worker.run(stopped, rung).await });
@@ -125,7 +130,7 @@ fn start(worker: OutboxWorker) -> Running {
 }
 
 impl Running {
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(10), self.task).await;
         ended.expect("it stops in time").unwrap().unwrap();
