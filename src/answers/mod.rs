@@ -17,6 +17,7 @@ pub mod evaluate;
 pub mod folder;
 pub mod gate;
 pub mod given;
+pub mod grammar;
 pub mod kind;
 pub mod lexicon;
 pub mod library;
