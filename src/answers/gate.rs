@@ -17,8 +17,12 @@ const NEAREST: usize = 3;
 pub const DEPTH: usize = 10;
 /// Least weighed share of a question's terms that the quoted text has.
 const COVER: f64 = 0.75;
+/// The same where no word of weight is missing, and the heading or the row has one of them.
+const COVER_TITLED: f64 = 0.6;
 /// Least share of the full-text search's best score that the quoted piece has there.
 const AGREES: f64 = 0.85;
+/// The same where the heading or the row has a word of the question.
+const AGREES_TITLED: f64 = 0.6;
 /// The best piece must be this much ahead of the next.
 const AHEAD: f64 = 0.06;
 
@@ -82,8 +86,9 @@ const OPINION: &[&str] = &[
     "your opinion",
     "worth it",
     "worth the",
-    "should i",
-    "should we",
+    "should i buy",
+    "should we buy",
+    "should i trust",
     "why should",
     "why is",
     "why are",
@@ -289,11 +294,7 @@ fn one<E>(
             Some(part.before.as_str())
         };
         if let Some(before) = before {
-            let kinds = query.kinds.clone();
-            query = index.query(&format!("{before} {}", part.text));
-            if !kinds.is_empty() {
-                query.kinds = kinds;
-            }
+            query = index.query_in(&part.text, before);
         }
     }
     if query.units.is_empty() {
@@ -420,15 +421,21 @@ fn judge(
     }
     let first_ours = ours.first().map(|h| h.id);
     let top = theirs.first().map_or(0.0, |(_, score)| *score);
+    let cover = index.cover(query, best, text);
+    let least = if cover.titled { AGREES_TITLED } else { AGREES };
     let agrees = theirs
         .iter()
         .find(|(id, _)| *id == best)
-        .is_some_and(|(_, score)| *score >= AGREES * top);
+        .is_some_and(|(_, score)| *score >= least * top);
     if first_ours != Some(best) || !agrees {
         against.push("the two searches do not agree".to_owned());
     }
-    let cover = index.cover(query, best, text);
-    if cover.share < COVER {
+    let least = if cover.titled && cover.missing.is_empty() {
+        COVER_TITLED
+    } else {
+        COVER
+    };
+    if cover.share < least {
         against.push(format!(
             "the passage lacks {} ({:.2} of the question)",
             if cover.missing.is_empty() {
@@ -439,7 +446,7 @@ fn judge(
             cover.share
         ));
     }
-    if cover.held < 2 && !cover.titled && cover.light_missing {
+    if cover.held < 2 && !cover.titled && (cover.light_missing || cover.held == 0) {
         against.push("the passage has a single word of the question".to_owned());
     }
     if cover.focus {

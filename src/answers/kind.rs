@@ -48,11 +48,13 @@ impl Kind {
 #[must_use]
 pub fn word(stem: &str) -> Option<Kind> {
     Some(match stem {
-        "pric" | "fe" | "charg" | "expens" | "expensiv" | "spend" | "pay" | "tariff" | "preis"
-        | "kost" | "teu" | "teuer" | "amount" | "cheap" | "cheapest" | "prix" | "cout"
-        | "tarif" | "montant" | "verser" | "vers" | "payer" | "precio" | "preci" | "cuest"
-        | "pag" | "pagar" | "val" | "import" | "prec" | "cust" | "valor" | "prezz" | "cost"
-        | "versar" | "ammontan" | "ammont" | "prijs" | "betal" => Kind::Money,
+        "pric" | "fe" | "do you charg" | "you charg" | "charg" | "expens" | "expensiv"
+        | "spend" | "pay" | "tariff" | "preis" | "kost" | "teu" | "teuer" | "amount" | "cheap"
+        | "cheapest" | "prix" | "cout" | "tarif" | "montant" | "verser" | "vers" | "payer"
+        | "precio" | "preci" | "cuest" | "pag" | "pagar" | "val" | "import" | "prec" | "cust"
+        | "valor" | "prezz" | "cost" | "versar" | "ammontan" | "ammont" | "prijs" | "betal" => {
+            Kind::Money
+        }
         "tim" | "day" | "month" | "dat" | "hour" | "week" | "year" | "tage" | "tag" | "uhr"
         | "monat" | "horair" | "heur" | "horari" | "orari" | "or" | "hor" | "uur" => Kind::Time,
         "big" | "larg" | "siz" | "area" | "measur" => Kind::Size,
@@ -84,6 +86,20 @@ pub fn counted(list: &[Word], tongue: Tongue) -> Option<String> {
         "have", "has", "be", "less", "more", "longer",
     ];
     if verbs.contains(&first.form.as_str()) || super::stop::is_stop(&first.form, tongue) {
+        return None;
+    }
+    // An amount of these is no count of things.
+    let amounts = [
+        "deposit",
+        "commission",
+        "discount",
+        "interest",
+        "tax",
+        "money",
+        "notice",
+        "extra",
+    ];
+    if amounts.contains(&first.form.as_str()) {
         return None;
     }
     // "How many parking spaces": the last noun of two that stand together counts.

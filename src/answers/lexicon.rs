@@ -140,15 +140,15 @@ impl Lexicon {
         found
     }
 
-    /// The stems of the single words that share a sense: for the full-text search.
+    /// The stems of the words and phrases that share a sense: for the full-text search.
     #[must_use]
-    pub fn expand(&self, senses: &[Sense]) -> Vec<&str> {
-        let mut found: Vec<&str> = Vec::new();
+    pub fn expand(&self, senses: &[Sense]) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
         for (group, seat) in senses {
             for (stems, other) in self.groups.get(usize::from(*group)).into_iter().flatten() {
                 let fits = *seat == Seat::Head || *other == Seat::Head;
-                if fits && stems.len() == 1 {
-                    found.extend(stems.first().map(String::as_str));
+                if fits {
+                    found.push(stems.join(" "));
                 }
             }
         }

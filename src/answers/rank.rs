@@ -228,6 +228,16 @@ impl Index {
                 units.push(unit);
             }
         }
+        // "How much is that?" is about what was said before it, and nothing else.
+        if units
+            .iter()
+            .all(|u| u.light || u.context || u.kind.is_some())
+        {
+            for unit in units.iter_mut().filter(|u| u.context) {
+                unit.context = false;
+                unit.number = false;
+            }
+        }
         let mut query = Query {
             units,
             kinds: kind::asked(text, self.tongue),
@@ -330,7 +340,7 @@ impl Index {
             .map(|unit| {
                 let mut stems = unit.stems.clone();
                 let more = self.lexicon.expand(&unit.senses);
-                stems.extend(more.into_iter().map(str::to_owned));
+                stems.extend(more);
                 stems.sort_unstable();
                 stems.dedup();
                 stems.truncate(MAX_VARIANTS);
@@ -487,6 +497,7 @@ impl Index {
             .sum();
         // What each sentence gives, of those that are about the question.
         let mut given = Given::default();
+        let mut last = Terms::default();
         for sentence in words::sentences(quote) {
             let here = terms(&words::words(sentence, self.tongue), &self.lexicon);
             let about: f64 = query
@@ -495,9 +506,12 @@ impl Index {
                 .filter(|u| !u.context && u.kind.is_none())
                 .map(|u| {
                     let near = 0.9 * affinity(u, &piece.heading, self.tongue);
-                    u.weight * affinity(u, &here, self.tongue).max(near)
+                    // "A visit takes an hour. It is free."
+                    let said = 0.8 * affinity(u, &last, self.tongue);
+                    u.weight * affinity(u, &here, self.tongue).max(near).max(said)
                 })
                 .sum();
+            last = here;
             if faq || main <= 0.0 || about >= ABOUT * main {
                 given = given.and(given::given(sentence, self.tongue));
             }
@@ -513,15 +527,34 @@ impl Index {
                 Some(kind) if query.kinds.contains(&kind) && given.gives(kind) => 0.9,
                 _ => 0.0,
             };
+            // Another row of the table has it, or the passage names others of its kind.
+            let other_row = piece.list
+                && affinity(unit, &held, self.tongue) < 0.6
+                && piece
+                    .sentences
+                    .iter()
+                    .any(|s| s.item && affinity(unit, &s.terms, self.tongue) >= 0.9);
+            let mut senses = piece.whole.senses.clone();
+            senses.extend(&piece.heading.senses);
+            let others = affinity(unit, &piece.whole, self.tongue) < 1.0
+                && lexicon::beside(&unit.senses, &senses);
             let fit = affinity(unit, &held, self.tongue)
                 .max(0.95 * affinity(unit, &piece.heading, self.tongue))
                 .max(0.8 * affinity(unit, &piece.above, self.tongue))
                 .max(alias)
                 .max(of_kind);
-            if fit >= 0.6 && !unit.light && !unit.context {
-                cover.held = cover.held.saturating_add(1);
+            let fit = if other_row || others {
+                fit.min(0.2)
+            } else {
+                fit
+            };
+            if fit >= 0.6 && !unit.context {
+                if !unit.light {
+                    cover.held = cover.held.saturating_add(1);
+                }
                 let titled = affinity(unit, &piece.heading, self.tongue).max(alias);
-                cover.titled |= titled >= 0.7 || is_label(unit, piece, quote, self.tongue);
+                let least = if unit.kind.is_some() { 1.0 } else { 0.7 };
+                cover.titled |= titled >= least || is_label(unit, piece, quote, self.tongue);
             }
             if fit < 0.6 && unit.light && !unit.context {
                 cover.light_missing = true;
@@ -529,7 +562,7 @@ impl Index {
             cover.focus |= fit < 0.6 && query.focus.as_ref() == Some(&unit.stems);
             sum += unit.weight * fit;
             if fit < 0.6 {
-                if !unit.context && self.is_elsewhere(unit, id) {
+                if !unit.context && (other_row || self.is_elsewhere(unit, id)) {
                     cover.elsewhere.push(unit.stems.join(" "));
                 }
                 if unit.number && !unit.context {
@@ -557,7 +590,9 @@ impl Index {
                 .filter_map(|n| self.pieces.get(n as usize))
                 .filter(|p| p.chunk.kind == ChunkKind::Text)
                 .any(|p| {
-                    (p.id != id && affinity(unit, &p.heading, self.tongue) >= 0.9)
+                    // A word that says little must be all of the heading.
+                    let all = !unit.light || p.heading.stems.len() <= 1;
+                    (all && p.id != id && affinity(unit, &p.heading, self.tongue) >= 0.9)
                         || p.sentences
                             .iter()
                             .any(|s| affinity(unit, &s.label, self.tongue) >= 0.9)

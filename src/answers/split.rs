@@ -201,13 +201,23 @@ pub fn split(text: &str) -> Asked {
                     && opens(folded)
                     && folded.split_whitespace().count() > 2
                     && !folded.ends_with('.'));
-            if !question {
+            // "I would like to know two things:" asks nothing itself.
+            let announces = list && sentence.ends_with(':');
+            if !question || announces {
                 if !is_courtesy(folded) {
                     (*sentence).clone_into(&mut before);
                 }
                 continue;
             }
-            for piece in at_and(sentence) {
+            let mut pieces = at_and(sentence);
+            // "We live in a listed house, what does the application cost?" asks once.
+            if let [first, second, ..] = pieces.as_mut_slice()
+                && !is_question(first)
+            {
+                *second = format!("{first}, {second}");
+                pieces.remove(0);
+            }
+            for piece in pieces {
                 if asked.parts.len() >= MAX_PARTS {
                     asked.more = true;
                     return asked;
@@ -227,6 +237,16 @@ pub fn split(text: &str) -> Asked {
         }
     }
     asked
+}
+
+/// Whether a piece of a sentence asks something by its own words.
+fn is_question(piece: &str) -> bool {
+    let folded = fold::fold(piece);
+    piece.trim_end().ends_with('?')
+        || folded
+            .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+            .any(|w| OPENERS.contains(&w))
+        || INDIRECT.iter().any(|p| folded.contains(p))
 }
 
 /// Whether folded text has these words, not as parts of others.
@@ -526,6 +546,24 @@ fn is_courtesy(folded: &str) -> bool {
             "liebe gru",
             "sehr geehrte",
             "cheers",
+            "cordialement",
+            "bonjour",
+            "merci",
+            "hola",
+            "buenos",
+            "gracias",
+            "saludos",
+            "ola",
+            "bom dia",
+            "obrigad",
+            "cumprimentos",
+            "buongiorno",
+            "grazie",
+            "cordiali saluti",
+            "beste",
+            "bedankt",
+            "groeten",
+            "met vriendelijke",
             "looking forward",
             "i have two",
             "i have a question",
