@@ -921,6 +921,10 @@ pub(super) fn as_f64(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
+/// Counts up when [`search_text`] gives other words for the same text: what was indexed by an older
+/// version is read anew.
+pub const FORM: u32 = 2;
+
 /// The text of a piece as the full-text search sees it: stems with blanks between.
 #[must_use]
 pub fn search_text(text: &str, tongue: Tongue) -> String {
