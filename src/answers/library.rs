@@ -2,7 +2,8 @@
 //!
 //! Before every question the folder is looked at: names, times and sizes only. What changed is
 //! read and put into the index in one transaction, so a process that dies on the way leaves the
-//! old index or the new one. A file or a folder that cannot be read keeps the pieces it had.
+//! old index or the new one. A file or a folder that cannot be read keeps the pieces it had, for
+//! drafts: no mail is sent from them until it can be read again.
 
 use std::path::Path;
 
@@ -143,15 +144,34 @@ impl Library {
         text: String,
         language: Language,
     ) -> Result<Option<Found>, LibraryError> {
-        if self.refresh(campaign).await?.is_none() {
+        let Some(refreshed) = self.refresh(campaign).await? else {
             return Ok(None);
-        }
+        };
         let shelves = self.shelves.clone();
-        let found = self
+        let mut found = self
             .store
             .read(move |r| answer_from(&shelves, r, campaign, &text, language))
             .await?;
+        doubt(&mut found.answered, &refreshed.troubles);
         Ok(Some(found))
+    }
+}
+
+/// What was indexed of a file or folder that cannot be read now may be out of date: it makes a
+/// draft, no mail.
+fn doubt(answered: &mut Answered, troubles: &[(String, String)]) {
+    for (file, why) in troubles {
+        if file.is_empty() {
+            answered
+                .against
+                .push(format!("the documents' folder: {why}"));
+        } else if answered
+            .citations()
+            .iter()
+            .any(|c| c.used && c.file == *file)
+        {
+            answered.against.push(format!("{file} {why}"));
+        }
     }
 }
 
@@ -288,7 +308,8 @@ fn changes(before: DocumentsFolder, rows: &[DocumentRow], now: UtcMs) -> Changes
         };
         changes.add(seen, row, text, now);
         let new = changes.new.last().filter(|n| n.file == seen.file);
-        passages = passages.saturating_add(new.map_or(0, |n| n.chunks.len()));
+        let kept = || row.map_or(0, |r| usize::try_from(r.chunks).unwrap_or(usize::MAX));
+        passages = passages.saturating_add(new.map_or_else(kept, |n| n.chunks.len()));
     }
     changes.gone = rows
         .iter()
