@@ -19,6 +19,9 @@ pub const DEPTH: usize = 10;
 const COVER: f64 = 0.75;
 /// The same where no word of weight is missing, and the heading or the row has one of them.
 const COVER_TITLED: f64 = 0.6;
+/// Least weight of the rarest word that an answer rests on: a word that stands in every other
+/// passage finds none.
+const RARE: f64 = 1.2;
 /// Least share of the full-text search's best score that the quoted piece has there.
 const AGREES: f64 = 0.85;
 /// The same where the heading or the row has a word of the question.
@@ -77,7 +80,9 @@ const LIVE: &[&str] = &[
 
 /// Words of questions that ask for a judgement: a person gives it.
 const OPINION: &[&str] = &[
-    "better than",
+    "better",
+    "best for",
+    "recommend",
     "worse than",
     "compared to",
     "compared with",
@@ -446,8 +451,13 @@ fn judge(
             cover.share
         ));
     }
-    if cover.held < 2 && !cover.titled && (cover.light_missing || cover.held == 0) {
+    if cover.held < 2
+        && !cover.titled
+        && (cover.held == 0 || (cover.light_missing && query.kinds.is_empty())) {
         against.push("the passage has a single word of the question".to_owned());
+    }
+    if cover.held > 0 && cover.rarest < RARE {
+        against.push("the passage has only common words of the question".to_owned());
     }
     if cover.focus {
         against.push("the passage does not name what is asked for".to_owned());

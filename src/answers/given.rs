@@ -429,6 +429,18 @@ pub fn given(text: &str, tongue: Tongue) -> Given {
     }
 }
 
+/// Whether a sentence is about what the one before it named: "It costs £3".
+#[must_use]
+pub fn leans(text: &str, tongue: Tongue) -> bool {
+    const PRONOUNS: &[&str] = &[
+        "it", "they", "this", "these", "both", "each", "er", "sie", "es", "diese", "dieser",
+        "dieses", "il", "elle", "ils", "elles", "se", "esta", "este", "het", "dit", "deze",
+        "questo", "questa",
+    ];
+    let first = words(text, tongue).into_iter().next();
+    first.is_some_and(|w| PRONOUNS.contains(&w.form.as_str()))
+}
+
 /// Digits in a row, blanks and the marks of telephone numbers between them allowed.
 fn longest_digits(text: &str) -> usize {
     let mut longest = 0_usize;
@@ -458,6 +470,21 @@ impl Given {
             Kind::Place => self.place,
             Kind::Person => self.name || self.contact,
             Kind::Contact => self.contact,
+        }
+    }
+
+    /// Without amounts: they are about something else.
+    #[must_use]
+    pub fn without_amounts(self) -> Self {
+        Self {
+            money: false,
+            free: false,
+            included: false,
+            number: false,
+            span: false,
+            distance: false,
+            area: false,
+            ..self
         }
     }
 

@@ -94,6 +94,8 @@ pub struct Query {
     counted: Option<Unit>,
     /// What is asked for by name: "who is the owner".
     focus: Option<Vec<String>>,
+    /// Numbers with the words beside them: "two drivers", "phase one".
+    counts: Vec<(String, Vec<Unit>)>,
     grams: HashMap<[char; 3], f64>,
 }
 
@@ -243,8 +245,23 @@ impl Index {
             kinds: kind::asked(text, self.tongue),
             counted: None,
             focus: None,
+            counts: Vec::new(),
             grams: grams(&list),
         };
+        for (n, word) in list.iter().enumerate().filter(|(_, w)| w.number) {
+            let beside = [n.checked_sub(1), n.checked_add(1)];
+            let words: Vec<Unit> = beside
+                .into_iter()
+                .flatten()
+                .filter_map(|at| list.get(at))
+                .filter_map(|w| query.units.iter().find(|u| u.stems.contains(&w.stem)))
+                .filter(|u| !u.number && !u.context)
+                .cloned()
+                .collect();
+            if !words.is_empty() {
+                query.counts.push((word.stem.clone(), words));
+            }
+        }
         if let Some(noun) = kind::focus(&list, self.tongue) {
             let unit = query.units.iter().find(|u| u.stems.contains(&noun));
             query.focus = unit.map(|u| u.stems.clone());
@@ -513,7 +530,19 @@ impl Index {
                 .sum();
             last = here;
             if faq || main <= 0.0 || about >= ABOUT * main {
-                given = given.and(given::given(sentence, self.tongue));
+                let mut here = given::given(sentence, self.tongue);
+                let named = faq
+                    || main <= 0.0
+                    || given::leans(sentence, self.tongue)
+                    || query.units.iter().any(|u| {
+                        !u.context
+                            && u.kind.is_none()
+                            && affinity(u, &last, self.tongue) >= 0.6
+                    });
+                if !named {
+                    here = here.without_amounts();
+                }
+                given = given.and(here);
             }
         }
         let mut sum = 0.0;
@@ -551,6 +580,7 @@ impl Index {
             if fit >= 0.6 && !unit.context {
                 if !unit.light {
                     cover.held = cover.held.saturating_add(1);
+                    cover.rarest = cover.rarest.max(unit.weight);
                 }
                 let titled = affinity(unit, &piece.heading, self.tongue).max(alias);
                 let least = if unit.kind.is_some() { 1.0 } else { 0.7 };
@@ -573,12 +603,32 @@ impl Index {
                 }
             }
         }
+        cover.number_missing |= query
+            .counts
+            .iter()
+            .any(|(number, words)| !self.stands_beside(number, words, quote));
         cover.share = if total > 0.0 { sum / total } else { 0.0 };
         cover.kinds = query.kinds.iter().all(|k| given.gives(*k));
         if let Some(counted) = &query.counted {
             cover.kinds &= self.counts(counted, quote);
         }
         cover
+    }
+
+    /// Whether a number stands within three words of one of these: "two years" says nothing of two
+    /// drivers.
+    fn stands_beside(&self, number: &str, words: &[Unit], quote: &str) -> bool {
+        let list = words::words(quote, self.tongue);
+        let (numbers, rest): (Vec<usize>, Vec<usize>) =
+            (0..list.len()).partition(|n| list.get(*n).is_some_and(|w| w.number && w.stem == number));
+        numbers.is_empty()
+            || rest.into_iter().any(|n| {
+                let here = terms(list.get(n..=n).unwrap_or_default(), &self.lexicon);
+                numbers.iter().any(|at| at.abs_diff(n) <= 3)
+                    && words
+                        .iter()
+                        .any(|u| affinity(u, &here, self.tongue) >= 0.5)
+            })
     }
 
     /// Whether another piece is about a term: it stands in a heading or at the head of an item.
@@ -591,8 +641,13 @@ impl Index {
                 .filter(|p| p.chunk.kind == ChunkKind::Text)
                 .any(|p| {
                     // A word that says little must be all of the heading.
-                    let all = !unit.light || p.heading.stems.len() <= 1;
-                    (all && p.id != id && affinity(unit, &p.heading, self.tongue) >= 0.9)
+                    let fit = affinity(unit, &p.heading, self.tongue);
+                    let about = if unit.light {
+                        p.heading.stems.len() <= 1 && fit >= 1.0
+                    } else {
+                        fit >= 0.9
+                    };
+                    (about && p.id != id)
                         || p.sentences
                             .iter()
                             .any(|s| affinity(unit, &s.label, self.tongue) >= 0.9)
@@ -611,9 +666,8 @@ impl Index {
             // ("Bedrooms 2", "seats: 40").
             (0..list.len()).filter(|n| at(*n)).any(|noun| {
                 let plain = |n: usize| {
-                    let unit = list
-                        .get(n.saturating_add(1))
-                        .is_some_and(|next| kind::is_unit(&next.form));
+                    let next = n.saturating_add(1);
+                    let unit = next != noun && list.get(next).is_some_and(|w| kind::is_unit(&w.form));
                     list.get(n).is_some_and(|w| w.number) && !unit
                 };
                 let before = (noun.saturating_sub(4)..noun).any(plain);
@@ -706,6 +760,8 @@ pub struct Cover {
     pub missing: Vec<String>,
     /// Terms of weight that it has.
     pub held: u32,
+    /// Weight of the rarest of them.
+    pub rarest: f64,
     /// Whether one of them stands in its heading.
     pub titled: bool,
     /// Whether it lacks one of the words that say little.
