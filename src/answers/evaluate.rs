@@ -3,11 +3,13 @@
 //! that a right answer holds, likewise) and `mail` (`\n` for line breaks).
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::gate::Answered;
 use super::library;
+use super::shelf::Shelves;
 use crate::model::CampaignId;
 use crate::reply::fold;
 use crate::store::{StoreError, scratch};
@@ -132,23 +134,54 @@ pub fn run(folder: &Path, cases: &[Case], now: UtcMs) -> anyhow::Result<Vec<Outc
         {
             anyhow::bail!("{file}{why}");
         }
+        let shelves = Shelves::default();
         cases
             .iter()
             .map(|case| {
-                let found = one(tx, campaign, &case.mail)?;
+                let found = one(&shelves, tx, campaign, &case.mail)?;
                 Ok(judge(case, &found))
             })
             .collect()
     })
 }
 
+/// What answering takes: the folder read and indexed, the first question, and the later ones one by
+/// one. Blocking.
+///
+/// # Errors
+/// As [`run`].
+pub fn time_it(
+    folder: &Path,
+    mails: &[String],
+    now: UtcMs,
+) -> anyhow::Result<(Duration, Duration, Vec<Duration>)> {
+    scratch(|tx| {
+        let (campaign, _) =
+            tx.change_campaign("trial", &crate::store::CampaignChange::default(), now)?;
+        let began = Instant::now();
+        library::index_folder(tx, campaign, folder, now)?;
+        let indexed = began.elapsed();
+        let shelves = Shelves::default();
+        let mut took = Vec::with_capacity(mails.len());
+        for mail in mails {
+            let began = Instant::now();
+            one(&shelves, tx, campaign, mail)?;
+            took.push(began.elapsed());
+        }
+        let first = took.first().copied().unwrap_or_default();
+        took.drain(..took.len().min(1));
+        Ok((indexed, first, took))
+    })
+}
+
 fn one(
+    shelves: &Shelves,
     r: &crate::store::Reader<'_>,
     campaign: CampaignId,
     mail: &str,
 ) -> Result<Answered, StoreError> {
     let language = fold::language(&fold::fold(mail));
-    Ok(library::answer(r, campaign, mail, language)?.answered)
+    Ok(library::answer_from(shelves, r, campaign, mail, language)?.answered)
 }
 
 fn judge(case: &Case, found: &Answered) -> Outcome {

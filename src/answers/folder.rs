@@ -3,9 +3,9 @@
 //! Symbolic links inside it are not followed: a folder that more people can write to than the
 //! settings must not make another file of this machine part of an answer.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The operator's synonyms; not a document.
@@ -104,8 +104,12 @@ fn walk(
             }
             continue;
         }
+        if !kind.is_file() {
+            listing.skipped.push((file, "not a regular file"));
+            continue;
+        }
         let lower = name.to_lowercase();
-        if !kind.is_file() || !(lower.ends_with(".md") || lower.ends_with(".txt")) {
+        if !(lower.ends_with(".md") || lower.ends_with(".txt")) {
             listing.skipped.push((file, "neither .md nor .txt"));
             continue;
         }
@@ -124,6 +128,22 @@ fn walk(
     Ok(())
 }
 
+/// Opens a file below the folder; no link on the way is followed, also none that was put there
+/// after the folder was listed.
+fn open(root: &Path, file: &str) -> std::io::Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let folder = File::open(root)?;
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match openat2(&folder, file, flags, Mode::empty(), beneath) {
+        // Linux before 5.6, or a sandbox that does not know the call: the last step at least.
+        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
+            Ok(rustix::fs::openat(CWD, root.join(file), flags, Mode::empty())?.into())
+        }
+        opened => Ok(opened?.into()),
+    }
+}
+
 /// Reads a file's text. Blocking.
 ///
 /// # Errors
@@ -132,13 +152,10 @@ pub fn read(root: &Path, seen: &Seen) -> Result<String, String> {
     if seen.size > MAX_FILE_BYTES {
         return Err(format!("larger than {MAX_FILE_BYTES} bytes"));
     }
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or(0);
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(root.join(&seen.file))
-        .map_err(|e| format!("cannot be opened: {e}"))?;
+    let file = open(root, &seen.file).map_err(|e| format!("cannot be opened: {e}"))?;
+    if !file.metadata().is_ok_and(|m| m.is_file()) {
+        return Err("not a regular file".to_owned());
+    }
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES.saturating_add(1))
         .read_to_end(&mut bytes)
@@ -184,5 +201,11 @@ mod tests {
             size: 1,
         };
         assert!(read(root, &link).is_err());
+        // A folder that became a link after it was listed.
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("y.TXT"), "secret").unwrap();
+        fs::remove_dir_all(root.join("a")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.join("a")).unwrap();
+        assert!(read(root, &listing.files[0]).is_err());
     }
 }

@@ -5,6 +5,7 @@ use super::rank::{Hit, Index, Query};
 use super::split::{self, Part};
 use super::words;
 use crate::model::{ChunkKind, Citation};
+use crate::reply::fold;
 
 /// Words that an answer quotes at most.
 pub const MAX_WORDS: usize = 80;
@@ -16,6 +17,15 @@ const NEAREST: usize = 3;
 pub const DEPTH: usize = 10;
 /// Least weighed share of a question's terms that the quoted text has.
 const COVER: f64 = 0.75;
+/// The same where no word of weight is missing, and the heading or the row has one of them.
+const COVER_TITLED: f64 = 0.6;
+/// Least weight of the rarest word that an answer rests on: a word that stands in every other
+/// passage finds none.
+const RARE: f64 = 1.2;
+/// Least share of the full-text search's best score that the quoted piece has there.
+const AGREES: f64 = 0.85;
+/// The same where the heading or the row has a word of the question.
+const AGREES_TITLED: f64 = 0.6;
 /// The best piece must be this much ahead of the next.
 const AHEAD: f64 = 0.06;
 
@@ -44,6 +54,101 @@ const LIVE: &[&str] = &[
     "rabatt",
     "nachlass",
     "verhandeln",
+    "preisvorstellung",
+    "encore disponible",
+    "encore libre",
+    "remise",
+    "rabais",
+    "negociable",
+    "baisser le prix",
+    "todavia disponible",
+    "aun disponible",
+    "descuento",
+    "rebaja",
+    "negociable",
+    "ainda disponivel",
+    "desconto",
+    "negociavel",
+    "ancora disponibile",
+    "sconto",
+    "trattabile",
+    "nog beschikbaar",
+    "nog vrij",
+    "korting",
+    "aan de prijs doen",
+];
+
+/// Words of questions that ask for a judgement: a person gives it.
+const OPINION: &[&str] = &[
+    "better",
+    "best for",
+    "recommend",
+    "worse than",
+    "compared to",
+    "compared with",
+    "do you think",
+    "would you say",
+    "your opinion",
+    "worth it",
+    "worth the",
+    "should i buy",
+    "should we buy",
+    "should i trust",
+    "why should",
+    "why is",
+    "why are",
+    "why do",
+    "is it legal",
+    "legally",
+    "liable",
+    "guarantee me",
+    "promise",
+    "besser als",
+    "ihre meinung",
+    "lohnt",
+    "warum",
+    "mieux que",
+    "pourquoi",
+    "mejor que",
+    "por que",
+    "melhor que",
+    "meglio di",
+    "perche",
+    "beter dan",
+    "waarom",
+];
+
+/// Words of mails that give orders to a program instead of asking. Quoting the documents would
+/// do no harm, but whoever writes so gets a person.
+const ORDERS: &[&str] = &[
+    "previous instructions",
+    "prior instructions",
+    "above instructions",
+    "all instructions",
+    "your instructions",
+    "your prompt",
+    "system prompt",
+    "the prompt",
+    "system:",
+    "assistant:",
+    "you are a helpful",
+    "you are an ai",
+    "you are a language model",
+    "you are now",
+    "as an ai",
+    "act as",
+    "pretend",
+    "jailbreak",
+    "developer mode",
+    "drop table",
+    "select * from",
+    "vorherigen anweisungen",
+    "bisherigen anweisungen",
+    "instructions precedentes",
+    "instrucciones anteriores",
+    "instrucoes anteriores",
+    "istruzioni precedenti",
+    "vorige instructies",
 ];
 
 /// What was found for one question.
@@ -99,6 +204,12 @@ pub type Search<'s, E> = &'s dyn Fn(&[String]) -> Result<Vec<(i64, f64)>, E>;
 pub fn answer<E>(mail: &str, index: &Index, search: Search<'_, E>) -> Result<Answered, E> {
     let asked = split::split(mail);
     let mut answered = Answered::default();
+    let folded = fold::fold(mail);
+    if let Some(word) = ORDERS.iter().find(|w| split::says(&folded, w)) {
+        answered
+            .against
+            .push(format!("speaks to the machine: {word}"));
+    }
     if asked.parts.is_empty() {
         answered.against.push("no question was found in it".into());
         return Ok(answered);
@@ -177,7 +288,7 @@ fn one<E>(
     budget: usize,
     number: usize,
 ) -> Result<PartAnswer, E> {
-    let mut query = index.query(&part.text);
+    let mut query = index.query_in(&part.text, &part.context);
     let mut against = Vec::new();
     let content = |q: &Query| q.units.iter().filter(|u| u.weight > 1.2).count();
     // "How much is that?" is about what was said before it.
@@ -188,11 +299,7 @@ fn one<E>(
             Some(part.before.as_str())
         };
         if let Some(before) = before {
-            let kinds = query.kinds.clone();
-            query = index.query(&format!("{before} {}", part.text));
-            if !kinds.is_empty() {
-                query.kinds = kinds;
-            }
+            query = index.query_in(&part.text, before);
         }
     }
     if query.units.is_empty() {
@@ -313,17 +420,27 @@ fn judge(
     theirs: &[(i64, f64)],
     against: &mut Vec<String>,
 ) {
-    let folded = crate::reply::fold::fold(&part.text);
-    if let Some(word) = LIVE.iter().find(|w| folded.contains(*w)) {
+    let folded = fold::fold(&part.text);
+    if let Some(word) = LIVE.iter().find(|w| split::says(&folded, w)) {
         against.push(format!("asks for what changes from day to day: {word}"));
     }
     let first_ours = ours.first().map(|h| h.id);
-    let first_theirs = theirs.first().map(|(id, _)| *id);
-    if first_ours != Some(best) || first_theirs != Some(best) {
+    let top = theirs.first().map_or(0.0, |(_, score)| *score);
+    let cover = index.cover(query, best, text);
+    let least = if cover.titled { AGREES_TITLED } else { AGREES };
+    let agrees = theirs
+        .iter()
+        .find(|(id, _)| *id == best)
+        .is_some_and(|(_, score)| *score >= least * top);
+    if first_ours != Some(best) || !agrees {
         against.push("the two searches do not agree".to_owned());
     }
-    let cover = index.cover(query, best, text);
-    if cover.share < COVER {
+    let least = if cover.titled && cover.missing.is_empty() {
+        COVER_TITLED
+    } else {
+        COVER
+    };
+    if cover.share < least {
         against.push(format!(
             "the passage lacks {} ({:.2} of the question)",
             if cover.missing.is_empty() {
@@ -332,6 +449,27 @@ fn judge(
                 cover.missing.join(", ")
             },
             cover.share
+        ));
+    }
+    if cover.held < 2
+        && !cover.titled
+        && (cover.held == 0 || (cover.light_missing && query.kinds.is_empty()))
+    {
+        against.push("the passage has a single word of the question".to_owned());
+    }
+    if cover.held > 0 && cover.rarest < RARE {
+        against.push("the passage has only common words of the question".to_owned());
+    }
+    if cover.focus {
+        against.push("the passage does not name what is asked for".to_owned());
+    }
+    if let Some(word) = OPINION.iter().find(|w| split::says(&folded, w)) {
+        against.push(format!("asks for an opinion or advice: {word}"));
+    }
+    if !cover.elsewhere.is_empty() {
+        against.push(format!(
+            "another passage is about {}",
+            cover.elsewhere.join(", ")
         ));
     }
     if cover.number_missing {
@@ -357,10 +495,23 @@ fn quote(index: &Index, query: &Query, id: i64, budget: usize) -> String {
         return String::new();
     };
     let count = |text: &str| text.split_whitespace().count();
+    let sentences = index.sentences(id);
+    if let Some(items) = index.items(query, id) {
+        let lines: Vec<String> = items
+            .iter()
+            .filter_map(|n| sentences.get(*n))
+            .map(|s| s.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        let text = lines.join("\n");
+        return if count(&text) <= budget {
+            text
+        } else {
+            String::new()
+        };
+    }
     if count(&chunk.body) <= budget {
         return plain(&chunk.body);
     }
-    let sentences = index.sentences(id);
     let scores = index.sentence_scores(query, id);
     let mut best = 0;
     for (n, score) in scores.iter().enumerate() {

@@ -25,16 +25,40 @@ pub enum Kind {
     Contact,
 }
 
+impl Kind {
+    /// By its name in the lists of `lexicon/`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "money" => Self::Money,
+            "number" => Self::Number,
+            "size" => Self::Size,
+            "duration" => Self::Duration,
+            "distance" => Self::Distance,
+            "time" => Self::Time,
+            "place" => Self::Place,
+            "person" => Self::Person,
+            "contact" => Self::Contact,
+            _ => return None,
+        })
+    }
+}
+
 /// The kind that a word of a question only names: a price is given by an amount of money.
 #[must_use]
 pub fn word(stem: &str) -> Option<Kind> {
     Some(match stem {
-        "pric" | "cost" | "fe" | "charg" | "expens" | "expensiv" | "spend" | "pay" | "tariff"
-        | "preis" | "kost" | "kost " | "teu" | "teuer" | "amount" | "cheap" => Kind::Money,
+        "pric" | "fe" | "do you charg" | "you charg" | "charg" | "expens" | "expensiv"
+        | "spend" | "pay" | "tariff" | "preis" | "kost" | "teu" | "teuer" | "amount" | "cheap"
+        | "cheapest" | "prix" | "cout" | "tarif" | "montant" | "verser" | "vers" | "payer"
+        | "precio" | "preci" | "cuest" | "pag" | "pagar" | "val" | "import" | "prec" | "cust"
+        | "valor" | "prezz" | "cost" | "versar" | "ammontan" | "ammont" | "prijs" | "betal" => {
+            Kind::Money
+        }
         "tim" | "day" | "month" | "dat" | "hour" | "week" | "year" | "tage" | "tag" | "uhr"
-        | "monat" => Kind::Time,
+        | "monat" | "horair" | "heur" | "horari" | "orari" | "or" | "hor" | "uur" => Kind::Time,
         "big" | "larg" | "siz" | "area" | "measur" => Kind::Size,
-        "distanc" => Kind::Distance,
+        "distanc" | "distan" | "dist" | "afstand" | "foot" => Kind::Distance,
         "address" | "adress" => Kind::Place,
         _ => return None,
     })
@@ -51,7 +75,12 @@ pub fn counted(list: &[Word], tongue: Tongue) -> Option<String> {
         _ => false,
     })?;
     let rest = list.get(at.saturating_add(2)..)?;
-    let first = rest.first()?;
+    let first = rest.iter().find(|w| {
+        !matches!(
+            w.form.as_str(),
+            "more" | "other" | "different" | "new" | "of" | "your" | "the"
+        )
+    })?;
     let verbs = [
         "is", "are", "do", "does", "did", "can", "could", "will", "would", "must", "should", "may",
         "have", "has", "be", "less", "more", "longer",
@@ -59,8 +88,57 @@ pub fn counted(list: &[Word], tongue: Tongue) -> Option<String> {
     if verbs.contains(&first.form.as_str()) || super::stop::is_stop(&first.form, tongue) {
         return None;
     }
+    // An amount of these is no count of things.
+    let amounts = [
+        "deposit",
+        "commission",
+        "discount",
+        "interest",
+        "tax",
+        "money",
+        "notice",
+        "extra",
+    ];
+    if amounts.contains(&first.form.as_str()) {
+        return None;
+    }
     // "How many parking spaces": the last noun of two that stand together counts.
     Some(first.stem.clone())
+}
+
+/// Units after which a number counts nothing else.
+const UNITS: &[&str] = &[
+    "percent", "per", "cent", "prozent", "minute", "minutes", "hour", "hours", "day", "days",
+    "week", "weeks", "month", "months", "year", "years", "metre", "metres", "meter", "meters",
+    "km", "mile", "miles", "m2", "square", "kw", "kwh", "gb", "mb", "am", "pm", "o", "minuten",
+    "stunden", "tage", "tagen", "wochen", "monate", "monaten", "jahre", "jahren", "uhr", "euro",
+];
+
+/// Whether a word is the unit of the number before it.
+#[must_use]
+pub fn is_unit(form: &str) -> bool {
+    is_currency(form) || UNITS.contains(&form)
+}
+
+/// The stem of what is asked for by name: the noun after "who is the", "what is your", "which".
+#[must_use]
+pub fn focus(list: &[Word], tongue: Tongue) -> Option<String> {
+    if tongue != Tongue::English {
+        return None;
+    }
+    let at = list
+        .iter()
+        .position(|w| matches!(w.form.as_str(), "who" | "what" | "whats" | "which"))?;
+    let rest = list.get(at.saturating_add(1)..)?;
+    let mut words = rest.iter().skip_while(|w| {
+        matches!(
+            w.form.as_str(),
+            "is" | "are" | "was" | "the" | "your" | "a" | "an" | "kind" | "sort" | "type" | "of"
+        )
+    });
+    let first = words.next()?;
+    (!super::stop::is_stop(&first.form, tongue) && word(&first.stem).is_none())
+        .then(|| first.stem.clone())
 }
 
 const CURRENCIES: &[&str] = &[
@@ -89,9 +167,37 @@ pub fn asked(text: &str, tongue: Tongue) -> Vec<Kind> {
     let forms: Vec<&str> = list.iter().map(|w| w.form.as_str()).collect();
     let line = format!(" {} ", forms.join(" "));
     match tongue {
+        Tongue::English if !open_question(&forms) => Vec::new(),
+        Tongue::English => asked_english(&line, &list),
         Tongue::German => asked_german(&line, &list),
-        _ => asked_english(&line, &list),
+        _ => {
+            let mut kinds = super::grammar::of(tongue).asked(&line);
+            // "Combien" asks for a number where it does not ask for more than that.
+            if kinds.len() > 1 {
+                kinds.retain(|k| *k != Kind::Number);
+            }
+            kinds
+        }
     }
+}
+
+/// Whether more than yes or no is asked for: "is the price fixed" asks for no amount.
+fn open_question(forms: &[&str]) -> bool {
+    const YES_OR_NO: &[&str] = &[
+        "is", "are", "was", "were", "do", "does", "did", "can", "could", "will", "would", "may",
+        "should", "has", "have", "am", "isn", "aren", "don", "doesn",
+    ];
+    const OPEN: &[&str] = &[
+        "how", "what", "whats", "when", "where", "which", "who", "tell", "give", "know", "send",
+        "confirm", "let", "till",
+    ];
+    let first = forms.iter().find(|f| {
+        !matches!(
+            **f,
+            "and" | "also" | "so" | "but" | "hi" | "hello" | "please" | "then" | "ok"
+        )
+    });
+    first.is_none_or(|f| !YES_OR_NO.contains(f)) || forms.iter().any(|f| OPEN.contains(f))
 }
 
 fn asked_english(line: &str, list: &[Word]) -> Vec<Kind> {
@@ -131,6 +237,16 @@ fn asked_english(line: &str, list: &[Word]) -> Vec<Kind> {
             " how much will it ",
             " how much do you charge ",
             " how much do you want ",
+            " how much do you need ",
+            " how much extra is ",
+            " how much extra are ",
+            " how much more is ",
+            " cheapest ",
+            " how cheap ",
+            " how expensive ",
+            " how much was ",
+            " start at ",
+            " starting price ",
         ],
     );
     let asks_amount = phrase(
@@ -163,6 +279,7 @@ fn asked_english(line: &str, list: &[Word]) -> Vec<Kind> {
             line,
             &[
                 " how many ",
+                " number of ",
                 " at which interest ",
                 " what percentage ",
                 " interest rate ",
@@ -199,6 +316,8 @@ fn asked_english(line: &str, list: &[Word]) -> Vec<Kind> {
                 " how quickly ",
                 " how many days ",
                 " how many weeks ",
+                " how quick ",
+                " how fast do you ",
                 " wait ",
             ],
         ) && !phrase(line, &[" how long is the pool", " how long are the "]),
@@ -224,6 +343,8 @@ fn asked_english(line: &str, list: &[Word]) -> Vec<Kind> {
                 " what hours ",
                 " since when ",
                 " until when ",
+                " till when ",
+                " how often ",
                 " what date ",
                 " which date ",
                 " which month ",
@@ -283,6 +404,9 @@ fn asked_english(line: &str, list: &[Word]) -> Vec<Kind> {
                 " telephone number",
                 " who do i call",
                 " who can i call",
+                " who should i call",
+                " number to call ",
+                " number to ring ",
                 " your number ",
                 " email address ",
                 " mail address ",

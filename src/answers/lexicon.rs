@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::grammar;
 use super::words::{Tongue, Word, words};
 
 /// How an entry stands in its group.
@@ -43,11 +44,7 @@ impl Lexicon {
     /// The embedded list of a language with the lines of an operator's.
     #[must_use]
     pub fn of(tongue: Tongue, own: &str) -> Self {
-        let embedded = match tongue {
-            Tongue::English => include_str!("lexicon/en.txt"),
-            Tongue::German => include_str!("lexicon/de.txt"),
-            Tongue::Other => "",
-        };
+        let embedded = grammar::embedded(tongue);
         let mut lexicon = Self::default();
         for line in embedded.lines().chain(own.lines().take(MAX_LINES)) {
             lexicon.add(line, tongue);
@@ -57,7 +54,7 @@ impl Lexicon {
 
     fn add(&mut self, line: &str, tongue: Tongue) {
         let line = line.trim_start_matches('\u{feff}').trim();
-        if line.is_empty() || line.starts_with('#') {
+        if line.is_empty() || line.starts_with(['#', '@']) {
             return;
         }
         let Ok(group) = u16::try_from(self.groups.len()) else {
@@ -113,6 +110,12 @@ impl Lexicon {
         (longest, senses)
     }
 
+    /// Whether a phrase begins with this stem.
+    #[must_use]
+    pub fn has(&self, stem: &str) -> bool {
+        self.by_first.contains_key(stem)
+    }
+
     /// Whether one of the senses is of a group that narrows a question down only a little.
     #[must_use]
     pub fn is_light(&self, senses: &[Sense]) -> bool {
@@ -137,15 +140,15 @@ impl Lexicon {
         found
     }
 
-    /// The stems of the single words that share a sense: for the full-text search.
+    /// The stems of the words and phrases that share a sense: for the full-text search.
     #[must_use]
-    pub fn expand(&self, senses: &[Sense]) -> Vec<&str> {
-        let mut found: Vec<&str> = Vec::new();
+    pub fn expand(&self, senses: &[Sense]) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
         for (group, seat) in senses {
             for (stems, other) in self.groups.get(usize::from(*group)).into_iter().flatten() {
                 let fits = *seat == Seat::Head || *other == Seat::Head;
-                if fits && stems.len() == 1 {
-                    found.extend(stems.first().map(String::as_str));
+                if fits {
+                    found.push(stems.join(" "));
                 }
             }
         }
@@ -162,6 +165,21 @@ pub fn meet(a: &[Sense], b: &[Sense]) -> bool {
         b.iter()
             .any(|(other, theirs)| group == other && (*seat == Seat::Head || *theirs == Seat::Head))
     })
+}
+
+/// Whether a narrower word meets a text by the wider one only, and the text names others beside
+/// it: "do you take PayPal" finds no answer in "payment by Visa and Mastercard".
+#[must_use]
+pub fn beside(a: &[Sense], b: &[Sense]) -> bool {
+    let equal = a
+        .iter()
+        .any(|(group, seat)| *seat == Seat::Head && b.iter().any(|(other, _)| group == other));
+    !equal
+        && a.iter().any(|(group, seat)| {
+            *seat == Seat::Member
+                && b.contains(&(*group, Seat::Head))
+                && b.contains(&(*group, Seat::Member))
+        })
 }
 
 #[cfg(test)]

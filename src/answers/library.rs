@@ -2,7 +2,8 @@
 //!
 //! Before every question the folder is looked at: names, times and sizes only. What changed is
 //! read and put into the index in one transaction, so a process that dies on the way leaves the
-//! old index or the new one. A file or a folder that cannot be read keeps the pieces it had.
+//! old index or the new one. A file or a folder that cannot be read keeps the pieces it had, for
+//! drafts: no mail is sent from them until it can be read again.
 
 use std::path::Path;
 
@@ -11,7 +12,8 @@ use sha2::{Digest, Sha256};
 use super::document;
 use super::folder::{self, Listing, SYNONYMS, Seen};
 use super::gate::{self, Answered};
-use super::rank::{self, Index};
+use super::rank;
+use super::shelf::Shelves;
 use super::words::Tongue;
 use crate::faultpoint;
 use crate::model::CampaignId;
@@ -23,7 +25,9 @@ use crate::time::{self, UtcMs};
 /// of its file system's clock: it is read once more.
 const UNSETTLED_NS: i64 = 2_000_000_000;
 /// Bytes of all files of one folder.
-const MAX_TOTAL_BYTES: u64 = 16 << 20;
+const MAX_TOTAL_BYTES: u64 = 8 << 20;
+/// Passages of one folder; the file that passes it is the last.
+const MAX_PASSAGES: usize = 5_000;
 
 /// Why there is no answer at all.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,7 @@ pub struct Found {
 #[derive(Clone, Debug)]
 pub struct Library {
     store: Store,
+    shelves: Shelves,
 }
 
 /// What was read from a folder, to be written in one transaction.
@@ -72,7 +77,10 @@ impl Library {
     /// On this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self {
+            store,
+            shelves: Shelves::default(),
+        }
     }
 
     /// Looks at a campaign's folder and indexes what changed. `None`: it has no folder.
@@ -136,14 +144,34 @@ impl Library {
         text: String,
         language: Language,
     ) -> Result<Option<Found>, LibraryError> {
-        if self.refresh(campaign).await?.is_none() {
+        let Some(refreshed) = self.refresh(campaign).await? else {
             return Ok(None);
-        }
-        let found = self
+        };
+        let shelves = self.shelves.clone();
+        let mut found = self
             .store
-            .read(move |r| answer(r, campaign, &text, language))
+            .read(move |r| answer_from(&shelves, r, campaign, &text, language))
             .await?;
+        doubt(&mut found.answered, &refreshed.troubles);
         Ok(Some(found))
+    }
+}
+
+/// What was indexed of a file or folder that cannot be read now may be out of date: it makes a
+/// draft, no mail.
+fn doubt(answered: &mut Answered, troubles: &[(String, String)]) {
+    for (file, why) in troubles {
+        if file.is_empty() {
+            answered
+                .against
+                .push(format!("the documents' folder: {why}"));
+        } else if answered
+            .citations()
+            .iter()
+            .any(|c| c.used && c.file == *file)
+        {
+            answered.against.push(format!("{file} {why}"));
+        }
     }
 }
 
@@ -157,39 +185,38 @@ pub fn answer(
     text: &str,
     language: Language,
 ) -> Result<Found, StoreError> {
-    let chunks = r.doc_chunks(campaign)?;
-    let Some(code) = language_for(
-        text,
-        &chunks
-            .iter()
-            .map(|(_, c)| c.language.as_str())
-            .collect::<Vec<_>>(),
-        language,
-    ) else {
+    answer_from(&Shelves::default(), r, campaign, text, language)
+}
+
+/// The same with what is kept prepared.
+///
+/// # Errors
+/// What SQLite says.
+pub fn answer_from(
+    shelves: &Shelves,
+    r: &Reader<'_>,
+    campaign: CampaignId,
+    text: &str,
+    language: Language,
+) -> Result<Found, StoreError> {
+    let shelf = shelves.get(r, campaign)?;
+    let code = language_for(text, &shelf.languages(), language);
+    let Some((code, index)) = code.and_then(|c| shelf.index(&c).map(|i| (c, i))) else {
         let mut answered = Answered::default();
-        answered.against.push(if chunks.is_empty() {
+        answered.against.push(if shelf.is_empty() {
             "the campaign's folder holds no document".to_owned()
         } else {
             "no document is in its language".to_owned()
         });
         return Ok(Found { answered, language });
     };
-    let synonyms = r
-        .documents_folder(campaign)?
-        .map(|f| f.synonyms)
-        .unwrap_or_default();
-    let chunks = chunks
-        .into_iter()
-        .filter(|(_, c)| c.language == code || c.language.is_empty())
-        .collect();
-    let index = Index::new(chunks, Tongue::of(&code), &synonyms);
     let search = |terms: &[String]| -> Result<Vec<(i64, f64)>, StoreError> {
         let mut hits = r.search_documents(campaign, terms)?;
         hits.retain(|(id, _)| index.chunk(*id).is_some());
         hits.truncate(gate::DEPTH);
         Ok(hits)
     };
-    let answered = gate::answer(text, &index, &search)?;
+    let answered = gate::answer(text, index, &search)?;
     Ok(Found {
         answered,
         language: fold::known(&code).unwrap_or(language),
@@ -247,7 +274,9 @@ fn changes(before: DocumentsFolder, rows: &[DocumentRow], now: UtcMs) -> Changes
     };
     changes.found.trouble = String::new();
     read_synonyms(&root, &listing, &mut changes.found);
+    let form = format!("-{}", rank::FORM);
     let mut total = 0_u64;
+    let mut passages = 0_usize;
     for seen in &listing.files {
         if seen.file == SYNONYMS {
             continue;
@@ -255,19 +284,32 @@ fn changes(before: DocumentsFolder, rows: &[DocumentRow], now: UtcMs) -> Changes
         total = total.saturating_add(seen.size);
         let row = rows.iter().find(|r| r.file == seen.file);
         let unchanged = row.is_some_and(|r| {
-            r.mtime_ns == seen.mtime_ns && r.size == seen.size && r.trouble.is_empty() && settled(r)
+            r.mtime_ns == seen.mtime_ns
+                && r.size == seen.size
+                && r.trouble.is_empty()
+                && settled(r)
+                && r.hash.ends_with(&form)
         });
         if unchanged {
+            let chunks = row.map_or(0, |r| r.chunks);
+            passages = passages.saturating_add(usize::try_from(chunks).unwrap_or(usize::MAX));
             continue;
         }
         let text = if total > MAX_TOTAL_BYTES {
             Err(format!(
                 "the folder holds more than {MAX_TOTAL_BYTES} bytes"
             ))
+        } else if passages >= MAX_PASSAGES {
+            Err(format!(
+                "the folder holds more than {MAX_PASSAGES} passages"
+            ))
         } else {
             folder::read(&root, seen)
         };
         changes.add(seen, row, text, now);
+        let new = changes.new.last().filter(|n| n.file == seen.file);
+        let kept = || row.map_or(0, |r| usize::try_from(r.chunks).unwrap_or(usize::MAX));
+        passages = passages.saturating_add(new.map_or_else(kept, |n| n.chunks.len()));
     }
     changes.gone = rows
         .iter()
@@ -353,7 +395,14 @@ pub fn indexed(seen: &Seen, text: &str) -> NewDocument {
         file: seen.file.clone(),
         mtime_ns: seen.mtime_ns,
         size: seen.size,
-        hash: digest.iter().map(|b| format!("{b:02x}")).collect(),
+        hash: format!(
+            "{}-{}",
+            digest.iter().fold(String::with_capacity(64), |mut hex, b| {
+                hex.push_str(&format!("{b:02x}"));
+                hex
+            }),
+            rank::FORM
+        ),
         language: parsed.language,
         notes: parsed.notes,
         chunks: parsed

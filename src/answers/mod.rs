@@ -4,9 +4,10 @@
 //! | file | duty |
 //! | --- | --- |
 //! | `folder`, `document` | which files count; from a file to its pieces |
-//! | `words`, `stop`, `lexicon` | words without inflection, words that say nothing, synonyms |
+//! | `words`, `stop`, `grammar`, `lexicon` | words without inflection, words that say nothing, phrases of questions, synonyms |
 //! | `split`, `kind`, `given` | the questions of a mail, what each asks for, and what a sentence gives |
 //! | `rank` | the retriever beside the full-text search of the store |
+//! | `shelf` | the pieces of campaigns, prepared, kept between questions |
 //! | `gate` | the quoted words, and the gate for sending them |
 //! | `library` | keeps the index in step with the folders; the way in for everybody |
 //!
@@ -17,10 +18,12 @@ pub mod evaluate;
 pub mod folder;
 pub mod gate;
 pub mod given;
+pub mod grammar;
 pub mod kind;
 pub mod lexicon;
 pub mod library;
 pub mod rank;
+pub mod shelf;
 pub mod split;
 pub mod stop;
 pub mod words;

@@ -8,13 +8,17 @@ use std::collections::HashMap;
 
 use super::given::{self, Given};
 use super::kind::{self, Kind};
-use super::lexicon::{self, Lexicon, Sense};
+use super::lexicon::{self, Lexicon, Seat, Sense};
 use super::stop;
 use super::words::{self, Tongue, Word};
 use crate::model::{ChunkKind, DocChunk};
 
 /// Terms of one question.
 const MAX_UNITS: usize = 24;
+/// Weight of what was said before a question.
+const CONTEXT: f64 = 0.25;
+/// Share of a question that a sentence must be about for its amount or day to count.
+const ABOUT: f64 = 0.5;
 /// Stems by which one of them is searched.
 const MAX_VARIANTS: usize = 40;
 
@@ -27,6 +31,10 @@ pub struct Unit {
     number: bool,
     light: bool,
     kind: Option<Kind>,
+    /// Said before the question proper ("we have just bought an electric car, …").
+    context: bool,
+    /// Pieces that have it.
+    df: usize,
     /// Set by [`Index::weigh`].
     pub weight: f64,
 }
@@ -44,7 +52,9 @@ pub struct Terms {
 struct Sentence {
     text: String,
     terms: Terms,
-    grams: HashMap<[char; 3], f64>,
+    /// Of a list item or table row what stands before its colon: what the line is about.
+    label: Terms,
+    item: bool,
     given: Given,
 }
 
@@ -52,6 +62,8 @@ struct Sentence {
 struct Piece {
     id: i64,
     chunk: DocChunk,
+    /// Whether it is mostly a list or a table: its items are about different things.
+    list: bool,
     heading: Terms,
     above: Terms,
     aliases: Vec<Terms>,
@@ -65,6 +77,10 @@ pub struct Index {
     tongue: Tongue,
     lexicon: Lexicon,
     pieces: Vec<Piece>,
+    by_id: HashMap<i64, usize>,
+    /// Which pieces have a stem, and which a meaning.
+    by_stem: HashMap<String, Vec<u32>>,
+    by_sense: HashMap<Sense, Vec<u32>>,
 }
 
 /// A question, read.
@@ -76,6 +92,10 @@ pub struct Query {
     pub kinds: Vec<Kind>,
     /// The stem of what is counted: "how many yachts".
     counted: Option<Unit>,
+    /// What is asked for by name: "who is the owner".
+    focus: Option<Vec<String>>,
+    /// Numbers with the words beside them: "two drivers", "phase one".
+    counts: Vec<(String, Vec<Unit>)>,
     grams: HashMap<[char; 3], f64>,
 }
 
@@ -95,15 +115,90 @@ impl Index {
     #[must_use]
     pub fn new(chunks: Vec<(i64, DocChunk)>, tongue: Tongue, synonyms: &str) -> Self {
         let lexicon = Lexicon::of(tongue, synonyms);
-        let pieces = chunks
+        let pieces: Vec<Piece> = chunks
             .into_iter()
             .map(|(id, chunk)| piece(id, chunk, tongue, &lexicon))
             .collect();
-        Self {
+        let mut index = Self {
             tongue,
             lexicon,
+            by_id: HashMap::new(),
+            by_stem: HashMap::new(),
+            by_sense: HashMap::new(),
             pieces,
+        };
+        index.post();
+        index
+    }
+
+    /// Notes which pieces have which words.
+    fn post(&mut self) {
+        for (n, piece) in self.pieces.iter().enumerate() {
+            self.by_id.insert(piece.id, n);
+            let n = u32::try_from(n).unwrap_or(u32::MAX);
+            let all = [&piece.whole, &piece.heading, &piece.above];
+            for terms in all.into_iter().chain(&piece.aliases) {
+                for stem in terms.stems.iter().chain(&terms.weak) {
+                    note(&mut self.by_stem, stem, n);
+                }
+                for sense in &terms.senses {
+                    let list = self.by_sense.entry(*sense).or_default();
+                    if list.last() != Some(&n) {
+                        list.push(n);
+                    }
+                }
+            }
         }
+    }
+
+    fn piece(&self, id: i64) -> Option<&Piece> {
+        self.pieces.get(*self.by_id.get(&id)?)
+    }
+
+    /// The pieces that may have a term: exactly, by a form of it, or by a synonym.
+    fn holders(&self, unit: &Unit) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        for stem in &unit.stems {
+            found.extend(self.by_stem.get(stem).into_iter().flatten());
+        }
+        for (group, seat) in &unit.senses {
+            found.extend(
+                self.by_sense
+                    .get(&(*group, Seat::Head))
+                    .into_iter()
+                    .flatten(),
+            );
+            if *seat == Seat::Head {
+                let members = self.by_sense.get(&(*group, Seat::Member));
+                found.extend(members.into_iter().flatten());
+            }
+        }
+        if let [stem] = unit.stems.as_slice()
+            && stem.len() >= 5
+            && !unit.number
+        {
+            for (other, pieces) in &self.by_stem {
+                if other != stem && alike(stem, other, self.tongue) {
+                    found.extend(pieces);
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// A word of the documents that an unknown word of a question is a slip of.
+    fn slip(&self, stem: &str) -> Option<&str> {
+        let known = |s: &str| self.by_stem.contains_key(s) || self.lexicon.has(s);
+        if stem.chars().count() < 5 || known(stem) {
+            return None;
+        }
+        self.by_stem
+            .keys()
+            .map(String::as_str)
+            .filter(|other| one_slip(stem, other))
+            .min()
     }
 
     /// The language of this index.
@@ -121,39 +216,56 @@ impl Index {
     /// Reads a question.
     #[must_use]
     pub fn query(&self, text: &str) -> Query {
+        self.query_in(text, "")
+    }
+
+    /// Reads a question and what was said before it.
+    #[must_use]
+    pub fn query_in(&self, text: &str, context: &str) -> Query {
         let list = words::words(text, self.tongue);
-        let mut units = Vec::new();
-        let mut at = 0;
-        while at < list.len() && units.len() < MAX_UNITS {
-            let rest = list.get(at..).unwrap_or_default();
-            let (len, senses) = self.lexicon.at(rest);
-            let Some(first) = rest.first() else { break };
-            if len <= 1 && !first.number && stop::is_stop(&first.form, self.tongue) {
-                at = at.saturating_add(1);
-                continue;
+        let mut units = self.units(&list);
+        for mut unit in self.units(&words::words(context, self.tongue)) {
+            if !units.iter().any(|u| u.stems == unit.stems) && units.len() < MAX_UNITS {
+                unit.context = true;
+                units.push(unit);
             }
-            let taken = rest.get(..len.max(1)).unwrap_or_default();
-            let stems: Vec<String> = taken.iter().map(|w| w.stem.clone()).collect();
-            let light = (len <= 1 && stop::is_light(&first.stem, self.tongue))
-                || self.lexicon.is_light(&senses);
-            if !units.iter().any(|u: &Unit| u.stems == stems) {
-                units.push(Unit {
-                    number: len <= 1 && first.number,
-                    light,
-                    kind: kind::word(&stems.join(" ")),
-                    stems,
-                    senses,
-                    weight: 0.0,
-                });
+        }
+        // "How much is that?" is about what was said before it, and nothing else.
+        if units
+            .iter()
+            .all(|u| u.light || u.context || u.kind.is_some())
+        {
+            for unit in units.iter_mut().filter(|u| u.context) {
+                unit.context = false;
+                unit.number = false;
             }
-            at = at.saturating_add(len.max(1));
         }
         let mut query = Query {
             units,
             kinds: kind::asked(text, self.tongue),
             counted: None,
+            focus: None,
+            counts: Vec::new(),
             grams: grams(&list),
         };
+        for (n, word) in list.iter().enumerate().filter(|(_, w)| w.number) {
+            let beside = [n.checked_sub(1), n.checked_add(1)];
+            let words: Vec<Unit> = beside
+                .into_iter()
+                .flatten()
+                .filter_map(|at| list.get(at))
+                .filter_map(|w| query.units.iter().find(|u| u.stems.contains(&w.stem)))
+                .filter(|u| !u.number && !u.context)
+                .cloned()
+                .collect();
+            if !words.is_empty() {
+                query.counts.push((word.stem.clone(), words));
+            }
+        }
+        if let Some(noun) = kind::focus(&list, self.tongue) {
+            let unit = query.units.iter().find(|u| u.stems.contains(&noun));
+            query.focus = unit.map(|u| u.stems.clone());
+        }
         if query.kinds.contains(&Kind::Number)
             && let Some(noun) = kind::counted(&list, self.tongue)
         {
@@ -167,20 +279,69 @@ impl Index {
         query
     }
 
+    fn units(&self, list: &[Word]) -> Vec<Unit> {
+        let mut units: Vec<Unit> = Vec::new();
+        let mut at = 0;
+        while at < list.len() && units.len() < MAX_UNITS {
+            let rest = list.get(at..).unwrap_or_default();
+            let (len, senses) = self.lexicon.at(rest);
+            let Some(first) = rest.first() else { break };
+            if len <= 1 && !first.number && stop::is_stop(&first.form, self.tongue) {
+                at = at.saturating_add(1);
+                continue;
+            }
+            let taken = rest.get(..len.max(1)).unwrap_or_default();
+            let mut senses = senses;
+            let mut stems: Vec<String> = taken.iter().map(|w| w.stem.clone()).collect();
+            if let [stem] = stems.as_mut_slice()
+                && !first.number
+                && let Some(meant) = self.slip(stem)
+            {
+                meant.clone_into(stem);
+                let word = Word {
+                    stem: stem.clone(),
+                    ..first.clone()
+                };
+                senses = self.lexicon.at(&[word]).1;
+            }
+            let light = (len <= 1 && stop::is_light(&first.stem, self.tongue))
+                || self.lexicon.is_light(&senses);
+            if !units.iter().any(|u: &Unit| u.stems == stems) {
+                units.push(Unit {
+                    number: len <= 1 && first.number,
+                    light,
+                    kind: kind::word(&stems.join(" ")),
+                    stems,
+                    senses,
+                    context: false,
+                    df: 0,
+                    weight: 0.0,
+                });
+            }
+            at = at.saturating_add(len.max(1));
+        }
+        units
+    }
+
     fn weigh(&self, query: &mut Query) {
         let n = as_f64(self.pieces.len()) + 1.0;
         for unit in &mut query.units {
             let df = self
-                .pieces
-                .iter()
+                .holders(unit)
+                .into_iter()
+                .filter_map(|n| self.pieces.get(n as usize))
                 .filter(|p| {
                     affinity(unit, &p.whole, self.tongue) >= 0.7
                         || affinity(unit, &p.heading, self.tongue) >= 0.7
                 })
                 .count();
+            unit.df = df;
             let mut weight = (1.0 + n / (as_f64(df) + 0.5)).ln();
             if unit.light {
-                weight *= if df == 0 { 0.25 } else { 0.4 };
+                weight *= if df == 0 { 0.15 } else { 0.4 };
+            }
+            if unit.context {
+                weight *= CONTEXT;
             }
             unit.weight = weight;
         }
@@ -196,7 +357,7 @@ impl Index {
             .map(|unit| {
                 let mut stems = unit.stems.clone();
                 let more = self.lexicon.expand(&unit.senses);
-                stems.extend(more.into_iter().map(str::to_owned));
+                stems.extend(more);
                 stems.sort_unstable();
                 stems.dedup();
                 stems.truncate(MAX_VARIANTS);
@@ -208,14 +369,28 @@ impl Index {
     /// The pieces that fit best, best first.
     #[must_use]
     pub fn rank(&self, query: &Query, most: usize) -> Vec<Hit> {
-        let mut hits: Vec<Hit> = self
-            .pieces
-            .iter()
-            .filter_map(|p| self.hit(query, p))
+        let mut places: Vec<u32> = query.units.iter().flat_map(|u| self.holders(u)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut hits: Vec<Hit> = places
+            .into_iter()
+            .filter_map(|n| self.hit(query, self.pieces.get(n as usize)?))
             .collect();
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        sort(&mut hits);
+        hits.truncate(most.saturating_mul(4));
+        for hit in &mut hits {
+            let text = self.sentence(hit);
+            hit.score += 0.10 * cosine(&query.grams, &grams(&words::words(text, self.tongue)));
+        }
+        sort(&mut hits);
         hits.truncate(most);
         hits
+    }
+
+    fn sentence(&self, hit: &Hit) -> &str {
+        self.piece(hit.id)
+            .and_then(|p| p.sentences.get(hit.sentence))
+            .map_or("", |s| s.text.as_str())
     }
 
     fn hit(&self, query: &Query, piece: &Piece) -> Option<Hit> {
@@ -236,6 +411,11 @@ impl Index {
                 sum / total
             })
             .fold(0.0, f64::max);
+        let heading: f64 = query
+            .units
+            .iter()
+            .map(|u| u.weight * affinity(u, &piece.heading, self.tongue))
+            .sum();
         let mut best: Option<Hit> = None;
         for (n, sentence) in piece.sentences.iter().enumerate() {
             let sum: f64 = query
@@ -261,9 +441,14 @@ impl Index {
             } else {
                 0.12 * as_f64(kinds) / as_f64(query.kinds.len())
             };
+            let label: f64 = query
+                .units
+                .iter()
+                .map(|u| u.weight * affinity(u, &sentence.label, self.tongue))
+                .sum();
             let score = (sum / total).max(faq * 0.95)
                 + kind
-                + 0.10 * cosine(&query.grams, &sentence.grams)
+                + 0.08 * (heading.max(label) / total)
                 + if piece.chunk.kind == ChunkKind::Faq {
                     0.02
                 } else {
@@ -290,7 +475,9 @@ impl Index {
             .iter()
             .map(|a| affinity(unit, a, t))
             .fold(0.0, f64::max);
-        let beside = 0.6 * affinity(unit, &piece.whole, t);
+        // What stands in another row of a table says nothing of this one.
+        let share = if piece.list { 0.2 } else { 0.6 };
+        let beside = share * affinity(unit, &piece.whole, t);
         here.max(heading).max(above).max(alias).max(beside)
     }
 
@@ -298,17 +485,64 @@ impl Index {
     /// terms that it lacks; and what the text gives.
     #[must_use]
     pub fn cover(&self, query: &Query, id: i64, quote: &str) -> Cover {
-        let Some(piece) = self.pieces.iter().find(|p| p.id == id) else {
+        let Some(piece) = self.piece(id) else {
             return Cover::default();
         };
+        if piece.list && quote.contains('\n') {
+            // One row of a table says nothing of another.
+            return quote
+                .lines()
+                .map(|line| self.cover_of(query, piece, line))
+                .max_by(|a, b| a.share.total_cmp(&b.share))
+                .unwrap_or_default();
+        }
+        self.cover_of(query, piece, quote)
+    }
+
+    fn cover_of(&self, query: &Query, piece: &Piece, quote: &str) -> Cover {
+        let id = piece.id;
         let list = words::words(quote, self.tongue);
-        let terms = terms(&list, &self.lexicon);
+        let held = terms(&list, &self.lexicon);
         let total: f64 = query.units.iter().map(|u| u.weight).sum();
         let mut cover = Cover::default();
-        let given = words::sentences(quote)
-            .into_iter()
-            .map(|s| given::given(s, self.tongue))
-            .fold(Given::default(), Given::and);
+        let faq = piece.chunk.kind == ChunkKind::Faq;
+        let main: f64 = query
+            .units
+            .iter()
+            .filter(|u| !u.context && u.kind.is_none())
+            .map(|u| u.weight)
+            .sum();
+        // What each sentence gives, of those that are about the question.
+        let mut given = Given::default();
+        let mut last = Terms::default();
+        for sentence in words::sentences(quote) {
+            let here = terms(&words::words(sentence, self.tongue), &self.lexicon);
+            let about: f64 = query
+                .units
+                .iter()
+                .filter(|u| !u.context && u.kind.is_none())
+                .map(|u| {
+                    let near = 0.9 * affinity(u, &piece.heading, self.tongue);
+                    // "A visit takes an hour. It is free."
+                    let said = 0.8 * affinity(u, &last, self.tongue);
+                    u.weight * affinity(u, &here, self.tongue).max(near).max(said)
+                })
+                .sum();
+            last = here;
+            if faq || main <= 0.0 || about >= ABOUT * main {
+                let mut here = given::given(sentence, self.tongue);
+                let named = faq
+                    || main <= 0.0
+                    || given::leans(sentence, self.tongue)
+                    || query.units.iter().any(|u| {
+                        !u.context && u.kind.is_none() && affinity(u, &last, self.tongue) >= 0.6
+                    });
+                if !named {
+                    here = here.without_amounts();
+                }
+                given = given.and(here);
+            }
+        }
         let mut sum = 0.0;
         for unit in &query.units {
             let alias = piece
@@ -320,13 +554,46 @@ impl Index {
                 Some(kind) if query.kinds.contains(&kind) && given.gives(kind) => 0.9,
                 _ => 0.0,
             };
-            let fit = affinity(unit, &terms, self.tongue)
+            // Another row of the table has it, or the passage names others of its kind.
+            let other_row = piece.list
+                && affinity(unit, &held, self.tongue) < 0.6
+                && piece
+                    .sentences
+                    .iter()
+                    .any(|s| s.item && affinity(unit, &s.terms, self.tongue) >= 0.9);
+            let mut senses = piece.whole.senses.clone();
+            senses.extend(&piece.heading.senses);
+            let others = affinity(unit, &piece.whole, self.tongue) < 1.0
+                && lexicon::beside(&unit.senses, &senses);
+            let fit = affinity(unit, &held, self.tongue)
                 .max(0.95 * affinity(unit, &piece.heading, self.tongue))
+                .max(0.8 * affinity(unit, &piece.above, self.tongue))
                 .max(alias)
                 .max(of_kind);
+            let fit = if other_row || others {
+                fit.min(0.2)
+            } else {
+                fit
+            };
+            if fit >= 0.6 && !unit.context {
+                if !unit.light {
+                    cover.held = cover.held.saturating_add(1);
+                    cover.rarest = cover.rarest.max(unit.weight);
+                }
+                let titled = affinity(unit, &piece.heading, self.tongue).max(alias);
+                let least = if unit.kind.is_some() { 1.0 } else { 0.7 };
+                cover.titled |= titled >= least || is_label(unit, piece, quote, self.tongue);
+            }
+            if fit < 0.6 && unit.light && !unit.context {
+                cover.light_missing = true;
+            }
+            cover.focus |= fit < 0.6 && query.focus.as_ref() == Some(&unit.stems);
             sum += unit.weight * fit;
             if fit < 0.6 {
-                if unit.number {
+                if !unit.context && (other_row || self.is_elsewhere(unit, id)) {
+                    cover.elsewhere.push(unit.stems.join(" "));
+                }
+                if unit.number && !unit.context {
                     cover.number_missing = true;
                 }
                 if !unit.light {
@@ -334,12 +601,53 @@ impl Index {
                 }
             }
         }
+        cover.number_missing |= query
+            .counts
+            .iter()
+            .any(|(number, words)| !self.stands_beside(number, words, quote));
         cover.share = if total > 0.0 { sum / total } else { 0.0 };
         cover.kinds = query.kinds.iter().all(|k| given.gives(*k));
         if let Some(counted) = &query.counted {
             cover.kinds &= self.counts(counted, quote);
         }
         cover
+    }
+
+    /// Whether a number stands within three words of one of these: "two years" says nothing of two
+    /// drivers.
+    fn stands_beside(&self, number: &str, words: &[Unit], quote: &str) -> bool {
+        let list = words::words(quote, self.tongue);
+        let (numbers, rest): (Vec<usize>, Vec<usize>) = (0..list.len())
+            .partition(|n| list.get(*n).is_some_and(|w| w.number && w.stem == number));
+        numbers.is_empty()
+            || rest.into_iter().any(|n| {
+                let here = terms(list.get(n..=n).unwrap_or_default(), &self.lexicon);
+                numbers.iter().any(|at| at.abs_diff(n) <= 3)
+                    && words.iter().any(|u| affinity(u, &here, self.tongue) >= 0.5)
+            })
+    }
+
+    /// Whether another piece is about a term: it stands in a heading or at the head of an item.
+    fn is_elsewhere(&self, unit: &Unit, id: i64) -> bool {
+        unit.kind.is_none()
+            && self
+                .holders(unit)
+                .into_iter()
+                .filter_map(|n| self.pieces.get(n as usize))
+                .filter(|p| p.chunk.kind == ChunkKind::Text)
+                .any(|p| {
+                    // A word that says little must be all of the heading.
+                    let fit = affinity(unit, &p.heading, self.tongue);
+                    let about = if unit.light {
+                        p.heading.stems.len() <= 1 && fit >= 1.0
+                    } else {
+                        fit >= 0.9
+                    };
+                    (about && p.id != id)
+                        || p.sentences
+                            .iter()
+                            .any(|s| affinity(unit, &s.label, self.tongue) >= 0.9)
+                })
     }
 
     /// Whether a number stands with what is counted: within four words of it, and no price.
@@ -350,13 +658,17 @@ impl Index {
                 let here = terms(list.get(n..=n).unwrap_or_default(), &self.lexicon);
                 affinity(counted, &here, self.tongue) >= 0.7
             };
-            let nouns: Vec<usize> = (0..list.len()).filter(|n| at(*n)).collect();
-            list.iter().enumerate().any(|(n, word)| {
-                let money = list
-                    .get(n.saturating_add(1))
-                    .is_some_and(|next| kind::is_currency(&next.form))
-                    || sentence.contains(['€', '$', '£']);
-                word.number && !money && nouns.iter().any(|noun| noun.abs_diff(n) <= 4)
+            // Before it ("62 houses", "more than 9,000 small firms"), or right behind it
+            // ("Bedrooms 2", "seats: 40").
+            (0..list.len()).filter(|n| at(*n)).any(|noun| {
+                let plain = |n: usize| {
+                    let next = n.saturating_add(1);
+                    let unit =
+                        next != noun && list.get(next).is_some_and(|w| kind::is_unit(&w.form));
+                    list.get(n).is_some_and(|w| w.number) && !unit
+                };
+                let before = (noun.saturating_sub(4)..noun).any(plain);
+                before || plain(noun.saturating_add(1))
             })
         })
     }
@@ -364,9 +676,7 @@ impl Index {
     /// The sentences of a piece.
     #[must_use]
     pub fn sentences(&self, id: i64) -> Vec<&str> {
-        self.pieces
-            .iter()
-            .find(|p| p.id == id)
+        self.piece(id)
             .map(|p| p.sentences.iter().map(|s| s.text.as_str()).collect())
             .unwrap_or_default()
     }
@@ -374,7 +684,7 @@ impl Index {
     /// How well single sentences of a piece fit, in their order.
     #[must_use]
     pub fn sentence_scores(&self, query: &Query, id: i64) -> Vec<f64> {
-        let Some(piece) = self.pieces.iter().find(|p| p.id == id) else {
+        let Some(piece) = self.piece(id) else {
             return Vec::new();
         };
         piece
@@ -387,15 +697,54 @@ impl Index {
                     .map(|u| u.weight * affinity(u, &s.terms, self.tongue))
                     .sum();
                 let kinds = query.kinds.iter().filter(|k| s.given.gives(**k)).count();
-                sum + 1.5 * as_f64(kinds) + 0.5 * cosine(&query.grams, &s.grams)
+                sum + 1.5 * as_f64(kinds)
+                    + 0.5 * cosine(&query.grams, &grams(&words::words(&s.text, self.tongue)))
             })
             .collect()
+    }
+
+    /// Of a list or table the sentences that are about the question: the items that have most of
+    /// it, with the line that announces them. `None`: it is no list, or all of it is.
+    #[must_use]
+    pub fn items(&self, query: &Query, id: i64) -> Option<Vec<usize>> {
+        let piece = self.piece(id).filter(|p| p.list)?;
+        let scores: Vec<f64> = piece
+            .sentences
+            .iter()
+            .map(|s| {
+                let of = |u: &Unit| {
+                    let label = 1.2 * affinity(u, &s.label, self.tongue);
+                    u.weight * affinity(u, &s.terms, self.tongue).max(label)
+                };
+                query.units.iter().map(of).sum()
+            })
+            .collect();
+        let best = scores.iter().copied().fold(0.0, f64::max);
+        if best <= 0.0 {
+            return None;
+        }
+        let mut picked: Vec<usize> = Vec::new();
+        for (n, (score, sentence)) in scores.iter().zip(&piece.sentences).enumerate() {
+            let announces = !sentence.item && sentence.text.ends_with(':');
+            let among = piece
+                .sentences
+                .iter()
+                .zip(&scores)
+                .skip(n.saturating_add(1));
+            let next = among
+                .take_while(|(s, _)| s.item)
+                .any(|(_, s)| *s >= 0.9 * best);
+            if *score >= 0.9 * best || (announces && next) {
+                picked.push(n);
+            }
+        }
+        Some(picked)
     }
 
     /// A piece.
     #[must_use]
     pub fn chunk(&self, id: i64) -> Option<&DocChunk> {
-        self.pieces.iter().find(|p| p.id == id).map(|p| &p.chunk)
+        self.piece(id).map(|p| &p.chunk)
     }
 }
 
@@ -406,6 +755,18 @@ pub struct Cover {
     pub share: f64,
     /// Terms that it lacks.
     pub missing: Vec<String>,
+    /// Terms of weight that it has.
+    pub held: u32,
+    /// Weight of the rarest of them.
+    pub rarest: f64,
+    /// Whether one of them stands in its heading.
+    pub titled: bool,
+    /// Whether it lacks one of the words that say little.
+    pub light_missing: bool,
+    /// Whether it lacks the very thing that is asked for ("who is the OWNER of").
+    pub focus: bool,
+    /// Those of them that another piece is about.
+    pub elsewhere: Vec<String>,
     /// Whether one of them is a number.
     pub number_missing: bool,
     /// Whether it gives what is asked for.
@@ -418,14 +779,22 @@ fn piece(id: i64, chunk: DocChunk, tongue: Tongue, lexicon: &Lexicon) -> Piece {
         .into_iter()
         .map(|text| {
             let list = words::words(text, tongue);
+            let item = is_item(&chunk.body, text);
+            let label = text
+                .split_once(':')
+                .filter(|(head, _)| item && head.split_whitespace().count() <= 6)
+                .map(|(head, _)| of(head))
+                .unwrap_or_default();
             Sentence {
                 text: text.to_owned(),
                 terms: terms(&list, lexicon),
-                grams: grams(&list),
+                label,
+                item,
                 given: given::given(text, tongue),
             }
         })
         .collect();
+    let items = sentences.iter().filter(|s| s.item).count();
     let faq = chunk.kind == ChunkKind::Faq;
     Piece {
         id,
@@ -446,8 +815,62 @@ fn piece(id: i64, chunk: DocChunk, tongue: Tongue, lexicon: &Lexicon) -> Piece {
             Vec::new()
         },
         whole: of(&chunk.body),
+        list: items >= 2,
         sentences,
         chunk,
+    }
+}
+
+/// Whether a term is what a quoted line of a list is about.
+fn is_label(unit: &Unit, piece: &Piece, quote: &str, tongue: Tongue) -> bool {
+    piece.list
+        && piece
+            .sentences
+            .iter()
+            .filter(|s| quote.contains(&s.text))
+            .any(|s| affinity(unit, &s.label, tongue) >= 0.7)
+}
+
+/// Whether a sentence of a body is an item of a list.
+fn is_item(body: &str, sentence: &str) -> bool {
+    let at = (sentence.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
+    let before = body.get(..at).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default().trim();
+    line.starts_with(['-', '*', '•'])
+}
+
+fn note(map: &mut HashMap<String, Vec<u32>>, stem: &str, n: u32) {
+    match map.get_mut(stem) {
+        Some(list) if list.last() == Some(&n) => {}
+        Some(list) => list.push(n),
+        None => {
+            map.insert(stem.to_owned(), vec![n]);
+        }
+    }
+}
+
+fn sort(hits: &mut [Hit]) {
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+}
+
+/// Whether two words differ by one letter too many, too few, another, or two in the wrong order.
+fn one_slip(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.first() != b.first() || b.len() < 5 || a.len().abs_diff(b.len()) > 1 {
+        return false;
+    }
+    let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let rest =
+        |list: &[char], skip: usize| list.get(same.saturating_add(skip)..).map(<[char]>::to_vec);
+    match a.len().cmp(&b.len()) {
+        std::cmp::Ordering::Greater => rest(&a, 1) == rest(&b, 0),
+        std::cmp::Ordering::Less => rest(&a, 0) == rest(&b, 1),
+        std::cmp::Ordering::Equal => {
+            let swapped = a.get(same) == b.get(same.saturating_add(1))
+                && a.get(same.saturating_add(1)) == b.get(same)
+                && rest(&a, 2) == rest(&b, 2);
+            swapped || rest(&a, 1) == rest(&b, 1)
+        }
     }
 }
 
@@ -491,7 +914,11 @@ fn affinity(unit: &Unit, text: &Terms, tongue: Tongue) -> f64 {
         return 0.0;
     }
     if lexicon::meet(&unit.senses, &text.senses) {
-        return 0.9;
+        return if lexicon::beside(&unit.senses, &text.senses) {
+            0.2
+        } else {
+            0.9
+        };
     }
     if all_weak {
         return 0.5;
@@ -546,6 +973,10 @@ fn cosine(a: &HashMap<[char; 3], f64>, b: &HashMap<[char; 3], f64>) -> f64 {
 pub(super) fn as_f64(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
+
+/// Counts up when [`search_text`] gives other words for the same text: what was indexed by an older
+/// version is read anew.
+pub const FORM: u32 = 2;
 
 /// The text of a piece as the full-text search sees it: stems with blanks between.
 #[must_use]

@@ -14,6 +14,8 @@ pub struct Part {
     pub text: String,
     /// The statement just before it, which it may lean on.
     pub before: String,
+    /// What the same sentence says before it asks: "we have a dog, is that a problem?"
+    pub context: String,
 }
 
 /// What a mail asks.
@@ -65,6 +67,25 @@ const INDIRECT: &[&str] = &[
     "konnen sie mir sagen",
     "konnten sie mir sagen",
     "sagen sie mir",
+    "j'aimerais savoir",
+    "je voudrais savoir",
+    "nous voudrions savoir",
+    "pouvez-vous me dire",
+    "pourriez-vous me dire",
+    "me gustaria saber",
+    "quisiera saber",
+    "podrian decirme",
+    "podria decirme",
+    "gostaria de saber",
+    "queria saber",
+    "podem dizer-me",
+    "vorrei sapere",
+    "vorremmo sapere",
+    "mi potete dire",
+    "potete dirmi",
+    "ik wil graag weten",
+    "ik zou graag weten",
+    "kunt u mij vertellen",
 ];
 
 /// Words with which a question begins, folded.
@@ -73,7 +94,11 @@ const OPENERS: &[&str] = &[
     "could", "will", "would", "should", "may", "has", "have", "what's", "where's", "who's",
     "whether", "if", "wie", "was", "wann", "wo", "welche", "welcher", "welches", "wer", "warum",
     "gibt", "ist", "sind", "kann", "konnen", "darf", "durfen", "hat", "haben", "muss", "ob",
-    "wird",
+    "wird", "combien", "quand", "quel", "quelle", "quels", "quelles", "comment", "est-ce", "y",
+    "cuanto", "cuanta", "cuantos", "cuantas", "cuando", "donde", "cual", "cuales", "hay", "quanto",
+    "quanta", "quantos", "quantas", "quando", "onde", "qual", "quais", "ha", "quanti", "quante",
+    "dove", "quale", "quali", "c'e", "hoeveel", "wanneer", "wat", "waar", "welke", "zijn", "heeft",
+    "kan", "mag", "hoe",
 ];
 
 /// What a text cannot give.
@@ -109,6 +134,16 @@ const FILES: &[&str] = &[
     "datasheet",
     "data sheet",
     "presentation",
+    "plaquette",
+    "plans",
+    "planos",
+    "folleto",
+    "fotografias",
+    "plantas",
+    "planimetria",
+    "planimetrie",
+    "foto",
+    "plattegrond",
 ];
 const DEEDS: &[&str] = &[
     "call me",
@@ -128,6 +163,19 @@ const DEEDS: &[&str] = &[
     "melden sie sich",
     "kontaktieren sie mich",
     "reservieren sie",
+    "appelez-moi",
+    "rappelez-moi",
+    "contactez-moi",
+    "llamenme",
+    "llameme",
+    "contactenme",
+    "liguem-me",
+    "contactem-me",
+    "chiamatemi",
+    "contattatemi",
+    "bel mij",
+    "bel me",
+    "neem contact",
 ];
 
 /// The questions of `text`, the newly written part of a mail.
@@ -153,25 +201,141 @@ pub fn split(text: &str) -> Asked {
                     && opens(folded)
                     && folded.split_whitespace().count() > 2
                     && !folded.ends_with('.'));
-            if !question {
+            // "I would like to know two things:" asks nothing itself.
+            let announces = list && sentence.ends_with(':');
+            if !question || announces {
                 if !is_courtesy(folded) {
                     (*sentence).clone_into(&mut before);
                 }
                 continue;
             }
-            for piece in at_and(sentence) {
+            let mut pieces = at_and(sentence);
+            // "We live in a listed house, what does the application cost?" asks once.
+            if let [first, second, ..] = pieces.as_mut_slice()
+                && !is_question(first)
+            {
+                *second = format!("{first}, {second}");
+                pieces.remove(0);
+            }
+            for piece in pieces {
                 if asked.parts.len() >= MAX_PARTS {
                     asked.more = true;
                     return asked;
                 }
+                let (context, question) = preamble(&piece);
+                let before = if context.is_empty() {
+                    before.clone()
+                } else {
+                    context.to_owned()
+                };
                 asked.parts.push(Part {
-                    text: piece,
-                    before: before.clone(),
+                    text: question.to_owned(),
+                    context: context.to_owned(),
+                    before,
                 });
             }
         }
     }
     asked
+}
+
+/// Whether a piece of a sentence asks something by its own words.
+fn is_question(piece: &str) -> bool {
+    let folded = fold::fold(piece);
+    piece.trim_end().ends_with('?')
+        || folded
+            .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+            .any(|w| OPENERS.contains(&w))
+        || INDIRECT.iter().any(|p| folded.contains(p))
+}
+
+/// Whether folded text has these words, not as parts of others.
+#[must_use]
+pub fn says(folded: &str, words: &str) -> bool {
+    let mut from = 0;
+    while let Some(at) = folded.get(from..).and_then(|rest| rest.find(words)) {
+        let start = from.saturating_add(at);
+        let end = start.saturating_add(words.len());
+        let before = folded.get(..start).and_then(|s| s.chars().next_back());
+        let after = folded.get(end..).and_then(|s| s.chars().next());
+        let marked = words.ends_with(|c: char| !c.is_alphanumeric());
+        if !before.is_some_and(char::is_alphanumeric)
+            && (marked || !after.is_some_and(char::is_alphanumeric))
+        {
+            return true;
+        }
+        from = end;
+    }
+    false
+}
+
+/// What a sentence says before its question begins, and the question. What begins with a
+/// condition belongs to the question.
+fn preamble(sentence: &str) -> (&str, &str) {
+    const CONDITIONS: &[&str] = &[
+        "if",
+        "when",
+        "as",
+        "while",
+        "unless",
+        "before",
+        "after",
+        "once",
+        "in",
+        "for",
+        "with",
+        "without",
+        "at",
+        "on",
+        "wenn",
+        "falls",
+        "sobald",
+        "bei",
+        "mit",
+        "ohne",
+        "si",
+        "quand",
+        "se",
+        "als",
+        "given",
+        "assuming",
+        "suppose",
+        "during",
+        "since",
+        "about",
+        "regarding",
+    ];
+    let first = sentence
+        .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+        .find(|w| !w.is_empty())
+        .map(fold::fold)
+        .unwrap_or_default();
+    if CONDITIONS.contains(&first.as_str()) || OPENERS.contains(&first.as_str()) {
+        return ("", sentence);
+    }
+    let mut cut = None;
+    for joint in [", ", " - ", " – ", " — ", ": ", "; ", ". "] {
+        for (at, _) in sentence.match_indices(joint) {
+            let rest = sentence
+                .get(at.saturating_add(joint.len())..)
+                .unwrap_or_default();
+            let rest = rest.trim_start();
+            let bare = ["so ", "and ", "but ", "also ", "und ", "aber ", "et "]
+                .iter()
+                .find_map(|w| rest.strip_prefix(w))
+                .unwrap_or(rest);
+            if opens(&fold::fold(bare)) && bare.split_whitespace().count() >= 3 {
+                cut = cut.max(Some((at, sentence.len().saturating_sub(bare.len()))));
+            }
+        }
+    }
+    match cut {
+        Some((at, from)) => (
+            sentence.get(..at).unwrap_or_default(),
+            sentence.get(from..).unwrap_or_default(),
+        ),
+        None => ("", sentence),
+    }
 }
 
 fn note_request(asked: &mut Asked, folded: &str) {
@@ -187,6 +351,17 @@ fn note_request(asked: &mut Asked, folded: &str) {
         "senden",
         "zusenden",
         "provide",
+        "envoyer",
+        "envoyez",
+        "enviar",
+        "envien",
+        "enviarme",
+        "mandar",
+        "inviare",
+        "inviarmi",
+        "mandare",
+        "sturen",
+        "opsturen",
     ]
     .iter()
     .any(|w| folded.contains(w));
@@ -282,6 +457,10 @@ fn at_and(sentence: &str) -> Vec<String> {
             ", and ",
             " und ",
             ", und ",
+            " et ",
+            " y ",
+            " e ",
+            " en ",
             " as well as ",
             "; ",
             ", ",
@@ -300,7 +479,9 @@ fn at_and(sentence: &str) -> Vec<String> {
             let strict = [
                 "how", "what", "when", "where", "which", "who", "whether", "is", "are", "do",
                 "does", "can", "wie", "was", "wann", "wo", "welche", "wer", "ob", "gibt", "kann",
-                "darf", "ist", "sind",
+                "darf", "ist", "sind", "combien", "quand", "quel", "quelle", "comment", "cuanto",
+                "cuando", "donde", "cual", "quanto", "quando", "onde", "qual", "dove", "quali",
+                "hoeveel", "wanneer", "wat", "waar", "hoe",
             ];
             let begins = strict.contains(&first.as_str()) || (first == "if" && second != "so");
             let enough = rest.get(..at)?.split_whitespace().count() >= 3
@@ -365,6 +546,24 @@ fn is_courtesy(folded: &str) -> bool {
             "liebe gru",
             "sehr geehrte",
             "cheers",
+            "cordialement",
+            "bonjour",
+            "merci",
+            "hola",
+            "buenos",
+            "gracias",
+            "saludos",
+            "ola",
+            "bom dia",
+            "obrigad",
+            "cumprimentos",
+            "buongiorno",
+            "grazie",
+            "cordiali saluti",
+            "beste",
+            "bedankt",
+            "groeten",
+            "met vriendelijke",
             "looking forward",
             "i have two",
             "i have a question",
@@ -381,6 +580,11 @@ fn is_courtesy(folded: &str) -> bool {
 pub fn leans(text: &str, tongue: Tongue) -> bool {
     let list: &[&str] = match tongue {
         Tongue::German => &["das", "es", "davon", "dafur", "dazu", "diese", "dies"],
+        Tongue::French => &["ca", "cela", "il", "elle", "en", "y", "ce"],
+        Tongue::Spanish => &["eso", "esto", "ello", "lo"],
+        Tongue::Portuguese => &["isso", "isto"],
+        Tongue::Italian => &["questo", "cio", "ne", "quello"],
+        Tongue::Dutch => &["het", "dat", "dit", "daarvan", "die"],
         _ => &[
             "it", "that", "this", "they", "them", "those", "these", "there", "one", "he", "she",
             "him", "her",

@@ -1,15 +1,26 @@
 //! Words of a text as the retrieval compares them: folded, without inflection, numbers in one
 //! form; and sentences.
 
+use super::grammar;
 use crate::reply::fold;
 
 /// The languages whose inflections are known; others are compared as written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tongue {
     /// English.
     English,
     /// German.
     German,
+    /// French.
+    French,
+    /// Spanish.
+    Spanish,
+    /// Portuguese.
+    Portuguese,
+    /// Italian.
+    Italian,
+    /// Dutch.
+    Dutch,
     /// Any other.
     Other,
 }
@@ -21,6 +32,11 @@ impl Tongue {
         match code {
             "en" => Self::English,
             "de" => Self::German,
+            "fr" => Self::French,
+            "es" => Self::Spanish,
+            "pt" => Self::Portuguese,
+            "it" => Self::Italian,
+            "nl" => Self::Dutch,
             _ => Self::Other,
         }
     }
@@ -42,16 +58,37 @@ pub struct Word {
 /// Longest text that is cut into words.
 const MAX_CHARS: usize = 3_900;
 
+/// Measures of area that hold a digit.
+const MEASURES: &[&str] = &["m2", "ft2", "sqm", "qm", "mq"];
+
 /// The words of a text, in order.
 #[must_use]
 pub fn words(text: &str, tongue: Tongue) -> Vec<Word> {
-    let text: String = text.chars().take(MAX_CHARS).collect();
+    // "m²" is a measure, no exponent.
+    let text: String = text
+        .chars()
+        .take(MAX_CHARS)
+        .map(|c| match c {
+            '²' => '2',
+            '³' => '3',
+            c => c,
+        })
+        .collect();
     let mut found: Vec<Word> = Vec::new();
     for raw in text
         .split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '\u{2019}' | '.' | ',' | '+')))
     {
         let raw = raw.trim_matches(['\'', '\u{2019}', '.', ',']);
         if raw.is_empty() {
+            continue;
+        }
+        if MEASURES.iter().any(|m| raw.eq_ignore_ascii_case(m)) {
+            found.push(Word {
+                stem: "m2".to_owned(),
+                form: "m2".to_owned(),
+                number: false,
+                capital: false,
+            });
             continue;
         }
         if raw.contains(|c: char| c.is_ascii_digit()) {
@@ -69,10 +106,7 @@ pub fn words(text: &str, tongue: Tongue) -> Vec<Word> {
 fn add_word(found: &mut Vec<Word>, raw: &str, tongue: Tongue) {
     let capital = raw.chars().next().is_some_and(char::is_uppercase);
     let form = fold::fold(raw);
-    let form = form
-        .trim_end_matches("'s")
-        .trim_end_matches("n't")
-        .replace('\'', "");
+    let form = uncontracted(&form, tongue).replace('\'', "");
     let form = form.trim_end_matches('+').to_owned();
     if form.is_empty() {
         return;
@@ -96,9 +130,7 @@ fn add_word(found: &mut Vec<Word>, raw: &str, tongue: Tongue) {
         });
         return;
     }
-    if tongue == Tongue::German
-        && let Some((digits, rest)) = german_compound(&form)
-    {
+    if let Some((digits, rest)) = compound(&form, tongue) {
         found.push(Word {
             form: form.clone(),
             stem: digits.to_owned(),
@@ -114,6 +146,20 @@ fn add_word(found: &mut Vec<Word>, raw: &str, tongue: Tongue) {
         number: false,
         capital,
     });
+}
+
+/// Without what a contraction joins to the word: "we've", "what's", "l'appartement", "dell'IVA".
+fn uncontracted(form: &str, tongue: Tongue) -> &str {
+    match tongue {
+        Tongue::French | Tongue::Italian => form.rsplit('\'').next().unwrap_or(form),
+        _ => {
+            let mut form = form;
+            for ending in ["'s", "n't", "'ve", "'re", "'ll", "'d", "'m"] {
+                form = form.strip_suffix(ending).unwrap_or(form);
+            }
+            form
+        }
+    }
 }
 
 /// "11kW" is 11 and kw; "265,000" and "265.000" are one number; "4.9" and "4,9" are another.
@@ -172,65 +218,37 @@ fn number(raw: &str) -> String {
 }
 
 fn number_word(form: &str, tongue: Tongue) -> Option<&'static str> {
-    let table: &[(&str, &str)] = match tongue {
-        Tongue::English => &[
-            ("one", "1"),
-            ("two", "2"),
-            ("three", "3"),
-            ("four", "4"),
-            ("five", "5"),
-            ("six", "6"),
-            ("seven", "7"),
-            ("eight", "8"),
-            ("nine", "9"),
-            ("ten", "10"),
-            ("eleven", "11"),
-            ("twelve", "12"),
-            ("twenty", "20"),
-            ("thirty", "30"),
-            ("forty", "40"),
-            ("fifty", "50"),
-            ("ninety", "90"),
-            ("second", "second"),
-            ("third", "3"),
-            ("fourth", "4"),
-            ("fifth", "5"),
-            ("sixth", "6"),
-        ],
-        Tongue::German => &[
-            ("zwei", "2"),
-            ("drei", "3"),
-            ("vier", "4"),
-            ("funf", "5"),
-            ("sechs", "6"),
-            ("sieben", "7"),
-            ("acht", "8"),
-            ("neun", "9"),
-            ("zehn", "10"),
-            ("elf", "11"),
-            ("zwolf", "12"),
-        ],
-        Tongue::Other => &[],
-    };
-    table
-        .iter()
-        .find(|(word, digits)| *word == form && *word != *digits)
-        .map(|(_, digits)| *digits)
+    grammar::of(tongue).number(form)
 }
 
-/// "dreizimmerwohnung" is 3 and "zimmerwohnung".
-fn german_compound(form: &str) -> Option<(&'static str, &str)> {
-    [
-        ("ein", "1"),
-        ("zwei", "2"),
-        ("drei", "3"),
-        ("vier", "4"),
-        ("funf", "5"),
-    ]
-    .into_iter()
-    .find_map(|(word, digits)| {
+/// "dreizimmerwohnung" is 3 and "zimmerwohnung", "driekamerwoning" 3 and "kamerwoning".
+fn compound(form: &str, tongue: Tongue) -> Option<(&'static str, &str)> {
+    let (numbers, part): (&[_], _) = match tongue {
+        Tongue::German => (
+            &[
+                ("ein", "1"),
+                ("zwei", "2"),
+                ("drei", "3"),
+                ("vier", "4"),
+                ("funf", "5"),
+            ],
+            "zimmer",
+        ),
+        Tongue::Dutch => (
+            &[
+                ("een", "1"),
+                ("twee", "2"),
+                ("drie", "3"),
+                ("vier", "4"),
+                ("vijf", "5"),
+            ],
+            "kamer",
+        ),
+        _ => return None,
+    };
+    numbers.iter().find_map(|(word, digits)| {
         let rest = form.strip_prefix(word)?;
-        rest.starts_with("zimmer").then_some((digits, rest))
+        rest.starts_with(part).then_some((*digits, rest))
     })
 }
 
@@ -262,8 +280,55 @@ pub fn stem(form: &str, tongue: Tongue) -> String {
     match tongue {
         Tongue::English => english(form),
         Tongue::German => german(form),
+        Tongue::French => suffixed(form, &["s", "x"], &["ee", "e"]),
+        Tongue::Spanish => suffixed(form, &["es", "s"], &["a", "o", "e"]),
+        Tongue::Portuguese => suffixed(form, &["s"], &["a", "o", "e"]),
+        Tongue::Italian => suffixed(form, &[], &["hi", "he", "i", "e", "a", "o"]),
+        Tongue::Dutch => dutch(form),
         Tongue::Other => form.to_owned(),
     }
+}
+
+/// Without the mark of the plural, then without that of the gender.
+fn suffixed(form: &str, plural: &[&str], gender: &[&str]) -> String {
+    let mut s = form;
+    for endings in [plural, gender] {
+        for ending in endings {
+            if let Some(rest) = s.strip_suffix(ending)
+                && rest.len() >= 3
+            {
+                s = rest;
+                break;
+            }
+        }
+    }
+    s.to_owned()
+}
+
+/// "woningen" and "woning", "plaatsen" and "plaats", "huizen" and "huis".
+fn dutch(form: &str) -> String {
+    let mut s = form.to_owned();
+    for ending in ["en", "s", "e", "t"] {
+        if let Some(rest) = s.strip_suffix(ending)
+            && rest.len() >= 3
+        {
+            s = rest.to_owned();
+            break;
+        }
+    }
+    for (long, short) in [("aa", "a"), ("ee", "e"), ("oo", "o"), ("uu", "u")] {
+        s = s.replace(long, short);
+    }
+    let bytes = s.as_bytes();
+    if bytes.len() > 3 && bytes.last() == bytes.get(bytes.len().wrapping_sub(2)) {
+        s.pop();
+    }
+    if let Some(rest) = s.strip_suffix('z') {
+        s = format!("{rest}s");
+    } else if let Some(rest) = s.strip_suffix('v') {
+        s = format!("{rest}f");
+    }
+    s
 }
 
 fn english(form: &str) -> String {

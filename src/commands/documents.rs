@@ -100,11 +100,12 @@ async fn list(app: &App, only: Option<&str>, passages: bool, json: bool) -> anyh
                 file.indexed_at.rfc3339()
             )?;
             if !file.trouble.is_empty() {
-                writeln!(
-                    text,
-                    "    TROUBLE: {}; its passages are those of before",
-                    file.trouble
-                )?;
+                let before = if file.chunks > 0 {
+                    "; its passages are those of before, for drafts only"
+                } else {
+                    ""
+                };
+                writeln!(text, "    TROUBLE: {}{before}", file.trouble)?;
             }
             for note in &file.notes {
                 writeln!(text, "    {note}")?;

@@ -48,6 +48,15 @@ pub struct DocumentRow {
     pub chunks: u32,
 }
 
+/// Changes whenever what a campaign's documents hold does: a file that is read anew gets a new row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentsStamp {
+    newest: i64,
+    files: i64,
+    synonyms_at: i64,
+    synonyms_bytes: i64,
+}
+
 /// A file to be indexed.
 #[derive(Clone, Debug)]
 pub struct NewDocument {
@@ -125,6 +134,34 @@ impl Reader<'_> {
         )?;
         let rows = statement.query_map([], |r| Ok((CampaignId(r.get(0)?), r.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The stamp of a campaign's documents.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn documents_stamp(&self, campaign: CampaignId) -> Result<DocumentsStamp, StoreError> {
+        let (newest, files) = self
+            .conn
+            .prepare_cached(
+                "SELECT coalesce(max(id), 0), count(*) FROM documents WHERE campaign_id = ?1",
+            )?
+            .query_row([campaign.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let synonyms = self
+            .conn
+            .prepare_cached(
+                "SELECT synonyms_at, length(synonyms) FROM campaign_documents
+                 WHERE campaign_id = ?1",
+            )?
+            .query_row([campaign.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let (synonyms_at, synonyms_bytes) = synonyms.unwrap_or_default();
+        Ok(DocumentsStamp {
+            newest,
+            files,
+            synonyms_at,
+            synonyms_bytes,
+        })
     }
 
     /// The indexed files of a campaign, by name.

@@ -67,7 +67,7 @@ pub use campaigns::{
 pub use conversations::{NewConversation, Speaker};
 pub use desk::{DraftItem, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
-pub use documents::{DocumentRow, DocumentsFolder, NewDocument, scratch};
+pub use documents::{DocumentRow, DocumentsFolder, DocumentsStamp, NewDocument, scratch};
 pub use drafts::NewDraft;
 pub use endpoint::Reading;
 pub use error::StoreError;

@@ -8,4 +8,5 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod floors;
+mod real;
 mod threads;

@@ -162,12 +162,14 @@ pub(super) async fn documents_line(app: &App, id: CampaignId) -> anyhow::Result<
         return Ok(None);
     };
     let passages: u32 = files.iter().map(|f| f.chunks).sum();
-    let trouble = files
-        .iter()
-        .map(|f| &f.trouble)
-        .chain([&folder.trouble])
-        .find(|t| !t.is_empty())
-        .map_or(String::new(), |t| format!("; TROUBLE: {t}"));
+    let broken = files.iter().filter(|f| !f.trouble.is_empty()).count();
+    let trouble = if !folder.trouble.is_empty() {
+        format!("; TROUBLE: {}", folder.trouble)
+    } else if broken > 0 {
+        format!("; TROUBLE with {broken}: replyd documents check")
+    } else {
+        String::new()
+    };
     Ok(Some(format!(
         "{} ({} files, {passages} passages{trouble})",
         folder.folder,

@@ -121,4 +121,29 @@ pub(super) const TRANSLATED: &[(TemplateKind, &str, &str)] = &[
         "ar",
         include_str!("more/optout_confirmation.ar.txt"),
     ),
+    (
+        TemplateKind::Answer,
+        "fr",
+        include_str!("more/answer.fr.txt"),
+    ),
+    (
+        TemplateKind::Answer,
+        "es",
+        include_str!("more/answer.es.txt"),
+    ),
+    (
+        TemplateKind::Answer,
+        "it",
+        include_str!("more/answer.it.txt"),
+    ),
+    (
+        TemplateKind::Answer,
+        "nl",
+        include_str!("more/answer.nl.txt"),
+    ),
+    (
+        TemplateKind::Answer,
+        "pt",
+        include_str!("more/answer.pt.txt"),
+    ),
 ];

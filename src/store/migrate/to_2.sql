@@ -237,7 +237,7 @@ CREATE TABLE documents (
     file        TEXT NOT NULL,                                -- path inside the folder
     mtime_ns    INTEGER NOT NULL,
     size_bytes  INTEGER NOT NULL,
-    hash        TEXT NOT NULL DEFAULT '',                     -- SHA-256 of its bytes
+    hash        TEXT NOT NULL DEFAULT '',                     -- SHA-256 of its bytes, and the form of the words in doc_fts
     language    TEXT NOT NULL DEFAULT '',                     -- ISO 639-1; '' = not known
     trouble     TEXT NOT NULL DEFAULT '',                     -- why it could not be read now: its pieces are those of before
     notes       TEXT NOT NULL DEFAULT '[]',                   -- JSON: what a person should mend
