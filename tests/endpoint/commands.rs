@@ -70,9 +70,7 @@ fn doctor_and_status_are_silent_where_there_is_no_endpoint() {
 fn classify_prints_both_verdicts_and_what_they_come_to() {
     let server = Server::new(|_, request| {
         let reply = request.data()["reply"].to_string();
-        if reply.contains("viewing") {
-            label("goal_reached", 1.0)
-        } else if reply.contains("Thank") {
+        if reply.contains("viewing") || reply.contains("Thank") {
             label("goal_reached", 1.0)
         } else {
             Act::Say("nonsense".into())
