@@ -14,7 +14,7 @@ fn with(more: &str) -> World {
 }
 
 fn model(world: World) -> ModelSettings {
-    world.settings().model.expect("An endpoint")
+    world.settings().model.unwrap()
 }
 
 fn key(settings: &ModelSettings) -> Option<String> {
