@@ -531,8 +531,15 @@ impl Index {
             last = here;
             if faq || main <= 0.0 || about >= ABOUT * main {
                 let mut here = given::given(sentence, self.tongue);
+                let titled: f64 = query
+                    .units
+                    .iter()
+                    .filter(|u| !u.context && u.kind.is_none())
+                    .map(|u| u.weight * affinity(u, &piece.heading, self.tongue))
+                    .sum();
                 let named = faq
                     || main <= 0.0
+                    || titled >= 0.85 * main
                     || given::leans(sentence, self.tongue)
                     || query.units.iter().any(|u| {
                         !u.context && u.kind.is_none() && affinity(u, &last, self.tongue) >= 0.6

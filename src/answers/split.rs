@@ -586,8 +586,8 @@ pub fn leans(text: &str, tongue: Tongue) -> bool {
         Tongue::Italian => &["questo", "cio", "ne", "quello"],
         Tongue::Dutch => &["het", "dat", "dit", "daarvan", "die"],
         _ => &[
-            "it", "that", "this", "they", "them", "those", "these", "there", "one", "he", "she",
-            "him", "her",
+            "it", "that", "this", "they", "them", "those", "these", "one", "he", "she", "him",
+            "her",
         ],
     };
     words::words(text, tongue)

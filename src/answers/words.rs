@@ -350,7 +350,7 @@ fn english(form: &str) -> String {
         "costs" => "cost",
         "gas" => "gas",
         // Things, not what somebody does.
-        "flooring" | "building" | "lighting" | "housing" | "clothing" => form,
+        "flooring" | "parking" | "building" | "lighting" | "housing" | "clothing" => form,
         "buildings" => "building",
         "bus" | "buses" => "bus",
         "glass" | "class" | "access" => form,
@@ -537,7 +537,7 @@ mod tests {
     #[test]
     fn inflections_are_taken_off() {
         for (a, b) in [
-            ("parking", "parks"),
+            ("parks", "parked"),
             ("heated", "heating"),
             ("prices", "pricing"),
             ("balconies", "balcony"),
