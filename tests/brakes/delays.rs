@@ -5,7 +5,7 @@ use std::time::Duration;
 use replyd::time::{UtcMs, now};
 
 use super::common::scenario::{DESK, WISH, header};
-use super::{again, decided, desk, stop, told, wait_for, watch};
+use super::{again, change, decided, desk, stop, told, wait_for, watch};
 
 /// The one acknowledgement that waits: its row and when it leaves.
 #[track_caller]
@@ -80,9 +80,17 @@ fn a_delayed_acknowledgement_leaves_once_at_its_time_with_the_date_of_then() {
     let scenario = desk(1, "send_delay = \"3s\"");
     let mut running = watch(&scenario);
     scenario.arrived(scenario.lead(), WISH, now());
-    let (_, at) = waiting(&mut running);
     let mails = scenario.host.wait_for_mails(&scenario.lead().address, 1);
     let arrived = now();
+    let at = UtcMs(scenario.replyd.rows().value(
+        "SELECT not_before FROM outbox WHERE kind = 'acknowledgment'",
+        [],
+    ));
+    let received: i64 = scenario.replyd.rows().value(
+        "SELECT created_at FROM outbox WHERE kind = 'acknowledgment'",
+        [],
+    );
+    assert_eq!(at.0, received + 3000);
     assert!(
         arrived >= at,
         "{} before {}",
@@ -174,7 +182,7 @@ fn what_waits_is_taken_back_when_the_lead_writes_again_opts_out_or_a_person_answ
 
 #[test]
 fn a_switch_and_a_suppression_hold_for_what_waits() {
-    let scenario = desk(2, "send_delay = \"4s\"");
+    let scenario = desk(2, "send_delay = \"1h\"");
     let mut running = watch(&scenario);
     for lead in &scenario.leads {
         scenario.arrived(lead, WISH, now());
@@ -184,16 +192,23 @@ fn a_switch_and_a_suppression_hold_for_what_waits() {
         "outbox WHERE kind = 'acknowledgment' AND state = 'queued' AND not_before > 0",
         2,
     );
+    stop(running);
     scenario
         .replyd
         .ok(&["suppress", "add", &scenario.leads[0].address]);
     scenario.replyd.ok(&["automation", "off", "--lead", "L-1"]);
-    wait_for(
-        &mut running,
-        "outbox WHERE kind = 'acknowledgment' AND (state = 'cancelled' OR held = 1)",
-        2,
+    // The hour has passed.
+    change(
+        &scenario,
+        "UPDATE outbox SET next_attempt_at = 1, not_before = 1 WHERE kind = 'acknowledgment'",
     );
-    stop(running);
+    scenario.replyd.ok(&["process"]);
+    let rows = scenario.replyd.rows();
+    assert_eq!(
+        rows.count("outbox WHERE kind = 'acknowledgment' AND state = 'cancelled'"),
+        1
+    );
+    assert_eq!(rows.count("outbox WHERE held = 1 AND state = 'queued'"), 1);
     scenario.assert_no_lead_got_mail_but(&["cancelled", "queued"]);
 }
 

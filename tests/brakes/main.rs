@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     reason = "helpers of tests fail the test with a sentence"
 )]
 
@@ -68,6 +69,14 @@ fn decided(running: &mut Running, replies: i64) {
             .count("outbox WHERE state IN ('queued', 'sending', 'deferred') AND not_before = 0");
         (done && moving == 0).then_some(())
     });
+}
+
+/// Changes the database while no replyd runs.
+#[track_caller]
+fn change(scenario: &Scenario, sql: &str) {
+    rusqlite::Connection::open(scenario.replyd.database())
+        .and_then(|database| database.execute_batch(sql))
+        .unwrap_or_else(|e| panic!("{sql}: {e}"));
 }
 
 /// A further answer of the lead to the campaign mail.
