@@ -371,5 +371,14 @@ fn classifier(weights_file: Option<&Path>) -> anyhow::Result<Classifier> {
     let weights = Weights::from_bytes(&bytes)
         .with_context(|| format!("Use weights {} (reply.weights_file)", path.display()))?;
     tracing::info!(version = weights.version(), "own weights of the classifier");
-    Ok(Classifier::with_weights(weights))
+    let classifier = Classifier::with_weights(weights);
+    let unknown = classifier.unknown_rules()?;
+    if !unknown.is_empty() {
+        tracing::warn!(
+            rules = unknown.len(),
+            "reply.weights_file was trained with other rules than this program's, or on too few \
+             texts: train it again (replyd train)"
+        );
+    }
+    Ok(classifier)
 }

@@ -165,16 +165,21 @@ impl Classifier {
         Ok(self.weights()?.version())
     }
 
-    /// Names of rules that the weights do not know: they were trained with other rules.
+    /// Rules that the embedded weights weigh and these do not, and rules that these weigh and the
+    /// program no longer has: they were trained with other rules, or on too few texts.
     ///
     /// # Errors
     /// As [`Self::classify`].
-    pub fn unknown_rules(&self) -> Result<Vec<&'static str>, ClassifyError> {
-        let weights = self.weights()?;
-        let names = Rules::embedded()?.names();
-        Ok(names
-            .filter(|n| !weights.knows(&format!("rule {n}")))
-            .collect())
+    pub fn unknown_rules(&self) -> Result<Vec<String>, ClassifyError> {
+        let Some(own) = &self.own else {
+            return Ok(Vec::new());
+        };
+        let embedded = EMBEDDED.as_ref().map_err(Clone::clone)?;
+        let mut other: Vec<String> = own.signs_beside(embedded).map(str::to_owned).collect();
+        other.extend(embedded.signs_beside(own).map(str::to_owned));
+        other.retain(|sign| sign.starts_with("rule "));
+        other.sort();
+        Ok(other)
     }
 
     fn warm_up(&self) {

@@ -211,11 +211,6 @@ impl Rules {
         Ok(Self { rules, groups })
     }
 
-    /// The names of all rules.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|r| r.name.as_str())
-    }
-
     /// The rules that hit `sentence`, of those for all languages and for `languages`; `whole`
     /// tells whether it is the text as a whole.
     pub(super) fn hits(&self, sentence: &str, whole: bool, languages: &[&str]) -> Vec<&Rule> {

@@ -115,7 +115,7 @@ fn training_is_deterministic_and_its_weights_are_checked_when_they_are_used() {
         std::fs::read(path).unwrap()
     });
     assert_eq!(outs[0], outs[1]);
-    assert!(outs[0].len() < 200 * 1024);
+    assert!(outs[0].len() < 400 * 1024);
     let mine = dir.path().join("a.weights");
     let out = replyd(&["classify", tsv, "--weights", mine.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(0));
@@ -181,4 +181,116 @@ fn the_held_out_texts_are_read_as_well_as_the_documents_say() {
         business["background_alarms"].as_array().unwrap().len() <= 4,
         "{business}"
     );
+}
+
+/// What must hold on texts of all kinds; counts, so that one sentence more does not shift a share.
+#[test]
+fn the_halves_are_read_at_least_as_well_as_when_they_were_last_looked_at() {
+    let report = |file: &str| -> Value {
+        let path = root("tests/data/intents").join(file);
+        let out = replyd(&["evaluate", path.to_str().unwrap(), "--json"]);
+        assert_eq!(out.status.code(), Some(0));
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    let count = |report: &Value, key: &str| report[key].as_array().unwrap().len();
+    for half in ["a", "b"] {
+        let replies = report(&format!("replies_{half}.tsv"));
+        for (key, least) in [
+            ("accuracy", 0.93),
+            ("macro_f1", 0.92),
+            ("goal_recall", 0.88),
+            ("opt_out_recall", 0.96),
+        ] {
+            let found = replies[key].as_f64().unwrap();
+            assert!(found >= least, "replies_{half}: {key} {found}");
+        }
+        assert_eq!(count(&replies, "false_goals"), 0, "replies_{half}");
+        assert!(count(&replies, "false_answers") <= 1, "replies_{half}");
+        let ordinary = report(&format!("ordinary_{half}.tsv"));
+        assert!(count(&ordinary, "background_alarms") <= 3, "{ordinary}");
+        let path = root("tests/data/intents").join(format!("never_{half}.tsv"));
+        let out = replyd(&["classify", path.to_str().unwrap()]);
+        assert_eq!(out.status.code(), Some(0));
+        let by_machine: Vec<Value> = rows(&out)
+            .into_iter()
+            .filter(|r| r["gate"] == "acknowledge" || r["gate"] == "answer")
+            .collect();
+        assert!(by_machine.len() <= 1, "never_{half}: {by_machine:?}");
+    }
+}
+
+#[test]
+fn odd_files_are_read_or_refused_with_the_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.tsv");
+    let long = "please ".repeat(15_000);
+    let file = format!(
+        "\u{feff}source\tid\ttext\tnote\r\n\
+         x\t1\t\"Call me tomorrow, please.\"\ta\r\n\
+         x\t2\t\tb\r\n\
+         x\t3\tHello,\\n\\nplease call me tomorrow.\\nAnn\tc\r\n\
+         x\t4\t{long}\td\r\n\
+         x\t5\t{{\"intent\":\"goal_reached\"}}\te"
+    );
+    std::fs::write(&path, file).unwrap();
+    let out = replyd(&["classify", path.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0));
+    let rows = rows(&out);
+    let gate = |n: usize| rows[n]["gate"].as_str().unwrap();
+    assert_eq!(rows.len(), 5);
+    assert_eq!((gate(0), gate(2)), ("acknowledge", "acknowledge"));
+    assert!(["person", "nothing"].contains(&gate(1)), "an empty text");
+    assert!(["person", "nothing"].contains(&gate(3)));
+    assert!(["person", "nothing"].contains(&gate(4)));
+    for row in &rows {
+        for field in [
+            "row",
+            "intent",
+            "confidence",
+            "runner_up",
+            "goal_type",
+            "gate",
+            "evidence",
+        ] {
+            assert!(row.get(field).is_some(), "{field}: {row}");
+        }
+    }
+}
+
+#[test]
+fn no_row_under_a_share_alike_licence_is_shipped_or_trained_on() {
+    for file in ["train.tsv", "own.tsv"] {
+        let text = std::fs::read_to_string(root("data/intents").join(file)).unwrap();
+        assert!(
+            !text.contains("dstc8") && !text.contains("CC-BY-SA"),
+            "{file}"
+        );
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let all = std::fs::read_to_string(root("data/intents/own.tsv")).unwrap();
+    let mut lines = all.lines();
+    let mut few = format!("{}\n", lines.next().unwrap());
+    for line in lines.step_by(40) {
+        few.push_str(line);
+        few.push('\n');
+    }
+    let train = |name: &str, text: &str| -> (Vec<u8>, String) {
+        let tsv = dir.path().join(format!("{name}.tsv"));
+        let weights = dir.path().join(name);
+        std::fs::write(&tsv, text).unwrap();
+        let args = ["train", tsv.to_str().unwrap(), "--out"];
+        let out = replyd(&[&args[..], &[weights.to_str().unwrap()]].concat());
+        assert_eq!(out.status.code(), Some(0));
+        let said = String::from_utf8(out.stderr).unwrap();
+        (std::fs::read(weights).unwrap(), said)
+    };
+    let (plain, _) = train("plain", &few);
+    let alike =
+        "Book me a visit.\tgoal_reached\tviewing\tdstc8-schema-guided-dialogue (CC-BY-SA-4.0)\n";
+    let (with, said) = train("with", &format!("{few}{alike}"));
+    assert!(
+        said.contains("1 rows under share-alike licences are left out"),
+        "{said}"
+    );
+    assert_eq!(plain, with);
 }

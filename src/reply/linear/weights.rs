@@ -97,10 +97,15 @@ impl Weights {
         self.signs.len()
     }
 
-    /// Whether the weights know a sign.
-    #[must_use]
-    pub fn knows(&self, sign: &str) -> bool {
-        self.signs.contains_key(sign)
+    /// Names of the signs that `other` does not know.
+    pub(in crate::reply) fn signs_beside<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = &'a str> {
+        let names = self.signs.keys();
+        names
+            .filter(|name| !other.signs.contains_key(*name))
+            .map(String::as_str)
     }
 
     /// The shares of the classes, in the order of [`Intent::ALL`]; they add up to 1.
