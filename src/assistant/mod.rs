@@ -412,11 +412,11 @@ impl Assistant {
                     continue;
                 }
             }
-            if error.dialect() {
-                if let Some(lower) = below(dialect) {
-                    dialect = lower;
-                    continue;
-                }
+            if error.dialect()
+                && let Some(lower) = below(dialect)
+            {
+                dialect = lower;
+                continue;
             }
             if !error.passes() || retried {
                 return Err(error);
