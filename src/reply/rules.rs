@@ -14,7 +14,7 @@ use super::fold::Language;
 use crate::model::{GoalType, Intent};
 
 /// Cache of the lazy DFA of the larger groups.
-const DFA_BYTES: usize = 3 << 19;
+const DFA_BYTES: usize = 5 << 18;
 /// The same of one language's rules.
 const DFA_BYTES_LANGUAGE: usize = 3 << 18;
 /// So many rules are matched together. The states of a set are combinations of its patterns'

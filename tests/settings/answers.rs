@@ -26,3 +26,21 @@ fn mails_to_sales_link_to_the_pages_only_where_their_address_is_set() {
     let error = with("[web]\npublic_url = \"replyd.example.com\"").error();
     assert_has(&error, &["web.public_url", "https://"]);
 }
+
+#[test]
+fn own_weights_are_looked_for_beside_the_settings_file_and_must_be_there() {
+    assert_eq!(with("").settings().reply.weights_file, None);
+    let error = with("[reply]\nweights_file = \"/nowhere/my.weights\"").error();
+    assert_has(&error, &["reply.weights_file", "/nowhere/my.weights"]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("my.weights");
+    std::fs::write(&path, b"x").unwrap();
+    let set = with(&format!(
+        "[reply]\nweights_file = {:?}",
+        path.to_str().unwrap()
+    ));
+    assert_eq!(
+        set.settings().reply.weights_file.as_deref(),
+        Some(path.as_path())
+    );
+}
