@@ -6,8 +6,7 @@ use anyhow::anyhow;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{ERROR_SLEEP, JobReport, REPLY_JOB, ReplyActor, is_hopeless};
-use crate::faultpoint;
+use super::{ERROR_SLEEP, JobReport, ReplyActor, is_hopeless};
 use crate::time;
 use crate::wake::{Doorbell, Woken};
 
@@ -65,14 +64,9 @@ impl ReplyActor {
     async fn launch(&self, flying: &mut Flying, stop: &CancellationToken) -> anyhow::Result<()> {
         while flying.len() < AT_ONCE && !stop.is_cancelled() {
             let now = time::now();
-            let claimed = self
-                .store
-                .write(move |tx| tx.claim_reply_job(now, |n| REPLY_JOB.wait(n)))
-                .await?;
-            let Some(job) = claimed else {
+            let Some(job) = self.claim(now).await? else {
                 return Ok(());
             };
-            faultpoint::hit("reply.claimed");
             let actor = self.clone();
             flying.spawn(async move { actor.work(job, now, false).await });
         }

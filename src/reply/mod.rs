@@ -196,6 +196,14 @@ impl ReplyActor {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn handle_one(&self, now: UtcMs) -> anyhow::Result<Option<JobReport>> {
+        match self.claim(now).await? {
+            Some(job) => self.work(job, now, false).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Books an attempt of the job that is due longest.
+    async fn claim(&self, now: UtcMs) -> anyhow::Result<Option<ClaimedJob>> {
         // Asked of a reader first: right after a job it is the outbox that needs the writer.
         let is_due = self
             .store
@@ -211,11 +219,10 @@ impl ReplyActor {
             .book(move |tx| tx.claim_reply_job(now, |n| REPLY_JOB.wait(n)))
             .await
             .context("Claim a reply job")?;
-        let Some(job) = claimed else {
-            return Ok(None);
-        };
-        faultpoint::hit("reply.claimed");
-        self.work(job, now, false).await.map(Some)
+        if claimed.is_some() {
+            faultpoint::hit("reply.claimed");
+        }
+        Ok(claimed)
     }
 
     /// Handles this job now, also one that failed, was given up or was done (`process`). It never

@@ -86,7 +86,7 @@ fn the_key_comes_from_where_other_secrets_come_from_and_is_never_shown() {
     assert!(!shown.contains("sk-in-clear-9"), "{shown}");
 
     let world = with(&format!("{TABLE}api_key_file = \"key\""));
-    world.file("key", "sk-of-file\n");
+    world.file("cwd/key", "sk-of-file\n");
     assert_eq!(key(&model(world)).as_deref(), Some("sk-of-file"));
 
     let world = with(&format!("{TABLE}api_key_command = \"pass show model\""));
