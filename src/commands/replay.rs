@@ -71,7 +71,7 @@ pub(super) async fn explain(app: &App, args: &ExplainArgs) -> anyhow::Result<Exi
     Ok(Exit::Done)
 }
 
-async fn with_message_id(app: &App, text: &str) -> anyhow::Result<MessageRowId> {
+pub(super) async fn with_message_id(app: &App, text: &str) -> anyhow::Result<MessageRowId> {
     let Some(key) = MsgId::parse(text) else {
         bail!("{text:?} is neither a message's number nor a Message-ID");
     };

@@ -29,7 +29,7 @@ mod scores;
 pub mod second;
 mod step;
 pub mod templates;
-mod texts;
+pub(crate) mod texts;
 pub mod wording;
 
 use std::sync::Arc;
@@ -495,4 +495,4 @@ fn is_hopeless(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 #[path = "actor_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -14,13 +14,13 @@ use super::{ActionTaken, JobReport, Parts, own_words, texts};
 use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
 use crate::model::{
-    Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, SentKind,
+    Address, ConversationId, Disposition, HOLE, IdSource, Inserted, Intent, MailKind, SentKind,
 };
 use crate::msgid;
 use crate::nature;
 use crate::store::{
     ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Reading, Speaker,
-    StoreError, ThreadContext, Tx,
+    StoreError, Superseded, ThreadContext, Tx,
 };
 use crate::time::UtcMs;
 use crate::visible;
@@ -393,6 +393,8 @@ impl Step<'_> {
         let Inserted::New(outbox) = tx.enqueue(&mail, self.now)? else {
             return Ok(false);
         };
+        // An earlier decision left it to a person, who need not look any more.
+        tx.supersede_drafts(Superseded::Job(self.job.id), "answered by itself", self.now)?;
         let own_id = mail.rfc_message_id.clone();
         tx.insert_sent(
             &NewSent {
@@ -492,13 +494,24 @@ impl Step<'_> {
         if d.intent == Intent::Question && !t.answered {
             text.nudge = self.nudge(text)?;
         }
+        let is_answer = template == TemplateKind::AnswerDraft;
+        let answered = self.found.is_some_and(|f| f.answered.passes());
+        let mut answer = self
+            .worded
+            .map_or_else(|| text.answer.clone(), str::to_owned);
+        if is_answer && !answered {
+            // What no document says a person writes, after what they do say.
+            let blank = if answer.is_empty() { "" } else { "\n\n" };
+            answer = format!("{answer}{blank}{HOLE}");
+        }
         let drafted = LeadText {
-            answer: self
-                .worded
-                .map_or_else(|| text.answer.clone(), str::to_owned),
+            answer,
             ..text.clone()
         };
         let filled = self.fill(template, &drafted)?;
+        if tx.draft_rejected_before(self.job.id, &filled.subject, &filled.body)? {
+            return Ok(());
+        }
         tx.insert_draft(
             &NewDraft {
                 job_id: self.job.id,
@@ -507,6 +520,12 @@ impl Step<'_> {
                 subject: &filled.subject,
                 body: &filled.body,
                 reason: &d.reasons.join("; "),
+                tool: match (is_answer, answered) {
+                    (false, _) => "acknowledgment",
+                    (true, true) => "document_rag",
+                    (true, false) => "unknown",
+                },
+                wants_text: is_answer && !answered,
             },
             self.now,
         )?;

@@ -93,7 +93,7 @@ pub(super) fn conversation_url(public: Option<&str>, thread: CampaignLeadId) -> 
 
 /// Ids for In-Reply-To and References of an answer: the reply's own, and the chain before it.
 /// A reply without a Message-ID is threaded by the mail of ours that it answers.
-pub(super) fn threading(c: &JobContext) -> (Option<&str>, Vec<String>) {
+pub(crate) fn threading(c: &JobContext) -> (Option<&str>, Vec<String>) {
     let own = (!c.message_key.starts_with("digest:")).then_some(c.message_key.as_str());
     let ids = |list: &str| -> Vec<String> { list.split_whitespace().map(Into::into).collect() };
     let mut chain = ids(&c.reference_ids);
