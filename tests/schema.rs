@@ -51,6 +51,10 @@ const SCANS: &[(&str, &str)] = &[
         "suppress list, by hand: the newest by their index",
     ),
     (
+        "FROM corrections k JOIN messages m ON m.id = k.message_id",
+        "corrections list and export, by hand",
+    ),
+    (
         "d.subject, d.body, m.visible_text, m.from_spam, d.state",
         "a piece: its users add WHERE d.id or WHERE d.state",
     ),

@@ -195,6 +195,16 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
                     writeln!(t, "    {what}: {text}")?;
                 }
             }
+            if let Some(label) = &e.label {
+                writeln!(
+                    t,
+                    "    a person says {} {} ({} {})",
+                    label.intent,
+                    label.goal_type,
+                    label.by,
+                    label.at.rfc3339()
+                )?;
+            }
             if !job.error.is_empty() {
                 writeln!(
                     t,

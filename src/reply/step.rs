@@ -154,6 +154,7 @@ impl Step<'_> {
         )?;
         Ok(JobReport {
             job_id: self.job.id,
+            message_id: c.message_id,
             conversation_id,
             action: if queued.to_sales {
                 ActionTaken::NotifiedSales
@@ -168,6 +169,7 @@ impl Step<'_> {
             goal_type,
             reasons: decision.reasons,
             error: None,
+            next_try: None,
             queued: queued.to_lead || queued.to_sales,
         })
     }

@@ -145,7 +145,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT 1 FROM drafts
-                 WHERE job_id = ?1 AND state = 'rejected' AND decided_by <> ''
+                 WHERE job_id = ?1 AND state = 'rejected'
                    AND coalesce(made_subject, subject) = ?2 AND coalesce(made_body, body) = ?3",
             )?
             .exists(params![job.0, subject, body])?)

@@ -56,6 +56,8 @@ pub struct Explained {
     pub visible_sure: bool,
     /// What was decided.
     pub job: Option<JobExplained>,
+    /// What a person says that the lead wants.
+    pub label: Option<LabelExplained>,
     /// Mails that were queued because of it.
     pub mails: Vec<MailExplained>,
     /// Drafts that were made of it.
@@ -115,6 +117,19 @@ pub struct JobExplained {
     /// Who read it, and who worded the answer.
     #[serde(flatten)]
     pub reading: Reading,
+}
+
+/// A person's label.
+#[derive(Clone, Debug, Serialize)]
+pub struct LabelExplained {
+    /// What the lead wants.
+    pub intent: String,
+    /// The step, with a goal only.
+    pub goal_type: String,
+    /// Who says so; may be empty.
+    pub by: String,
+    /// Since when.
+    pub at: UtcMs,
 }
 
 /// A mail that was queued.
@@ -215,6 +230,7 @@ impl Reader<'_> {
                     visible_text: row.get(20)?,
                     visible_sure: row.get(21)?,
                     job: None,
+                    label: None,
                     mails: Vec::new(),
                     drafts: Vec::new(),
                     sources: Vec::new(),
@@ -231,6 +247,12 @@ impl Reader<'_> {
             found.ok_or_else(|| StoreError::NotFound(format!("Message {id}")))?;
         e.thread = self.thread_name(thread, sent)?;
         self.explain_job(id, &mut e)?;
+        e.label = self.correction(id)?.map(|c| LabelExplained {
+            intent: c.intent,
+            goal_type: c.goal_type,
+            by: c.made_by,
+            at: c.made_at,
+        });
         let mut digest = self
             .conn
             .prepare_cached("SELECT reason FROM digest_items WHERE message_id = ?1 ORDER BY id")?;

@@ -24,6 +24,7 @@ mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod folders;
+mod handled;
 mod leads;
 mod lookups;
 mod messages;
@@ -75,8 +76,11 @@ pub use drafts::{Decision, DraftRow, NewDraft, Superseded};
 pub use endpoint::Reading;
 pub use error::StoreError;
 pub use examine::{Examined, Integrity, examine_blocking};
-pub use explain::{DraftExplained, Explained, JobExplained, MailExplained, ThreadName};
+pub use explain::{
+    DraftExplained, Explained, JobExplained, LabelExplained, MailExplained, ThreadName,
+};
 pub use folders::{FolderRow, FoldersKnown, Unfiled};
+pub use handled::{JobMail, ReplyTrouble};
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
