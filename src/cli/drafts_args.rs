@@ -5,34 +5,35 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 const APPROVE_EXAMPLES: &str = "\
-The mail goes into the thread of the reply, from the address that the lead wrote to, and leaves with the
-running service (without one: with the next `replyd process`). It is a person's mail: brakes, modes and
-age do not hold it. What stands against it is told, and nothing is sent: an address that bounced, a newer
-reply of the lead, a person's own answer by mail, another answer to the same reply, automation switched
-off for everything. --anyway overrules these; a lead who wants no more mail gets one with --to-suppressed
-only.
+The mail goes into the thread of the reply, from the address that the lead wrote to, and leaves
+with the running service (without one: with the next `replyd process`). It is a person's mail:
+brakes, modes and age do not hold it. What stands against it is told, and nothing is sent: an
+address that bounced, a newer reply of the lead, a person's own answer by mail, another answer to
+the same reply, automation switched off for everything. --anyway overrules these; a lead who wants
+no more mail gets one with --to-suppressed only.
 
 Examples:
   replyd drafts approve 12
+  replyd drafts approve 12 --answer 'They are 3 Euro a month.'
   replyd drafts approve 12 --file answer.txt
   replyd drafts approve 12 --to sender      the reply came from another address of the lead";
 
 const EDIT_EXAMPLES: &str = "\
-Without --file and --text, $VISUAL or $EDITOR is opened. A file may begin with `Subject: …` and an empty
-line. What replyd had made is kept beside it.
+Without --file, --text and --answer, $VISUAL or $EDITOR is opened. A file holds the whole text; it
+may begin with `Subject: …` and an empty line. What replyd had made is kept beside it.
 
 Examples:
   replyd drafts edit 12
   replyd drafts edit 12 --file answer.txt
-  echo 'Yes, on Friday.' | replyd drafts edit 12 --file -";
+  replyd drafts edit 12 --answer 'Yes, on Friday.'";
 
 /// Examples of `label`.
 pub(super) const LABEL_EXAMPLES: &str = "\
-Labels: goal_reached (with --goal-type viewing, sales_call or other), question, not_interested, not_now,
-unsubscribe, out_of_office, bounce, referral, neutral.
-The label is shown from then on, and becomes a row of `replyd corrections export`. `unsubscribe` holds at
-once: the address gets no more mail, what waits for it is withdrawn, its drafts are closed. Nothing else
-is decided anew, and nothing is sent.
+Labels: goal_reached (with --goal-type viewing, sales_call or other), question, not_interested,
+not_now, unsubscribe, out_of_office, bounce, referral, neutral.
+The label is shown from then on, and becomes a row of `replyd corrections export`. `unsubscribe`
+holds at once: the address gets no more mail, what waits for it is withdrawn, its drafts are
+closed. Nothing else is decided anew, and nothing is sent.
 
 Examples:
   replyd label 812 not_now
@@ -40,8 +41,8 @@ Examples:
   replyd label --draft 12 question";
 
 const EXPORT_EXAMPLES: &str = "\
-Rows have the columns text, label, goal_type, source and context: the format of `replyd train`. The file
-holds what leads wrote; weights made of it hold no text.
+Rows have the columns text, label, goal_type, source and context: the format of `replyd train`.
+The file holds what leads wrote; weights made of it hold no text.
 
 Examples:
   replyd corrections export > corrections.tsv
@@ -135,6 +136,9 @@ pub struct DraftTextArgs {
     /// Take this text
     #[arg(long, value_name = "TEXT")]
     pub text: Option<String>,
+    /// Put this where the draft says [write the answer here], and leave the rest as it is
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["file", "text"])]
+    pub answer: Option<String>,
     /// Take this subject
     #[arg(long, value_name = "TEXT")]
     pub subject: Option<String>,

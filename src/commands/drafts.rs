@@ -208,7 +208,11 @@ fn shown(view: &View) -> anyhow::Result<String> {
             writeln!(t, "Note:     {remark}")?;
         }
         if d.wants_text {
-            writeln!(t, "It wants text: replyd drafts edit {}", d.id)?;
+            writeln!(
+                t,
+                "It wants text: replyd drafts edit {0}, or replyd drafts approve {0} --answer TEXT",
+                d.id
+            )?;
         } else {
             writeln!(t, "To send it: replyd drafts approve {}", d.id)?;
         }
@@ -224,12 +228,12 @@ fn or_somebody(name: &str) -> &str {
 fn edit_of(args: &DraftTextArgs) -> anyhow::Result<Edit> {
     let mut edit = match (&args.file, &args.text) {
         (Some(path), _) => Edit::of_file(&read_text(path)?),
-        (None, Some(text)) => Edit {
-            subject: None,
-            body: Some(text.clone()),
+        (None, text) => Edit {
+            body: text.clone(),
+            ..Edit::default()
         },
-        (None, None) => Edit::default(),
     };
+    edit.answer.clone_from(&args.answer);
     if args.subject.is_some() {
         edit.subject.clone_from(&args.subject);
     }
@@ -325,7 +329,7 @@ async fn approve(app: &App, args: &DraftsApproveArgs) -> anyhow::Result<()> {
         return say(&format!("{}\n", serde_json::to_string(&done)?));
     }
     let mut text = format!(
-        "Draft {} is mail {} to {}: {}\nIt leaves with the running service, else with `replyd process`.\n",
+        "Draft {} is approved: mail {} to {}, {:?}\nIt leaves with the running service, else with `replyd process`.\n",
         done.draft, done.mail, done.to, done.subject
     );
     for over in &done.overruled {

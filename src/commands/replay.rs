@@ -198,9 +198,13 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
             if let Some(label) = &e.label {
                 writeln!(
                     t,
-                    "    a person says {} {} ({} {})",
+                    "    a person says {}{} ({}, {})",
                     label.intent,
-                    label.goal_type,
+                    if label.goal_type.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" {}", label.goal_type)
+                    },
                     label.by,
                     label.at.rfc3339()
                 )?;
@@ -234,6 +238,9 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
             "6 Draft {} ({}): {}",
             draft.id, draft.state, draft.reason
         )?;
+        if !draft.decided_by.is_empty() || !draft.decision.is_empty() {
+            writeln!(t, "    decided: {} {}", draft.decided_by, draft.decision)?;
+        }
     }
     if !e.sources.is_empty() {
         writeln!(t, "  Out of the campaign's documents:")?;

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::msgid;
 use crate::reply::compose::{self, Draftable, FurtherParts};
-use crate::reply::texts;
+use crate::reply::texts::{self, Ours};
 use crate::store::{
     Decision, DraftItem, DraftRow, JobContext, NewConversation, NewSent, Reader, Speaker, Standing,
     StoreError, ThreadContext, Tx,
@@ -267,14 +267,12 @@ impl Desk {
             to,
         } = letter;
         let (parent, chain) = texts::threading(c);
-        let from = Address {
-            name: if sender.from_name.is_empty() {
-                t.sender_name.clone()
-            } else {
-                sender.from_name.clone()
-            },
-            addr: compose::answering_address(&c.to_addresses, &sender.address, &sender.aliases),
+        let ours = Ours {
+            from_name: &sender.from_name,
+            address: &sender.address,
+            aliases: &sender.aliases,
         };
+        let from = texts::from_address(c, t, ours);
         let parts = FurtherParts {
             reply_token: sender.reply_address == ReplyAddress::Auto
                 && tx.reply_address_proven(c.account_id, &from.addr)?,

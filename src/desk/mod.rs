@@ -51,7 +51,7 @@ pub enum DeskError {
     #[error("{}", against(.0))]
     Against(Vec<Objection>),
     /// The account is not in the settings.
-    #[error("Account {0} is no longer configured: add it again, or answer by your mail program")]
+    #[error("Account {0} is not in the settings, or wrong there: see `replyd config check`")]
     NoAccount(String),
     /// A label that makes no sense.
     #[error("{0}")]

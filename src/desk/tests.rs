@@ -61,8 +61,8 @@ fn ask(by: &str) -> Approval {
 
 fn text(body: &str) -> Edit {
     Edit {
-        subject: None,
         body: Some(body.into()),
+        ..Edit::default()
     }
 }
 
@@ -155,7 +155,7 @@ async fn a_frame_is_not_sent_before_a_person_wrote_in_it() {
         text(&format!("Dear Ann, soon.\n\n{HOLE}\n")),
         Edit {
             subject: Some("Re: More".into()),
-            body: None,
+            ..Edit::default()
         },
     ] {
         let draft = desk.edit(DraftId(1), edit, None, "ann", AT).await.unwrap();
@@ -178,6 +178,32 @@ async fn a_frame_is_not_sent_before_a_person_wrote_in_it() {
     assert_eq!(
         f.text("SELECT agent_tool_used FROM conversations"),
         "unknown"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_alone_is_put_where_the_draft_lacks_it() {
+    let (f, desk) = with_draft(&Captured::default());
+    let answer = Edit {
+        answer: Some(" It is 3 Euro.\n\nYours?\n".into()),
+        ..Edit::default()
+    };
+    let whole = desk
+        .edit(DraftId(1), answer.clone(), None, "ann", AT)
+        .await
+        .unwrap_err();
+    assert!(whole.to_string().contains("whole text"), "{whole}");
+    f.sql(&format!(
+        "UPDATE drafts SET body = 'Dear Ann,\n\n{HOLE}\n\nBye\n', wants_text = 1"
+    ));
+    let filled = Approval {
+        edit: answer,
+        ..ask("ann")
+    };
+    desk.approve(filled, AT).await.unwrap();
+    assert_eq!(
+        f.text("SELECT body FROM outbox"),
+        "Dear Ann,\n\nIt is 3 Euro.\n\nYours?\n\nBye\n"
     );
 }
 

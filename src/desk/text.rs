@@ -15,13 +15,15 @@ pub struct Edit {
     pub subject: Option<String>,
     /// The new text; none: as it is.
     pub body: Option<String>,
+    /// Only what the draft lacks: it goes where the draft says that a person has to write.
+    pub answer: Option<String>,
 }
 
 impl Edit {
     /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.subject.is_none() && self.body.is_none()
+        self.subject.is_none() && self.body.is_none() && self.answer.is_none()
     }
 
     /// From a file: a first line `Subject: …` and an empty one set the subject, the rest is the
@@ -38,11 +40,12 @@ impl Edit {
             return Self {
                 subject: Some(subject.trim().to_owned()),
                 body: Some(rest.trim_start_matches('\n').to_owned()),
+                answer: None,
             };
         }
         Self {
-            subject: None,
             body: Some(text),
+            ..Self::default()
         }
     }
 }
@@ -87,10 +90,21 @@ pub(super) fn apply(
         Some(subject) => one_line(subject),
         None => draft.subject.clone(),
     };
-    let text = match &edit.body {
+    let mut text = match &edit.body {
         Some(text) => body(text),
         None => draft.body.clone(),
     };
+    if let Some(answer) = &edit.answer {
+        if !text.contains(HOLE) {
+            return Err(DeskError::Text(
+                "It says nowhere that an answer is to be written: give the whole text",
+            ));
+        }
+        if answer.trim().is_empty() {
+            return Err(DeskError::Text("The answer is empty: nothing was changed"));
+        }
+        text = body(&text.replacen(HOLE, answer.trim(), 1));
+    }
     if subject.is_empty() {
         return Err(DeskError::Text("A mail needs a subject"));
     }

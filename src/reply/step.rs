@@ -10,7 +10,8 @@ use super::fold::Language;
 pub(super) use super::grounds::{StepError, asked, grounds};
 use super::policy::{self, Decision, NoticeKind, ToLead, ToSales};
 use super::templates::{LeadText, Rendered, TemplateKind};
-use super::{ActionTaken, JobReport, Parts, own_words, texts};
+use super::texts::{self, Ours};
+use super::{ActionTaken, JobReport, Parts, own_words};
 use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
 use crate::model::{
@@ -353,7 +354,7 @@ impl Step<'_> {
         };
         let (filled, digest) = self.worded(template, text)?;
         let (parent, chain) = texts::threading(c);
-        let from = from_address(c, t, account);
+        let from = texts::from_address(c, t, Ours::of(account));
         let parts = FurtherParts {
             html: filled.html.as_deref(),
             reply_token: account.reply_address == ReplyAddress::Auto
@@ -458,7 +459,7 @@ impl Step<'_> {
                 account_id: c.account_id,
                 campaign_lead_id: Some(t.campaign_lead_id),
                 by_person: false,
-                from: from_address(c, t, account),
+                from: texts::from_address(c, t, Ours::of(account)),
                 to: Address {
                     name: String::new(),
                     addr: self.parts.settings.reply.sales_email.clone(),
@@ -585,17 +586,5 @@ impl Step<'_> {
             .iter()
             .find(|a| a.name == c.account_name)
             .ok_or_else(|| StepError::NoAccount(c.account_name.clone()))
-    }
-}
-
-/// Our side of the thread: the address that the lead wrote to, under the account's name.
-fn from_address(c: &JobContext, t: &ThreadContext, account: &AccountSettings) -> Address {
-    Address {
-        name: if account.from_name.is_empty() {
-            t.sender_name.clone()
-        } else {
-            account.from_name.clone()
-        },
-        addr: compose::answering_address(&c.to_addresses, &account.address, &account.aliases),
     }
 }

@@ -156,10 +156,14 @@ pub struct MailExplained {
 pub struct DraftExplained {
     /// The row.
     pub id: i64,
-    /// `open`, `approved` or `rejected`.
+    /// `open`, `approved`, `rejected` or `superseded`.
     pub state: String,
-    /// Why it was not sent.
+    /// Why it was not sent by itself.
     pub reason: String,
+    /// Who decided about it; empty: nobody, or the course of events.
+    pub decided_by: String,
+    /// Why; may be empty.
+    pub decision: String,
 }
 
 impl Reader<'_> {
@@ -351,15 +355,18 @@ impl Reader<'_> {
                 })
             })?
             .collect::<Result<_, _>>()?;
-        let mut drafts = self
-            .conn
-            .prepare_cached("SELECT id, state, reason FROM drafts WHERE job_id = ?1 ORDER BY id")?;
+        let mut drafts = self.conn.prepare_cached(
+            "SELECT id, state, reason, decided_by, decision FROM drafts
+                 WHERE job_id = ?1 ORDER BY id",
+        )?;
         e.drafts = drafts
             .query_map([job_id], |row| {
                 Ok(DraftExplained {
                     id: row.get(0)?,
                     state: row.get(1)?,
                     reason: row.get(2)?,
+                    decided_by: row.get(3)?,
+                    decision: row.get(4)?,
                 })
             })?
             .collect::<Result<_, _>>()?;

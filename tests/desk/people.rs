@@ -45,7 +45,7 @@ fn a_draft_is_seen_edited_and_approved_and_the_lead_has_one_mail_that_threads() 
         "Read as:  question",
         "Why:",
         "[write the answer here]",
-        "It wants text: replyd drafts edit 1",
+        "It wants text: replyd drafts edit 1, or ",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
