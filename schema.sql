@@ -364,19 +364,45 @@ CREATE TABLE readings (
     wording       TEXT NOT NULL DEFAULT ''                    -- who worded the answer, or why not
 ) STRICT;
 
+-- Answers that wait for a person, and what became of them.
 CREATE TABLE drafts (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id           INTEGER NOT NULL REFERENCES reply_jobs (id),
     campaign_lead_id INTEGER NOT NULL REFERENCES campaign_leads (id),
     message_id       INTEGER NOT NULL REFERENCES messages (id),
-    subject          TEXT NOT NULL,
-    body             TEXT NOT NULL,                           -- '' = a person writes it
-    reason           TEXT NOT NULL,
-    state            TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'rejected')),
+    subject          TEXT NOT NULL,                           -- this and the text: as they would be sent
+    body             TEXT NOT NULL,
+    reason           TEXT NOT NULL,                           -- why it was not sent by itself
+    tool             TEXT NOT NULL DEFAULT 'unknown',         -- how the text was made: agent_tool_used of its mail
+    wants_text       INTEGER NOT NULL DEFAULT 0 CHECK (wants_text IN (0, 1)), -- a person has to write in it first
+    state            TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'rejected', 'superseded')),
+    version          INTEGER NOT NULL DEFAULT 1,              -- grows with each change of the text
+    made_subject     TEXT,                                    -- as it was before a person's first edit; NULL = not edited
+    made_body        TEXT,
+    edited_at        INTEGER,
+    edited_by        TEXT NOT NULL DEFAULT '',
+    decided_at       INTEGER,                                 -- not open since
+    decided_by       TEXT NOT NULL DEFAULT '',                -- who; '' = the course of events
+    decision         TEXT NOT NULL DEFAULT '',                -- why
+    outbox_ref       INTEGER REFERENCES outbox (id),          -- the mail that it became
     created_at       INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX drafts_one_open ON drafts (job_id) WHERE state = 'open';
 CREATE INDEX drafts_by_job ON drafts (job_id);
+CREATE INDEX drafts_by_thread ON drafts (campaign_lead_id);
+CREATE UNIQUE INDEX drafts_by_outbox ON drafts (outbox_ref) WHERE outbox_ref IS NOT NULL;
+
+-- What the lead wants by a person's word: shown, and trained on.
+CREATE TABLE corrections (
+    message_id     INTEGER PRIMARY KEY NOT NULL REFERENCES messages (id),
+    intent         TEXT NOT NULL,
+    goal_type      TEXT NOT NULL DEFAULT '',
+    was_intent     TEXT NOT NULL DEFAULT '',                  -- what was read; '' = nothing was
+    was_goal_type  TEXT NOT NULL DEFAULT '',
+    was_confidence REAL NOT NULL DEFAULT 0,
+    made_at        INTEGER NOT NULL,
+    made_by        TEXT NOT NULL DEFAULT ''
+) STRICT;
 
 -- ------------------------------------------------------------------ documents to answer from
 -- The folder with a campaign's documents. No row: questions of its leads go to people.
@@ -488,6 +514,7 @@ CREATE TABLE outbox (
     file_tries       INTEGER NOT NULL DEFAULT 0,              -- booked before each attempt to append the copy
     not_before       INTEGER NOT NULL DEFAULT 0,              -- it waits on purpose: delay, working hours; 0 = it does not
     to_domain        TEXT NOT NULL DEFAULT '',                -- the lead's domain, of an automatic mail
+    to_suppressed    INTEGER NOT NULL DEFAULT 0 CHECK (to_suppressed IN (0, 1)), -- a person sends it although the address wants no mail
     UNIQUE (job_id, kind, round)
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (next_attempt_at)

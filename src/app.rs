@@ -24,6 +24,7 @@ use crate::campaign::pace::Pace;
 use crate::capture::Capture;
 use crate::config::{AccountSettings, Credential, Settings};
 use crate::credential::Vault;
+use crate::desk::Desk;
 use crate::fault::Fault;
 use crate::imap::ByteBudget;
 use crate::keys::Keys;
@@ -197,6 +198,17 @@ impl App {
     #[must_use]
     pub fn look_bells(&self) -> Vec<Doorbell> {
         self.look_bells.clone()
+    }
+
+    /// Where people work on drafts and labels.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        Desk::new(
+            self.store.clone(),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.keys),
+            self.outbox_bell.clone(),
+        )
     }
 
     /// Mails were queued: an outbox of this process looks at once.

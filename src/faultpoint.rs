@@ -42,6 +42,10 @@ pub const ALL: &[&str] = &[
     "digest.before_commit",
     // The digest is queued; the bell of the outbox was not rung.
     "digest.committed",
+    // A person's approval is written with its mail, not committed.
+    "draft.before_commit",
+    // The approved mail is queued; the bell of the outbox was not rung.
+    "draft.committed",
     // Campaign mails are written, not committed.
     "campaign.queue_before_commit",
     // Campaign mails are queued; the next ones are not.

@@ -13,6 +13,7 @@
 //! | what the lead wants, and what is done | [`reply`] |
 //! | answers out of a campaign's documents | [`answers`] |
 //! | the optional model endpoint | [`assistant`] |
+//! | what people do with drafts and labels | [`desk`] |
 //! | mails that leave | [`outbox`], [`smtp`] |
 //! | what the operator is told, and /health | [`alerts`], [`web`] |
 //! | leads and sent mails from files, campaign mails | [`campaign`] |
@@ -38,6 +39,7 @@ pub mod config;
 pub mod credential;
 #[cfg(feature = "demo")]
 mod demo;
+pub mod desk;
 pub mod disposition;
 pub mod doctor;
 pub mod evaluate;

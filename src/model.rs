@@ -92,10 +92,12 @@ macro_rules! words {
 
 mod alert;
 mod documents;
+mod draft;
 mod server;
 
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
 pub use documents::{ChunkKind, Citation, DocChunk};
+pub use draft::{DraftState, HOLE};
 pub use server::Pipelining;
 
 words! {

@@ -19,7 +19,9 @@ use crate::assistant::Assistant;
 use crate::config::{ReplyAddress, Settings};
 use crate::fault::Fault;
 use crate::model::{AccountId, AccountState, EndpointState, MailboxId, OutboxState};
-use crate::store::{DigestFailure, OutboxStatus, ReplyAddressTrial, SetAside, Store, StoreError};
+use crate::store::{
+    DigestFailure, OutboxStatus, ReplyAddressTrial, ReplyTrouble, SetAside, Store, StoreError,
+};
 use crate::time::{self, UtcMs};
 
 pub use sending::{CampaignLine, Limited, Sending};
@@ -148,6 +150,8 @@ pub struct Snapshot {
     pub replies_pending: u32,
     /// Replies that could not be processed.
     pub replies_failed: u32,
+    /// Why they could not, and why others are tried again.
+    pub replies_in_trouble: Vec<ReplyTrouble>,
     /// Drafts that wait for a person.
     pub drafts_open: u32,
     /// Replies that wait for the next digest.
@@ -217,6 +221,7 @@ impl Snapshot {
                     replies_from_spam: r.replies_from_spam()?,
                     replies_pending: replies.pending,
                     replies_failed: replies.failed,
+                    replies_in_trouble: r.reply_troubles(OUTBOX_LINES)?,
                     drafts_open: replies.drafts_open,
                     digest_open: replies.digest_open,
                     digest_failure: r.digest_failure()?,
@@ -413,11 +418,19 @@ impl fmt::Display for Snapshot {
                 failure.reason
             )?;
         }
+        for reply in &self.replies_in_trouble {
+            write!(f, "  reply {}", reply.message_id)?;
+            if !reply.lead_id.is_empty() {
+                write!(f, " of {}", reply.lead_id)?;
+            }
+            write!(f, ", tried {} times: {}; ", reply.tries, reply.error)?;
+            match reply.next_try {
+                Some(at) => writeln!(f, "again at {}", at.rfc3339())?,
+                None => writeln!(f, "given up")?,
+            }
+        }
         if self.replies_failed > 0 {
-            writeln!(
-                f,
-                "failed replies: mend the reason in the log, then replyd process"
-            )?;
+            writeln!(f, "failed replies: mend the reason, then replyd process")?;
         }
         if self.drafts_open > 0 {
             writeln!(f, "drafts: replyd drafts list")?;

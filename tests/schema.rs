@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use replyd::model::{
     AccountState, AlertEvent, AlertTopic, AlertWay, CampaignMode, CaptureSource, ChunkKind,
-    Disposition, Filed, FilesSent, FolderRole, IdSource, MailKind, OAuthState, OutboxState,
-    Pipelining, SenderAuth, SentKind,
+    Disposition, DraftState, Filed, FilesSent, FolderRole, IdSource, MailKind, OAuthState,
+    OutboxState, Pipelining, SenderAuth, SentKind,
 };
 use replyd::store::Store;
 use rusqlite::Connection;
@@ -51,7 +51,11 @@ const SCANS: &[(&str, &str)] = &[
         "suppress list, by hand: the newest by their index",
     ),
     (
-        "d.subject, d.body, m.visible_text, m.from_spam FROM drafts d",
+        "FROM corrections k JOIN messages m ON m.id = k.message_id",
+        "corrections list and export, by hand",
+    ),
+    (
+        "d.subject, d.body, m.visible_text, m.from_spam, d.state",
         "a piece: its users add WHERE d.id or WHERE d.state",
     ),
 ];
@@ -155,6 +159,7 @@ fn the_checks_of_the_schema_list_the_words_of_the_model() {
         ("alert_notes", "event", words(AlertEvent::ALL)),
         ("alert_notes", "way", words(AlertWay::ALL)),
         ("doc_chunks", "kind", words(ChunkKind::ALL)),
+        ("drafts", "state", words(DraftState::ALL)),
     ];
     let (_dir, conn) = database();
     for (table, name, model) in want {

@@ -13,9 +13,9 @@ use super::{App, tasks};
 use crate::capture::Report;
 use crate::fault;
 use crate::listener::Ended;
-use crate::model::{AccountId, AccountState};
-use crate::reply::JobReport;
-use crate::store::{SmtpPause, StoreError};
+use crate::model::{AccountId, AccountState, JobId, OutboxState};
+use crate::reply::{ActionTaken, JobReport};
+use crate::store::{JobMail, SmtpPause, StoreError};
 use crate::time::{self, UtcMs};
 
 /// How long a pass without a service goes on sending campaign mails at their pace: cron starts
@@ -53,7 +53,9 @@ pub struct CheckReport {
     pub total: Report,
     /// Replies processed by the actor, with their report lines.
     pub jobs: Vec<JobReport>,
-    /// Reply jobs that failed.
+    /// The mails that each of them queued; of `process` only.
+    pub mails: Vec<Vec<JobMail>>,
+    /// Replies that could not be handled, or whose mail did not leave.
     pub job_errors: u64,
     /// Accounts whose mails wait because their SMTP server cannot be used.
     pub smtp: Vec<SmtpPause>,
@@ -65,6 +67,29 @@ impl CheckReport {
             self.job_errors = self.job_errors.saturating_add(1);
         }
         self.jobs.push(job);
+    }
+
+    /// What became of the mails of the jobs, now that they were tried.
+    fn note_mails(&mut self, mails: Vec<Vec<JobMail>>) {
+        for (job, mails) in self.jobs.iter_mut().zip(mails) {
+            if job.error.is_some() {
+                continue;
+            }
+            let stuck = mails.iter().find_map(|m| {
+                let action = match m.state {
+                    OutboxState::Rejected => ActionTaken::EmailFailed,
+                    // Held or put off on purpose, it was not tried.
+                    OutboxState::Deferred | OutboxState::Unknown => ActionTaken::EmailError,
+                    _ => return None,
+                };
+                Some((action, format!("{}: {}: {}", m.kind, m.state, m.smtp_text)))
+            });
+            if let Some((action, error)) = stuck {
+                job.action = action;
+                job.error = Some(error);
+                self.job_errors = self.job_errors.saturating_add(1);
+            }
+        }
     }
 }
 
@@ -171,11 +196,12 @@ impl App {
         resend: bool,
     ) -> anyhow::Result<CheckReport> {
         let mut report = CheckReport::default();
-        let jobs = self
+        let (jobs, before) = self
             .store
-            .read(move |r| r.pending_replies(limit, force))
-            .await
-            .map_err(|e: StoreError| e)?;
+            .read(move |r| {
+                Ok::<_, StoreError>((r.pending_replies(limit, force)?, r.newest_mail()?))
+            })
+            .await?;
         for id in jobs {
             match self.actor.process(id, resend, time::now()).await {
                 Ok(job) => report.note(job),
@@ -187,6 +213,19 @@ impl App {
         }
         let sending = self.begin_sending().await?;
         self.finish_pass(&mut report, sending).await?;
+        let handled: Vec<JobId> = report.jobs.iter().map(|job| job.job_id).collect();
+        let mails = self
+            .store
+            .read(move |r| {
+                let of = |job: &JobId| r.mails_of_job(*job, before);
+                handled
+                    .iter()
+                    .map(of)
+                    .collect::<Result<Vec<_>, StoreError>>()
+            })
+            .await?;
+        report.mails.clone_from(&mails);
+        report.note_mails(mails);
         Ok(report)
     }
 

@@ -349,6 +349,8 @@ fn new_reply(
                 subject: &crate::reply::compose::reply_subject(&content.subject),
                 body: "",
                 reason: "found by replay: it was not recognised as a reply when it came",
+                tool: "unknown",
+                wants_text: true,
             },
             now,
         )?;

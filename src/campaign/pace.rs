@@ -167,6 +167,7 @@ mod tests {
             account: "sales".into(),
             address: address.into(),
             from_name: String::new(),
+            aliases: Vec::new(),
             reply_address: crate::config::ReplyAddress::Auto,
             envelope_from: address.into(),
             smtp_host: host.into(),

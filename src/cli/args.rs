@@ -116,7 +116,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         replyd process --limit 50\n  \
         replyd process --force            decide again, send nothing twice\n  \
-        replyd process --force --resend   may send a second mail for the same reply")]
+        replyd process --force --resend   may send a second mail for the same reply\n  \
+        replyd process --json             one JSON object a reply")]
     Process(ProcessArgs),
     /// Look at everything that must be right, and say what is wrong and what to do
     #[command(after_help = "Examples:\n  \
@@ -139,9 +140,15 @@ pub enum Command {
     /// Mails that leave: list, cancel, settle
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Answers that wait for a person: list, show, close
+    /// Answers that wait for a person: list, show, edit, approve, reject
     #[command(subcommand)]
-    Drafts(DraftsCommand),
+    Drafts(super::DraftsCommand),
+    /// Say what a lead wants, where replyd read something else
+    #[command(after_help = super::drafts_args::LABEL_EXAMPLES)]
+    Label(super::LabelArgs),
+    /// Labels that people gave: list, export, remove
+    #[command(subcommand)]
+    Corrections(super::CorrectionsCommand),
     /// Documents that answers are quoted from: list, check, ask, evaluate
     #[command(subcommand)]
     Documents(super::DocumentsCommand),
@@ -220,6 +227,9 @@ pub struct ProcessArgs {
     /// With --force: allow a second automatic mail for the same reply
     #[arg(long, requires = "force")]
     pub resend: bool,
+    /// One JSON object a reply instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `status`.
@@ -329,23 +339,6 @@ pub enum SettleAs {
     Resend,
     /// Give it up.
     Cancel,
-}
-
-/// `drafts …`
-#[derive(Clone, Debug, Subcommand)]
-pub enum DraftsCommand {
-    /// List answers that wait for a person
-    List,
-    /// Show one with the reply that it answers
-    Show {
-        /// Number of the draft, as `drafts list` shows it
-        id: i64,
-    },
-    /// Say that a person has dealt with it: answered by mail or by phone, or not needed
-    Close {
-        /// Number of the draft, as `drafts list` shows it
-        id: i64,
-    },
 }
 
 /// `config …`

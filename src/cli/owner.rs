@@ -180,6 +180,12 @@ impl RootShell {
             .arg0(argv.first().map_or("replyd".as_ref(), OsString::as_os_str))
             .args(argv.iter().skip(1));
         if let Some(user) = user {
+            // Who sits at the keyboard is asked for the record (drafts, switches).
+            if let Some(who) =
+                std::env::var_os("USER").filter(|_| std::env::var_os("SUDO_USER").is_none())
+            {
+                successor.env("SUDO_USER", who);
+            }
             successor
                 .env("HOME", &user.home)
                 .env("USER", &user.name)

@@ -146,14 +146,14 @@ fn flag(scope: AutomationScope, name: &str) -> String {
     }
 }
 
-/// Who sits at the keyboard, for the record; empty when nothing tells.
+/// Who sits at the keyboard, for the record.
 pub(super) fn who() -> String {
     ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())
         .map(|who| who.chars().filter(|c| !c.is_control()).take(64).collect())
         .find(|who: &String| !who.is_empty())
-        .unwrap_or_default()
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 pub(super) async fn suppress(app: &App, command: &SuppressCommand) -> anyhow::Result<Exit> {

@@ -1,14 +1,12 @@
-//! `outbox list|settle` and `drafts list|show`: what waits for a person.
+//! `outbox list|settle`: mails whose fate a person has to settle.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::bail;
-
 use super::say;
 use crate::app::App;
-use crate::cli::{DraftsCommand, Exit, OutboxCommand, SettleAs};
-use crate::model::{DraftId, OutboxId, OutboxState};
+use crate::cli::{Exit, OutboxCommand, SettleAs};
+use crate::model::{OutboxId, OutboxState};
 use crate::store::{OutboxItem, Settlement, StoreError};
 use crate::time;
 
@@ -114,80 +112,6 @@ pub(super) async fn outbox(app: &App, command: &OutboxCommand) -> anyhow::Result
                 .await
                 .map_err(|e: StoreError| e)?;
             say(&format!("Mail {id} is {state} now\n"))?;
-            Ok(Exit::Done)
-        }
-    }
-}
-
-pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result<Exit> {
-    match command {
-        DraftsCommand::List => {
-            let drafts = app
-                .store()
-                .read(|r| r.open_drafts(LIMIT))
-                .await
-                .map_err(|e: StoreError| e)?;
-            let mut text = String::new();
-            for d in drafts {
-                writeln!(
-                    text,
-                    "{:>6}  {}  {} {} <{}>  {}{}",
-                    d.id.0,
-                    d.created_at.rfc3339(),
-                    d.lead_id,
-                    d.lead_name,
-                    d.lead_email,
-                    if d.from_spam { "[from spam] " } else { "" },
-                    d.reason
-                )?;
-            }
-            if text.is_empty() {
-                text.push_str("No draft waits.\n");
-            }
-            say(&text)?;
-            Ok(Exit::Done)
-        }
-        DraftsCommand::Close { id } => {
-            let id = DraftId(*id);
-            app.store()
-                .write(move |tx| tx.close_draft(id))
-                .await
-                .map_err(|e: StoreError| e)?;
-            say(&format!("Draft {id} is closed\n"))?;
-            Ok(Exit::Done)
-        }
-        DraftsCommand::Show { id } => {
-            let id = DraftId(*id);
-            let (found, sources) = app
-                .store()
-                .read(move |r| -> Result<_, StoreError> {
-                    Ok((r.draft(id)?, r.draft_citations(id)?))
-                })
-                .await?;
-            let Some(d) = found else {
-                bail!("Draft {id} not found: `replyd drafts list` shows what waits");
-            };
-            let quoted = d
-                .reply
-                .lines()
-                .map(|l| format!("> {l}\n"))
-                .collect::<String>();
-            say(&format!(
-                "Lead:     {} {} <{}>\nCampaign: {}\nWhy:      {}\n{}Subject:  {}\n\n{quoted}\n{}\n{}",
-                d.lead_id,
-                d.lead_name,
-                d.lead_email,
-                d.campaign,
-                d.reason,
-                if d.from_spam {
-                    "Where:    it lay in the spam folder\n"
-                } else {
-                    ""
-                },
-                d.subject,
-                d.body,
-                super::documents::sources(&sources)
-            ))?;
             Ok(Exit::Done)
         }
     }

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{progress, say};
+use super::{complain, progress, say};
 use crate::app::{App, CheckReport, Outcome, problem};
 use crate::cli::{Exit, ProcessArgs};
 use crate::fault::Fault;
-use crate::model::AccountState;
+use crate::model::{AccountState, MailKind, OutboxState};
+use crate::reply::{ActionTaken, JobReport};
+use crate::store::JobMail;
 
 pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
     let app = app.with_progress(progress("first look"));
@@ -55,7 +57,13 @@ pub(super) async fn check(app: App, days: u32) -> anyhow::Result<Exit> {
 pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit> {
     let report = app.process(args.limit, args.force, args.resend).await?;
     let mut text = String::new();
-    if report.jobs.is_empty() && report.job_errors == 0 {
+    if args.json {
+        let none = Vec::new();
+        for (n, job) in report.jobs.iter().enumerate() {
+            let line = handled(job, report.mails.get(n).unwrap_or(&none));
+            writeln!(text, "{line}")?;
+        }
+    } else if report.jobs.is_empty() && report.job_errors == 0 {
         text.push_str("No pending conversations to process.\n");
     } else {
         for job in &report.jobs {
@@ -64,17 +72,61 @@ pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit>
         writeln!(
             text,
             "Completed: {} processed, {} errors",
-            report.jobs.len(),
+            report.jobs.iter().filter(|job| job.error.is_none()).count(),
             report.job_errors
         )?;
     }
-    problems(&report, &mut text);
-    say(&text)?;
-    let exit = exit(&report);
-    Ok(if report.job_errors == 0 {
-        exit
+    if args.json {
+        let mut told = String::new();
+        problems(&report, &mut told);
+        if !told.is_empty() {
+            complain(told.trim_end());
+        }
     } else {
+        problems(&report, &mut text);
+    }
+    say(&text)?;
+    // A mail that waits for its server is told by the server's own outcome.
+    let for_good = report
+        .jobs
+        .iter()
+        .any(|job| job.error.is_some() && !matches!(job.action, ActionTaken::EmailError));
+    let told = report.jobs.iter().filter(|job| job.error.is_some()).count();
+    let lost = report.job_errors > u64::try_from(told).unwrap_or(u64::MAX);
+    let waits = report
+        .jobs
+        .iter()
+        .any(|job| job.action == ActionTaken::EmailError);
+    let exit = exit(&report);
+    Ok(if for_good || lost {
         Exit::Failed
+    } else if waits {
+        exit.worse(Exit::TryLater)
+    } else {
+        exit
+    })
+}
+
+/// What became of a reply, in the predecessor's fields.
+fn handled(job: &JobReport, mails: &[JobMail]) -> serde_json::Value {
+    let to_lead = mails.iter().find(|m| m.kind != MailKind::SalesNotice);
+    serde_json::json!({
+        "success": job.error.is_none(),
+        "conversation_id": job.conversation_id,
+        "message_id": job.message_id,
+        "action_taken": job.action.as_str(),
+        "agent_response": to_lead.map(|m| &m.body),
+        "tool_used": to_lead.map(|m| &m.tool).filter(|tool| !tool.is_empty()),
+        "intent": job.intent,
+        "confidence": job.confidence,
+        "goal_type": job.goal_type,
+        "gate": job.gate,
+        "reasons": job.reasons,
+        "notification_sent": mails
+            .iter()
+            .any(|m| m.kind == MailKind::SalesNotice && m.state == OutboxState::Sent),
+        "error": job.error,
+        "next_try": job.next_try,
     })
 }
 

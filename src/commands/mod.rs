@@ -8,8 +8,11 @@ mod classify;
 mod desk;
 mod doctor;
 mod documents;
+mod drafts;
+mod editor;
 mod evaluate;
 mod import;
+mod labels;
 mod login;
 mod look;
 mod parse;
@@ -186,7 +189,9 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Sent(command)) => import::sent(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Documents(command)) => documents::documents(&app, command).await,
-            Some(Command::Drafts(command)) => desk::drafts(&app, command).await,
+            Some(Command::Drafts(command)) => drafts::drafts(&app, command).await,
+            Some(Command::Label(args)) => labels::label(&app, args).await,
+            Some(Command::Corrections(command)) => labels::corrections(&app, command).await,
             Some(Command::Explain(args)) => replay::explain(&app, args).await,
             Some(Command::Replay(args)) => replay::replay(&app, args).await,
             Some(Command::Unmatched(command)) => unmatched::unmatched(&app, command).await,

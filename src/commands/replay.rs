@@ -71,7 +71,7 @@ pub(super) async fn explain(app: &App, args: &ExplainArgs) -> anyhow::Result<Exi
     Ok(Exit::Done)
 }
 
-async fn with_message_id(app: &App, text: &str) -> anyhow::Result<MessageRowId> {
+pub(super) async fn with_message_id(app: &App, text: &str) -> anyhow::Result<MessageRowId> {
     let Some(key) = MsgId::parse(text) else {
         bail!("{text:?} is neither a message's number nor a Message-ID");
     };
@@ -195,6 +195,20 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
                     writeln!(t, "    {what}: {text}")?;
                 }
             }
+            if let Some(label) = &e.label {
+                writeln!(
+                    t,
+                    "    a person says {}{} ({}, {})",
+                    label.intent,
+                    if label.goal_type.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" {}", label.goal_type)
+                    },
+                    label.by,
+                    label.at.rfc3339()
+                )?;
+            }
             if !job.error.is_empty() {
                 writeln!(
                     t,
@@ -224,6 +238,9 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
             "6 Draft {} ({}): {}",
             draft.id, draft.state, draft.reason
         )?;
+        if !draft.decided_by.is_empty() || !draft.decision.is_empty() {
+            writeln!(t, "    decided: {} {}", draft.decided_by, draft.decision)?;
+        }
     }
     if !e.sources.is_empty() {
         writeln!(t, "  Out of the campaign's documents:")?;

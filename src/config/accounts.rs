@@ -327,7 +327,7 @@ impl Resolver<'_> {
     }
 
     /// Listed aliases, and the users that are addresses: mail from them is ours too.
-    fn aliases(
+    pub(super) fn aliases(
         &mut self,
         scope: Scope,
         address: &Option<(String, String)>,

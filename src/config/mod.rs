@@ -175,6 +175,8 @@ pub struct SenderSettings {
     pub address: String,
     /// Display name of From; empty: the campaign's sender name.
     pub from_name: String,
+    /// Further addresses that are ours.
+    pub aliases: Vec<String>,
     /// Envelope sender.
     pub envelope_from: String,
     /// Whether Reply-To may carry a token.

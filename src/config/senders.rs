@@ -56,6 +56,7 @@ impl Resolver<'_> {
                 account: name,
                 address: account.address.clone(),
                 from_name: account.from_name.clone(),
+                aliases: account.aliases.clone(),
                 envelope_from: account.smtp.envelope_from.clone(),
                 reply_address: account.reply_address,
                 smtp_host: account.smtp.host.clone(),
@@ -68,6 +69,8 @@ impl Resolver<'_> {
         let smtp_user = self.text(scope, &keys::SMTP_USER);
         let (written_name, address) =
             self.address(scope, [&user, &smtp_user, &imap_user], &origin)?;
+        let known = Some((written_name.clone(), address.clone()));
+        let aliases = self.aliases(scope, &known, [&user, &imap_user, &smtp_user]);
         let from_name = match self.set(scope, &keys::ACCOUNT_FROM_NAME).map(|g| g.value) {
             Some(Value::Text(text)) => text,
             _ => written_name,
@@ -88,6 +91,7 @@ impl Resolver<'_> {
             account: name,
             address,
             from_name,
+            aliases,
             envelope_from,
             reply_address: self.reply_address(scope),
             smtp_host,

@@ -10,7 +10,7 @@ pub(super) const AT: UtcMs = UtcMs(NOW);
 pub(super) const MINUTE: i64 = 60_000;
 pub(super) const DAY: i64 = 86_400_000;
 
-pub(super) fn settings(f: &Fixture) -> Settings {
+pub(crate) fn settings(f: &Fixture) -> Settings {
     Settings {
         state_dir: f.dir.path().to_owned(),
         keys_credential: None,

@@ -29,7 +29,7 @@ mod scores;
 pub mod second;
 mod step;
 pub mod templates;
-mod texts;
+pub(crate) mod texts;
 pub mod wording;
 
 use std::sync::Arc;
@@ -45,7 +45,7 @@ use crate::assistant::Assistant;
 use crate::config::Settings;
 use crate::faultpoint;
 use crate::keys::Keys;
-use crate::model::{ConversationId, GoalType, Intent, JobId};
+use crate::model::{ConversationId, GoalType, Intent, JobId, MessageRowId};
 use crate::retry::REPLY_JOB;
 use crate::store::{ClaimedJob, DigestFailure, Store, StoreError};
 use crate::time::{self, UtcMs};
@@ -69,6 +69,10 @@ const ERROR_SLEEP: Duration = Duration::from_secs(5);
 pub enum ActionTaken {
     /// Sales are told, by a notice of its own.
     NotifiedSales,
+    /// The server refused its mail for good (`process` waits for it).
+    EmailFailed,
+    /// Its mail did not leave yet, or nobody knows whether it did.
+    EmailError,
     /// Only the lead gets a mail.
     SentReply,
     /// No mail: a draft, a line of the digest, or nothing.
@@ -83,6 +87,8 @@ impl ActionTaken {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotifiedSales => "notified_sales",
+            Self::EmailFailed => "email_failed",
+            Self::EmailError => "email_error",
             Self::SentReply => "sent_reply",
             Self::Skipped => "skipped",
             Self::Error => "error",
@@ -95,6 +101,8 @@ impl ActionTaken {
 pub struct JobReport {
     /// The job.
     pub job_id: JobId,
+    /// The reply.
+    pub message_id: MessageRowId,
     /// The reply's line of its conversation; none for unmatched mail.
     pub conversation_id: Option<ConversationId>,
     /// What was done, in the predecessor's words.
@@ -111,6 +119,8 @@ pub struct JobReport {
     pub reasons: Vec<String>,
     /// What went wrong. The job is tried again, or failed and shown.
     pub error: Option<String>,
+    /// After an error: when it is tried again; none: not by itself.
+    pub next_try: Option<UtcMs>,
     /// Whether mails were queued: the outbox has work.
     pub queued: bool,
 }
@@ -125,7 +135,16 @@ impl std::fmt::Display for JobReport {
         }
         write!(f, "{}", self.action.as_str())?;
         match (&self.error, self.intent) {
-            (Some(error), _) => write!(f, " ({error})"),
+            (Some(error), _) => {
+                write!(f, " ({error})")?;
+                match (self.action, self.next_try) {
+                    (_, Some(at)) => write!(f, "; tried again at {}", at.rfc3339()),
+                    (ActionTaken::Error, None) => {
+                        f.write_str("; given up: mend it, then `replyd process`")
+                    }
+                    (_, None) => Ok(()),
+                }
+            }
             (None, Some(intent)) => write!(f, " (intent: {intent})"),
             (None, None) => Ok(()),
         }
@@ -430,9 +449,20 @@ impl ReplyActor {
         error: StepError,
         now: UtcMs,
     ) -> anyhow::Result<JobReport> {
+        // Who reads the report wants to know whose reply it was; without it the job's number tells.
+        let message = job.message_id;
+        let conversation_id = self
+            .store
+            .read(move |r| r.line_of_message(message))
+            .await
+            .unwrap_or_else(|e: StoreError| {
+                tracing::debug!(error = %e, "the line of a reply was not read");
+                None
+            });
         let report = |action, reasons, error| JobReport {
             job_id: job.id,
-            conversation_id: None,
+            message_id: job.message_id,
+            conversation_id,
             action,
             gate: "nothing",
             intent: None,
@@ -440,6 +470,7 @@ impl ReplyActor {
             goal_type: None,
             reasons,
             error,
+            next_try: None,
             queued: false,
         };
         if matches!(error, StepError::Store(StoreError::Stale(_))) {
@@ -480,7 +511,14 @@ impl ReplyActor {
                 return Err(e).with_context(|| format!("Record failure of job {}", job.id));
             }
         }
-        Ok(report(ActionTaken::Error, Vec::new(), Some(text)))
+        let next_try = self.store.read(move |r| r.job_next_try(job.id)).await;
+        Ok(JobReport {
+            next_try: next_try.unwrap_or_else(|e: StoreError| {
+                tracing::debug!(error = %e, "the time of the next try was not read");
+                None
+            }),
+            ..report(ActionTaken::Error, Vec::new(), Some(text))
+        })
     }
 }
 
@@ -502,4 +540,4 @@ fn is_hopeless(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 #[path = "actor_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -10,17 +10,18 @@ use super::fold::Language;
 pub(super) use super::grounds::{StepError, asked, grounds};
 use super::policy::{self, Decision, NoticeKind, ToLead, ToSales};
 use super::templates::{LeadText, Rendered, TemplateKind};
-use super::{ActionTaken, JobReport, Parts, own_words, texts};
+use super::texts::{self, Ours};
+use super::{ActionTaken, JobReport, Parts, own_words};
 use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
 use crate::model::{
-    Address, ConversationId, Disposition, IdSource, Inserted, Intent, MailKind, SentKind,
+    Address, ConversationId, Disposition, HOLE, IdSource, Inserted, Intent, MailKind, SentKind,
 };
 use crate::msgid;
 use crate::nature;
 use crate::store::{
     ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Reading, Speaker,
-    StoreError, ThreadContext, Tx,
+    StoreError, Superseded, ThreadContext, Tx,
 };
 use crate::time::UtcMs;
 use crate::visible;
@@ -154,6 +155,7 @@ impl Step<'_> {
         )?;
         Ok(JobReport {
             job_id: self.job.id,
+            message_id: c.message_id,
             conversation_id,
             action: if queued.to_sales {
                 ActionTaken::NotifiedSales
@@ -168,6 +170,7 @@ impl Step<'_> {
             goal_type,
             reasons: decision.reasons,
             error: None,
+            next_try: None,
             queued: queued.to_lead || queued.to_sales,
         })
     }
@@ -351,7 +354,7 @@ impl Step<'_> {
         };
         let (filled, digest) = self.worded(template, text)?;
         let (parent, chain) = texts::threading(c);
-        let from = from_address(c, t, account);
+        let from = texts::from_address(c, t, Ours::of(account));
         let parts = FurtherParts {
             html: filled.html.as_deref(),
             reply_token: account.reply_address == ReplyAddress::Auto
@@ -393,6 +396,8 @@ impl Step<'_> {
         let Inserted::New(outbox) = tx.enqueue(&mail, self.now)? else {
             return Ok(false);
         };
+        // An earlier decision left it to a person, who need not look any more.
+        tx.supersede_drafts(Superseded::Job(self.job.id), "answered by itself", self.now)?;
         let own_id = mail.rfc_message_id.clone();
         tx.insert_sent(
             &NewSent {
@@ -454,7 +459,7 @@ impl Step<'_> {
                 account_id: c.account_id,
                 campaign_lead_id: Some(t.campaign_lead_id),
                 by_person: false,
-                from: from_address(c, t, account),
+                from: texts::from_address(c, t, Ours::of(account)),
                 to: Address {
                     name: String::new(),
                     addr: self.parts.settings.reply.sales_email.clone(),
@@ -492,13 +497,24 @@ impl Step<'_> {
         if d.intent == Intent::Question && !t.answered {
             text.nudge = self.nudge(text)?;
         }
+        let is_answer = template == TemplateKind::AnswerDraft;
+        let answered = self.found.is_some_and(|f| f.answered.passes());
+        let mut answer = self
+            .worded
+            .map_or_else(|| text.answer.clone(), str::to_owned);
+        if is_answer && !answered {
+            // What no document says a person writes, after what they do say.
+            let blank = if answer.is_empty() { "" } else { "\n\n" };
+            answer = format!("{answer}{blank}{HOLE}");
+        }
         let drafted = LeadText {
-            answer: self
-                .worded
-                .map_or_else(|| text.answer.clone(), str::to_owned),
+            answer,
             ..text.clone()
         };
         let filled = self.fill(template, &drafted)?;
+        if tx.draft_rejected_before(self.job.id, &filled.subject, &filled.body)? {
+            return Ok(());
+        }
         tx.insert_draft(
             &NewDraft {
                 job_id: self.job.id,
@@ -507,6 +523,12 @@ impl Step<'_> {
                 subject: &filled.subject,
                 body: &filled.body,
                 reason: &d.reasons.join("; "),
+                tool: match (is_answer, answered) {
+                    (false, _) => "acknowledgment",
+                    (true, true) => "document_rag",
+                    (true, false) => "unknown",
+                },
+                wants_text: is_answer && !answered,
             },
             self.now,
         )?;
@@ -564,17 +586,5 @@ impl Step<'_> {
             .iter()
             .find(|a| a.name == c.account_name)
             .ok_or_else(|| StepError::NoAccount(c.account_name.clone()))
-    }
-}
-
-/// Our side of the thread: the address that the lead wrote to, under the account's name.
-fn from_address(c: &JobContext, t: &ThreadContext, account: &AccountSettings) -> Address {
-    Address {
-        name: if account.from_name.is_empty() {
-            t.sender_name.clone()
-        } else {
-            account.from_name.clone()
-        },
-        addr: compose::answering_address(&c.to_addresses, &account.address, &account.aliases),
     }
 }

@@ -3,7 +3,8 @@
 use super::classify::Verdict;
 use super::compose;
 use super::templates::LeadText;
-use crate::model::{CampaignLeadId, Citation, GoalType, SenderAuth};
+use crate::config::AccountSettings;
+use crate::model::{Address, CampaignLeadId, Citation, GoalType, SenderAuth};
 use crate::store::{JobContext, ThreadContext};
 
 /// Characters of a reply that a notice quotes.
@@ -93,7 +94,7 @@ pub(super) fn conversation_url(public: Option<&str>, thread: CampaignLeadId) -> 
 
 /// Ids for In-Reply-To and References of an answer: the reply's own, and the chain before it.
 /// A reply without a Message-ID is threaded by the mail of ours that it answers.
-pub(super) fn threading(c: &JobContext) -> (Option<&str>, Vec<String>) {
+pub(crate) fn threading(c: &JobContext) -> (Option<&str>, Vec<String>) {
     let own = (!c.message_key.starts_with("digest:")).then_some(c.message_key.as_str());
     let ids = |list: &str| -> Vec<String> { list.split_whitespace().map(Into::into).collect() };
     let mut chain = ids(&c.reference_ids);
@@ -106,4 +107,35 @@ pub(super) fn threading(c: &JobContext) -> (Option<&str>, Vec<String>) {
         chain.push(sent.id_key.clone());
     }
     (own, chain)
+}
+
+/// Under which name and addresses an account writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ours<'a> {
+    /// Display name; empty: the campaign's sender name.
+    pub(crate) from_name: &'a str,
+    /// Its address.
+    pub(crate) address: &'a str,
+    /// Further addresses of it.
+    pub(crate) aliases: &'a [String],
+}
+
+impl<'a> Ours<'a> {
+    pub(super) fn of(account: &'a AccountSettings) -> Self {
+        Self {
+            from_name: &account.from_name,
+            address: &account.address,
+            aliases: &account.aliases,
+        }
+    }
+}
+
+/// Our side of the thread: the address that the lead wrote to, under the account's name.
+pub(crate) fn from_address(c: &JobContext, t: &ThreadContext, ours: Ours<'_>) -> Address {
+    let names = [ours.from_name, &t.sender_name];
+    let name = names.into_iter().find(|name| !name.is_empty());
+    Address {
+        name: name.unwrap_or_default().to_owned(),
+        addr: compose::answering_address(&c.to_addresses, ours.address, ours.aliases),
+    }
 }

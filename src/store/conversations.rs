@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Reader, StoreError, Tx};
+use super::{Reader, StoreError, Superseded, Tx};
 use crate::model::{
     CampaignLeadId, ConversationId, Inserted, LeadRowId, MessageRowId, OutboxId, SentId,
 };
@@ -131,7 +131,8 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::NotFound("Conversation row".into()))
     }
 
-    /// From now on the address gets no mail. An older entry keeps its reason.
+    /// From now on the address gets no mail, and drafts to it are closed. An older entry keeps its
+    /// reason.
     ///
     /// # Errors
     /// What SQLite says.
@@ -151,6 +152,8 @@ impl Tx<'_> {
                  VALUES (?1, ?2, ?3, ?4) ON CONFLICT (email_key) DO NOTHING",
             )?
             .execute(params![email_key, reason, message.map(|m| m.0), now.0])?;
+        let why = format!("the lead wants no more mail ({reason})");
+        self.supersede_drafts(Superseded::Address(email_key), &why, now)?;
         Ok(())
     }
 

@@ -56,6 +56,8 @@ pub struct Explained {
     pub visible_sure: bool,
     /// What was decided.
     pub job: Option<JobExplained>,
+    /// What a person says that the lead wants.
+    pub label: Option<LabelExplained>,
     /// Mails that were queued because of it.
     pub mails: Vec<MailExplained>,
     /// Drafts that were made of it.
@@ -117,6 +119,19 @@ pub struct JobExplained {
     pub reading: Reading,
 }
 
+/// A person's label.
+#[derive(Clone, Debug, Serialize)]
+pub struct LabelExplained {
+    /// What the lead wants.
+    pub intent: String,
+    /// The step, with a goal only.
+    pub goal_type: String,
+    /// Who says so; may be empty.
+    pub by: String,
+    /// Since when.
+    pub at: UtcMs,
+}
+
 /// A mail that was queued.
 #[derive(Clone, Debug, Serialize)]
 pub struct MailExplained {
@@ -141,10 +156,14 @@ pub struct MailExplained {
 pub struct DraftExplained {
     /// The row.
     pub id: i64,
-    /// `open`, `approved` or `rejected`.
+    /// `open`, `approved`, `rejected` or `superseded`.
     pub state: String,
-    /// Why it was not sent.
+    /// Why it was not sent by itself.
     pub reason: String,
+    /// Who decided about it; empty: nobody, or the course of events.
+    pub decided_by: String,
+    /// Why; may be empty.
+    pub decision: String,
 }
 
 impl Reader<'_> {
@@ -215,6 +234,7 @@ impl Reader<'_> {
                     visible_text: row.get(20)?,
                     visible_sure: row.get(21)?,
                     job: None,
+                    label: None,
                     mails: Vec::new(),
                     drafts: Vec::new(),
                     sources: Vec::new(),
@@ -231,6 +251,12 @@ impl Reader<'_> {
             found.ok_or_else(|| StoreError::NotFound(format!("Message {id}")))?;
         e.thread = self.thread_name(thread, sent)?;
         self.explain_job(id, &mut e)?;
+        e.label = self.correction(id)?.map(|c| LabelExplained {
+            intent: c.intent,
+            goal_type: c.goal_type,
+            by: c.made_by,
+            at: c.made_at,
+        });
         let mut digest = self
             .conn
             .prepare_cached("SELECT reason FROM digest_items WHERE message_id = ?1 ORDER BY id")?;
@@ -329,15 +355,18 @@ impl Reader<'_> {
                 })
             })?
             .collect::<Result<_, _>>()?;
-        let mut drafts = self
-            .conn
-            .prepare_cached("SELECT id, state, reason FROM drafts WHERE job_id = ?1 ORDER BY id")?;
+        let mut drafts = self.conn.prepare_cached(
+            "SELECT id, state, reason, decided_by, decision FROM drafts
+                 WHERE job_id = ?1 ORDER BY id",
+        )?;
         e.drafts = drafts
             .query_map([job_id], |row| {
                 Ok(DraftExplained {
                     id: row.get(0)?,
                     state: row.get(1)?,
                     reason: row.get(2)?,
+                    decided_by: row.get(3)?,
+                    decision: row.get(4)?,
                 })
             })?
             .collect::<Result<_, _>>()?;

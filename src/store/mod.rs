@@ -12,6 +12,7 @@ mod alerts;
 mod automation;
 mod campaigns;
 mod conversations;
+mod corrections;
 mod desk;
 mod digest;
 mod documents;
@@ -23,6 +24,7 @@ mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod folders;
+mod handled;
 mod leads;
 mod lookups;
 mod messages;
@@ -40,6 +42,7 @@ mod reply;
 mod reports;
 mod rules;
 mod sent;
+mod standing;
 mod states;
 mod suppressions;
 mod thread;
@@ -65,15 +68,19 @@ pub use campaigns::{
     UnsubscribeTarget,
 };
 pub use conversations::{NewConversation, Speaker};
-pub use desk::{DraftItem, SetAside};
+pub use corrections::{Correction, CorrectionRow, DraftEdit, MessageFacts};
+pub use desk::{DraftFilter, DraftItem, DraftMail, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use documents::{DocumentRow, DocumentsFolder, DocumentsStamp, NewDocument, scratch};
-pub use drafts::NewDraft;
+pub use drafts::{Decision, DraftRow, NewDraft, Superseded};
 pub use endpoint::Reading;
 pub use error::StoreError;
 pub use examine::{Examined, Integrity, examine_blocking};
-pub use explain::{DraftExplained, Explained, JobExplained, MailExplained, ThreadName};
+pub use explain::{
+    DraftExplained, Explained, JobExplained, LabelExplained, MailExplained, ThreadName,
+};
 pub use folders::{FolderRow, FoldersKnown, Unfiled};
+pub use handled::{JobMail, ReplyTrouble};
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
@@ -94,6 +101,7 @@ pub use reply::{ClaimedJob, JobOutcome, ReplyCounts};
 pub use reports::NoticeBounce;
 pub use rules::CampaignRules;
 pub use sent::{Change, NewSent, SentUpsert};
+pub use standing::{ReplyMail, Standing};
 pub use states::AccountIs;
 pub use suppressions::Suppression;
 pub use thread::{AutomaticMails, JobContext, MatchedSent, ThreadContext, Windows, full_phone};

@@ -127,6 +127,21 @@ impl Tx<'_> {
     /// that another mail has, or a person's mail to an address that wants none; otherwise what
     /// SQLite says.
     pub fn enqueue(&self, mail: &NewMail, now: UtcMs) -> Result<Inserted<OutboxId>, StoreError> {
+        self.enqueue_as(mail, false, now)
+    }
+
+    /// As [`Tx::enqueue`]; with `to_suppressed` a person's mail goes also to an address that wants
+    /// no mail, which stays so.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn enqueue_as(
+        &self,
+        mail: &NewMail,
+        to_suppressed: bool,
+        now: UtcMs,
+    ) -> Result<Inserted<OutboxId>, StoreError> {
+        let to_suppressed = to_suppressed && !mail.automatic;
         check_id(&mail.rfc_message_id)?;
         for address in [&mail.envelope_from, &mail.envelope_to] {
             if address.chars().any(char::is_control) {
@@ -136,7 +151,7 @@ impl Tx<'_> {
             }
         }
         let job = mail.job_id.map(|id| id.0);
-        let passage = self.passage(&Asked::of(mail), now)?;
+        let passage = self.passage(&Asked::of(mail, to_suppressed), now)?;
         if let Passage::Refuse(why) = passage {
             return Err(StoreError::Invalid(why));
         }
@@ -145,8 +160,9 @@ impl Tx<'_> {
             .prepare_cached(
                 "INSERT INTO outbox (job_id, account_id, kind, round, campaign_lead_id, automatic,
                      rfc_message_id, envelope_from, envelope_to, subject, body, body_digest, raw,
-                     next_attempt_at, created_at, held, campaign_id, not_before, to_domain)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                     next_attempt_at, created_at, held, to_suppressed, campaign_id, not_before,
+                     to_domain)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
                      CASE WHEN ?3 = 'campaign'
                           THEN (SELECT campaign_id FROM campaign_leads WHERE id = ?5) END,
                      iif(?14 > ?15, ?14, 0),
@@ -174,6 +190,7 @@ impl Tx<'_> {
                 now.0,
                 // A campaign that is switched off is passed over as a whole.
                 passage == Passage::Hold && mail.kind != MailKind::Campaign,
+                to_suppressed,
             ])?;
         if inserted == 1 {
             return Ok(Inserted::New(OutboxId(self.conn.last_insert_rowid())));
@@ -398,18 +415,25 @@ impl Tx<'_> {
 
     /// Keeps the text of an answer for a person. A mail that answers no reply has no draft.
     pub(super) fn draft_of(&self, id: OutboxId, why: &str, now: UtcMs) -> Result<(), StoreError> {
-        let found: Option<(i64, i64, i64, String, String)> = self
+        let found: Option<(i64, i64, i64, String, String, String)> = self
             .conn
             .prepare_cached(
-                "SELECT j.id, o.campaign_lead_id, j.message_id, o.subject, o.body
+                "SELECT j.id, o.campaign_lead_id, j.message_id, o.subject, o.body, o.kind
                  FROM outbox o JOIN reply_jobs j ON j.id = o.job_id
                  WHERE o.id = ?1 AND o.campaign_lead_id IS NOT NULL",
             )?
             .query_row([id.0], |r| {
-                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+                Ok((
+                    r.get(0)?,
+                    r.get(1)?,
+                    r.get(2)?,
+                    r.get(3)?,
+                    r.get(4)?,
+                    r.get(5)?,
+                ))
             })
             .optional()?;
-        let Some((job, campaign_lead, message, subject, body)) = found else {
+        let Some((job, campaign_lead, message, subject, body, kind)) = found else {
             return Ok(());
         };
         self.insert_draft(
@@ -420,6 +444,13 @@ impl Tx<'_> {
                 subject: &subject,
                 body: &body,
                 reason: why,
+                tool: match kind.parse()? {
+                    MailKind::Acknowledgment => "acknowledgment",
+                    MailKind::Answer => "document_rag",
+                    _ => "unknown",
+                },
+                // It was to be sent as it stands.
+                wants_text: false,
             },
             now,
         )?;

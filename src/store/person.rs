@@ -4,7 +4,7 @@
 
 use rusqlite::params;
 
-use super::{NewConversation, NewSent, Reader, Speaker, StoreError, Tx};
+use super::{NewConversation, NewSent, Reader, Speaker, StoreError, Superseded, Tx};
 use crate::model::{
     AccountId, CampaignId, CampaignLeadId, IdSource, LeadRowId, MessageRowId, OutboxId, SentId,
     SentKind,
@@ -288,16 +288,8 @@ impl Tx<'_> {
                 done.reopened += self.decide_anew(MessageRowId(reply), now)?;
             }
         }
-        done.drafts = self
-            .conn
-            .prepare_cached(
-                "UPDATE drafts SET state = 'rejected',
-                     reason = reason || '; closed: a person answered by mail'
-                 WHERE state = 'open' AND campaign_lead_id = ?1
-                   AND message_id IN (SELECT id FROM messages
-                                      WHERE campaign_lead_id = ?1 AND internal_date <= ?2)",
-            )?
-            .execute(params![thread.0, wrote_at.0])?;
+        let why = "a person answered by mail";
+        done.drafts = self.supersede_drafts(Superseded::Thread(thread, wrote_at), why, now)?;
         Ok(done)
     }
 

@@ -120,7 +120,7 @@ pub struct ThreadContext {
     pub last_sent_body: String,
     /// Whether a person wrote in the thread.
     pub person_wrote: bool,
-    /// Whether a person has answered this very reply by mail.
+    /// Whether a person has answered this very reply by mail, or by a draft.
     pub person_answered_it: bool,
     /// Whether an answer (not only an acknowledgement) went out in the thread.
     pub answered: bool,
@@ -339,7 +339,12 @@ impl Reader<'_> {
                         EXISTS (SELECT 1 FROM suppressions WHERE email_key IN (?4, ?5)),
                         EXISTS (SELECT 1 FROM conversations
                                 WHERE campaign_lead_id = ?1 AND sender = 'human'
-                                  AND email_in_reply_to = ?6 AND ?6 <> '')",
+                                  AND email_in_reply_to = ?6 AND ?6 <> '')
+                        OR EXISTS (SELECT 1 FROM reply_jobs j
+                                   JOIN drafts d ON d.job_id = j.id AND d.state = 'approved'
+                                   JOIN outbox o ON o.id = d.outbox_ref
+                                   WHERE j.message_id = ?2
+                                     AND o.state NOT IN ('rejected', 'cancelled'))",
             )?
             .query_row(
                 params![

@@ -228,7 +228,7 @@ fn a_draft_is_closed_by_the_persons_answer_and_one_for_a_later_reply_stays() {
         .file(DESK, "Sent", answer(&scenario), now());
     wait_for(
         &mut running,
-        "drafts WHERE state = 'rejected' AND reason LIKE '%a person answered by mail'",
+        "drafts WHERE state = 'superseded' AND decision = 'a person answered by mail'",
     );
     let rows = scenario.replyd.rows();
     let open: String = rows.value(

@@ -176,6 +176,7 @@ CREATE TABLE outbox_2 (
     file_tries       INTEGER NOT NULL DEFAULT 0,
     not_before       INTEGER NOT NULL DEFAULT 0,
     to_domain        TEXT NOT NULL DEFAULT '',
+    to_suppressed    INTEGER NOT NULL DEFAULT 0 CHECK (to_suppressed IN (0, 1)),
     UNIQUE (job_id, kind, round)
 ) STRICT;
 INSERT INTO outbox_2 (id, job_id, account_id, kind, round, campaign_lead_id, campaign_id, automatic,
@@ -211,11 +212,60 @@ CREATE INDEX outbox_notices ON outbox (created_at) WHERE kind IN ('sales_notice'
 CREATE INDEX outbox_unfiled ON outbox (account_id, finished_at) WHERE state = 'sent' AND filed = '';
 CREATE INDEX outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
 
+-- drafts: state 'superseded', and what people do with them. An open one whose lead did not agree to a
+-- step was a frame around an answer that a person writes.
+CREATE TABLE drafts_2 (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id           INTEGER NOT NULL REFERENCES reply_jobs (id),
+    campaign_lead_id INTEGER NOT NULL REFERENCES campaign_leads (id),
+    message_id       INTEGER NOT NULL REFERENCES messages (id),
+    subject          TEXT NOT NULL,
+    body             TEXT NOT NULL,
+    reason           TEXT NOT NULL,
+    tool             TEXT NOT NULL DEFAULT 'unknown',
+    wants_text       INTEGER NOT NULL DEFAULT 0 CHECK (wants_text IN (0, 1)),
+    state            TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'rejected', 'superseded')),
+    version          INTEGER NOT NULL DEFAULT 1,
+    made_subject     TEXT,
+    made_body        TEXT,
+    edited_at        INTEGER,
+    edited_by        TEXT NOT NULL DEFAULT '',
+    decided_at       INTEGER,
+    decided_by       TEXT NOT NULL DEFAULT '',
+    decision         TEXT NOT NULL DEFAULT '',
+    outbox_ref       INTEGER REFERENCES outbox (id),
+    created_at       INTEGER NOT NULL
+) STRICT;
+INSERT INTO drafts_2 (id, job_id, campaign_lead_id, message_id, subject, body, reason, tool, wants_text,
+        state, created_at)
+    SELECT d.id, d.job_id, d.campaign_lead_id, d.message_id, d.subject, d.body, d.reason,
+        iif(j.intent = 'goal_reached', 'acknowledgment', 'unknown'),
+        d.state = 'open' AND (d.body = '' OR j.intent <> 'goal_reached'), d.state, d.created_at
+    FROM drafts d JOIN reply_jobs j ON j.id = d.job_id ORDER BY d.id;
+DELETE FROM sqlite_sequence WHERE name = 'drafts_2';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'drafts_2', seq FROM sqlite_sequence WHERE name = 'drafts';
+DROP TABLE drafts;
+ALTER TABLE drafts_2 RENAME TO drafts;
+CREATE UNIQUE INDEX drafts_one_open ON drafts (job_id) WHERE state = 'open';
+CREATE INDEX drafts_by_job ON drafts (job_id);
+CREATE INDEX drafts_by_thread ON drafts (campaign_lead_id);
+CREATE UNIQUE INDEX drafts_by_outbox ON drafts (outbox_ref) WHERE outbox_ref IS NOT NULL;
+
+CREATE TABLE corrections (
+    message_id     INTEGER PRIMARY KEY NOT NULL REFERENCES messages (id),
+    intent         TEXT NOT NULL,
+    goal_type      TEXT NOT NULL DEFAULT '',
+    was_intent     TEXT NOT NULL DEFAULT '',                  -- what was read; '' = nothing was
+    was_goal_type  TEXT NOT NULL DEFAULT '',
+    was_confidence REAL NOT NULL DEFAULT 0,
+    made_at        INTEGER NOT NULL,
+    made_by        TEXT NOT NULL DEFAULT ''
+) STRICT;
+
 -- ------------------------------------------------------------------ new indexes
 CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id);
 CREATE INDEX suppressions_by_time ON suppressions (created_at);
 CREATE INDEX messages_from_spam ON messages (disposition) WHERE from_spam = 1;
-CREATE INDEX drafts_by_job ON drafts (job_id);
 CREATE INDEX leads_paused ON leads (paused_until) WHERE paused_until IS NOT NULL;
 
 -- ------------------------------------------------------------------ documents to answer from

@@ -126,6 +126,8 @@ fn drafts_for_what_the_person_had_read_are_closed_and_later_ones_stay() {
                     subject: "s",
                     body: "b",
                     reason: "a question",
+                    tool: "unknown",
+                    wants_text: true,
                 },
                 T0,
             )
@@ -135,7 +137,7 @@ fn drafts_for_what_the_person_had_read_are_closed_and_later_ones_stay() {
             closed,
             "{came}"
         );
-        let reason = w.text("SELECT reason FROM drafts");
+        let reason = w.text("SELECT decision FROM drafts");
         assert_eq!(
             reason.contains("a person answered by mail"),
             closed == 1,

@@ -52,10 +52,12 @@ pub(super) struct Asked<'a> {
     pub(super) waits: Option<OutboxId>,
     /// Where it goes; with `--redirect-to` not the lead's address.
     pub(super) envelope_to: &'a str,
+    /// A person sends it although the address wants no mail.
+    pub(super) to_suppressed: bool,
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn of(mail: &'a NewMail) -> Self {
+    pub(super) fn of(mail: &'a NewMail, to_suppressed: bool) -> Self {
         Self {
             kind: mail.kind,
             automatic: mail.automatic,
@@ -64,6 +66,7 @@ impl<'a> Asked<'a> {
             not_before: None,
             waits: None,
             envelope_to: &mail.envelope_to,
+            to_suppressed,
         }
     }
 }
@@ -163,6 +166,8 @@ fn decide(asked: &Asked<'_>, f: &Facts, now: UtcMs) -> Passage {
     // The confirmation of an opt-out is the one mail that a suppressed address may get.
     if let Some(reason) = &f.suppressed
         && asked.kind != MailKind::OptoutConfirmation
+        // Whoever asked for his data to be erased may be told that it was.
+        && (asked.automatic || campaign || !asked.to_suppressed)
     {
         let why = format!("The recipient wants no more mail ({reason})");
         return if asked.automatic || campaign {
@@ -312,6 +317,7 @@ mod tests {
             not_before: None,
             waits: None,
             envelope_to: "ann@x.example",
+            to_suppressed: false,
         };
         match decide(&asked, facts, NOW) {
             Passage::Leave => "leave",
@@ -401,6 +407,30 @@ mod tests {
     }
 
     #[test]
+    fn only_a_persons_own_mail_may_go_to_an_address_that_wants_none() {
+        let facts = Facts {
+            suppressed: Some("unsubscribe".into()),
+            ..Facts::default()
+        };
+        for (kind, automatic) in KINDS.into_iter().filter(|(k, _)| goes_to_lead(*k)) {
+            let asked = Asked {
+                kind,
+                automatic,
+                campaign_lead_id: Some(CampaignLeadId(1)),
+                job_id: None,
+                envelope_to: "ann@x.example",
+                to_suppressed: true,
+                not_before: None,
+                waits: None,
+            };
+            let leaves = decide(&asked, &facts, NOW) == Passage::Leave;
+            let may =
+                (!automatic && kind != MailKind::Campaign) || kind == MailKind::OptoutConfirmation;
+            assert_eq!(leaves, may, "{kind}, automatic {automatic}");
+        }
+    }
+
+    #[test]
     fn reasons_say_why_and_name_no_address() {
         let facts = Facts {
             suppressed: Some("unsubscribe".into()),
@@ -414,6 +444,7 @@ mod tests {
             not_before: None,
             waits: None,
             envelope_to: "ann@x.example",
+            to_suppressed: false,
         };
         let why = |passage| match passage {
             Passage::Withdraw(why) | Passage::Refuse(why) | Passage::Draft(why) => why,

@@ -72,11 +72,13 @@ impl Tx<'_> {
         id: OutboxId,
         now: UtcMs,
     ) -> Result<Option<Passage>, StoreError> {
-        type Row = (String, bool, Option<i64>, Option<i64>, String, i64);
+        type Row = (String, bool, Option<i64>, Option<i64>, String, i64, bool);
         let found: Option<Row> = self
             .conn
             .prepare_cached(
-                "SELECT kind, automatic, campaign_lead_id, job_id, envelope_to, not_before FROM outbox
+                "SELECT kind, automatic, campaign_lead_id, job_id, envelope_to, not_before,
+                        to_suppressed
+                 FROM outbox
                  WHERE id = ?1 AND state IN ('queued', 'deferred', 'sending')
                    AND (state <> 'sending' OR handed_over_at IS NULL)",
             )?
@@ -88,10 +90,13 @@ impl Tx<'_> {
                     r.get(3)?,
                     r.get(4)?,
                     r.get(5)?,
+                    r.get(6)?,
                 ))
             })
             .optional()?;
-        let Some((kind, automatic, campaign_lead, job, envelope_to, not_before)) = found else {
+        let Some((kind, automatic, campaign_lead, job, envelope_to, not_before, to_suppressed)) =
+            found
+        else {
             return Ok(None);
         };
         let asked = Asked {
@@ -102,6 +107,7 @@ impl Tx<'_> {
             not_before: (not_before > 0).then_some(UtcMs(not_before)),
             waits: Some(id),
             envelope_to: &envelope_to,
+            to_suppressed,
         };
         self.passage(&asked, now).map(Some)
     }
