@@ -57,6 +57,10 @@ const PURE: &[&str] = &[
     "answers::kind",
     "answers::rank",
     "answers::gate",
+    "answers::grammar",
+    "answers::asking",
+    "answers::terms",
+    "answers::cover",
 ];
 
 /// Crates with one home.

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 
 use super::given::{self, Given};
 use super::kind::{self, Kind};
-use super::lexicon::{self, Lexicon, Seat, Sense};
+use super::lexicon::{Lexicon, Seat, Sense};
 use super::stop;
+use super::terms::{Terms, affinity, alike, cosine, grams, one_slip, terms};
 use super::words::{self, Tongue, Word};
 use crate::model::{ChunkKind, DocChunk};
 
@@ -17,8 +18,6 @@ use crate::model::{ChunkKind, DocChunk};
 const MAX_UNITS: usize = 24;
 /// Weight of what was said before a question.
 const CONTEXT: f64 = 0.25;
-/// Share of a question that a sentence must be about for its amount or day to count.
-const ABOUT: f64 = 0.5;
 /// Stems by which one of them is searched.
 const MAX_VARIANTS: usize = 40;
 
@@ -27,60 +26,51 @@ const MAX_VARIANTS: usize = 40;
 pub struct Unit {
     /// The words.
     pub stems: Vec<String>,
-    senses: Vec<Sense>,
-    number: bool,
-    light: bool,
-    kind: Option<Kind>,
+    pub(super) senses: Vec<Sense>,
+    pub(super) number: bool,
+    pub(super) light: bool,
+    pub(super) kind: Option<Kind>,
     /// Said before the question proper ("we have just bought an electric car, …").
-    context: bool,
+    pub(super) context: bool,
     /// Pieces that have it.
-    df: usize,
+    pub(super) df: usize,
     /// Set by [`Index::weigh`].
     pub weight: f64,
 }
 
-/// The words of a text, for comparison.
-#[derive(Clone, Debug, Default)]
-pub struct Terms {
-    stems: Vec<String>,
-    /// Words that only qualify another in a phrase: "value" in "value added tax".
-    weak: Vec<String>,
-    senses: Vec<Sense>,
-}
-
 #[derive(Debug)]
-struct Sentence {
-    text: String,
-    terms: Terms,
+pub(super) struct Sentence {
+    pub(super) text: String,
+    pub(super) terms: Terms,
     /// Of a list item or table row what stands before its colon: what the line is about.
-    label: Terms,
-    item: bool,
-    given: Given,
+    pub(super) label: Terms,
+    pub(super) item: bool,
+    pub(super) given: Given,
 }
 
 #[derive(Debug)]
-struct Piece {
-    id: i64,
-    chunk: DocChunk,
+pub(super) struct Piece {
+    pub(super) id: i64,
+    pub(super) chunk: DocChunk,
     /// Whether it is mostly a list or a table: its items are about different things.
-    list: bool,
-    heading: Terms,
-    above: Terms,
-    aliases: Vec<Terms>,
-    sentences: Vec<Sentence>,
-    whole: Terms,
+    pub(super) list: bool,
+    pub(super) heading: Terms,
+    pub(super) above: Terms,
+    pub(super) aliases: Vec<Terms>,
+    pub(super) sentences: Vec<Sentence>,
+    pub(super) whole: Terms,
 }
 
 /// A campaign's pieces in one language.
 #[derive(Debug)]
 pub struct Index {
-    tongue: Tongue,
-    lexicon: Lexicon,
-    pieces: Vec<Piece>,
-    by_id: HashMap<i64, usize>,
+    pub(super) tongue: Tongue,
+    pub(super) lexicon: Lexicon,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) by_id: HashMap<i64, usize>,
     /// Which pieces have a stem, and which a meaning.
-    by_stem: HashMap<String, Vec<u32>>,
-    by_sense: HashMap<Sense, Vec<u32>>,
+    pub(super) by_stem: HashMap<String, Vec<u32>>,
+    pub(super) by_sense: HashMap<Sense, Vec<u32>>,
 }
 
 /// A question, read.
@@ -91,12 +81,12 @@ pub struct Query {
     /// What has to stand in the answer.
     pub kinds: Vec<Kind>,
     /// The stem of what is counted: "how many yachts".
-    counted: Option<Unit>,
+    pub(super) counted: Option<Unit>,
     /// What is asked for by name: "who is the owner".
-    focus: Option<Vec<String>>,
+    pub(super) focus: Option<Vec<String>>,
     /// Numbers with the words beside them: "two drivers", "phase one".
-    counts: Vec<(String, Vec<Unit>)>,
-    grams: HashMap<[char; 3], f64>,
+    pub(super) counts: Vec<(String, Vec<Unit>)>,
+    pub(super) grams: HashMap<[char; 3], f64>,
 }
 
 /// A piece and how well it fits.
@@ -151,12 +141,12 @@ impl Index {
         }
     }
 
-    fn piece(&self, id: i64) -> Option<&Piece> {
+    pub(super) fn piece(&self, id: i64) -> Option<&Piece> {
         self.pieces.get(*self.by_id.get(&id)?)
     }
 
     /// The pieces that may have a term: exactly, by a form of it, or by a synonym.
-    fn holders(&self, unit: &Unit) -> Vec<u32> {
+    pub(super) fn holders(&self, unit: &Unit) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
         for stem in &unit.stems {
             found.extend(self.by_stem.get(stem).into_iter().flatten());
@@ -481,205 +471,6 @@ impl Index {
         here.max(heading).max(above).max(alias).max(beside)
     }
 
-    /// How much of a question a text of a piece covers, 0 to 1, together with its heading; the
-    /// terms that it lacks; and what the text gives.
-    #[must_use]
-    pub fn cover(&self, query: &Query, id: i64, quote: &str) -> Cover {
-        let Some(piece) = self.piece(id) else {
-            return Cover::default();
-        };
-        if piece.list && quote.contains('\n') {
-            // One row of a table says nothing of another.
-            return quote
-                .lines()
-                .map(|line| self.cover_of(query, piece, line))
-                .max_by(|a, b| a.share.total_cmp(&b.share))
-                .unwrap_or_default();
-        }
-        self.cover_of(query, piece, quote)
-    }
-
-    fn cover_of(&self, query: &Query, piece: &Piece, quote: &str) -> Cover {
-        let id = piece.id;
-        let list = words::words(quote, self.tongue);
-        let held = terms(&list, &self.lexicon);
-        let total: f64 = query.units.iter().map(|u| u.weight).sum();
-        let mut cover = Cover::default();
-        let faq = piece.chunk.kind == ChunkKind::Faq;
-        let main: f64 = query
-            .units
-            .iter()
-            .filter(|u| !u.context && u.kind.is_none())
-            .map(|u| u.weight)
-            .sum();
-        // What each sentence gives, of those that are about the question.
-        let mut given = Given::default();
-        let mut last = Terms::default();
-        for sentence in words::sentences(quote) {
-            let here = terms(&words::words(sentence, self.tongue), &self.lexicon);
-            let about: f64 = query
-                .units
-                .iter()
-                .filter(|u| !u.context && u.kind.is_none())
-                .map(|u| {
-                    let near = 0.9 * affinity(u, &piece.heading, self.tongue);
-                    // "A visit takes an hour. It is free."
-                    let said = 0.8 * affinity(u, &last, self.tongue);
-                    u.weight * affinity(u, &here, self.tongue).max(near).max(said)
-                })
-                .sum();
-            last = here;
-            if faq || main <= 0.0 || about >= ABOUT * main {
-                let mut here = given::given(sentence, self.tongue);
-                let titled: f64 = query
-                    .units
-                    .iter()
-                    .filter(|u| !u.context && u.kind.is_none())
-                    .map(|u| u.weight * affinity(u, &piece.heading, self.tongue))
-                    .sum();
-                let named = faq
-                    || main <= 0.0
-                    || titled >= 0.85 * main
-                    || given::leans(sentence, self.tongue)
-                    || query.units.iter().any(|u| {
-                        !u.context && u.kind.is_none() && affinity(u, &last, self.tongue) >= 0.6
-                    });
-                if !named {
-                    here = here.without_amounts();
-                }
-                given = given.and(here);
-            }
-        }
-        let mut sum = 0.0;
-        for unit in &query.units {
-            let alias = piece
-                .aliases
-                .iter()
-                .map(|a| affinity(unit, a, self.tongue))
-                .fold(0.0, f64::max);
-            let of_kind = match unit.kind {
-                Some(kind) if query.kinds.contains(&kind) && given.gives(kind) => 0.9,
-                _ => 0.0,
-            };
-            // Another row of the table has it, or the passage names others of its kind.
-            let other_row = piece.list
-                && affinity(unit, &held, self.tongue) < 0.6
-                && piece
-                    .sentences
-                    .iter()
-                    .any(|s| s.item && affinity(unit, &s.terms, self.tongue) >= 0.9);
-            let mut senses = piece.whole.senses.clone();
-            senses.extend(&piece.heading.senses);
-            let others = affinity(unit, &piece.whole, self.tongue) < 1.0
-                && lexicon::beside(&unit.senses, &senses);
-            let fit = affinity(unit, &held, self.tongue)
-                .max(0.95 * affinity(unit, &piece.heading, self.tongue))
-                .max(0.8 * affinity(unit, &piece.above, self.tongue))
-                .max(alias)
-                .max(of_kind);
-            let fit = if other_row || others {
-                fit.min(0.2)
-            } else {
-                fit
-            };
-            if fit >= 0.6 && !unit.context {
-                if !unit.light {
-                    cover.held = cover.held.saturating_add(1);
-                    cover.rarest = cover.rarest.max(unit.weight);
-                }
-                let titled = affinity(unit, &piece.heading, self.tongue).max(alias);
-                let least = if unit.kind.is_some() { 1.0 } else { 0.7 };
-                cover.titled |= titled >= least || is_label(unit, piece, quote, self.tongue);
-            }
-            if fit < 0.6 && unit.light && !unit.context {
-                cover.light_missing = true;
-            }
-            cover.focus |= fit < 0.6 && query.focus.as_ref() == Some(&unit.stems);
-            sum += unit.weight * fit;
-            if fit < 0.6 {
-                if !unit.context && (other_row || self.is_elsewhere(unit, id)) {
-                    cover.elsewhere.push(unit.stems.join(" "));
-                }
-                if unit.number && !unit.context {
-                    cover.number_missing = true;
-                }
-                if !unit.light {
-                    cover.missing.push(unit.stems.join(" "));
-                }
-            }
-        }
-        cover.number_missing |= query
-            .counts
-            .iter()
-            .any(|(number, words)| !self.stands_beside(number, words, quote));
-        cover.share = if total > 0.0 { sum / total } else { 0.0 };
-        cover.kinds = query.kinds.iter().all(|k| given.gives(*k));
-        if let Some(counted) = &query.counted {
-            cover.kinds &= self.counts(counted, quote);
-        }
-        cover
-    }
-
-    /// Whether a number stands within three words of one of these: "two years" says nothing of two
-    /// drivers.
-    fn stands_beside(&self, number: &str, words: &[Unit], quote: &str) -> bool {
-        let list = words::words(quote, self.tongue);
-        let (numbers, rest): (Vec<usize>, Vec<usize>) = (0..list.len())
-            .partition(|n| list.get(*n).is_some_and(|w| w.number && w.stem == number));
-        numbers.is_empty()
-            || rest.into_iter().any(|n| {
-                let here = terms(list.get(n..=n).unwrap_or_default(), &self.lexicon);
-                numbers.iter().any(|at| at.abs_diff(n) <= 3)
-                    && words.iter().any(|u| affinity(u, &here, self.tongue) >= 0.5)
-            })
-    }
-
-    /// Whether another piece is about a term: it stands in a heading or at the head of an item.
-    fn is_elsewhere(&self, unit: &Unit, id: i64) -> bool {
-        unit.kind.is_none()
-            && self
-                .holders(unit)
-                .into_iter()
-                .filter_map(|n| self.pieces.get(n as usize))
-                .filter(|p| p.chunk.kind == ChunkKind::Text)
-                .any(|p| {
-                    // A word that says little must be all of the heading.
-                    let fit = affinity(unit, &p.heading, self.tongue);
-                    let about = if unit.light {
-                        p.heading.stems.len() <= 1 && fit >= 1.0
-                    } else {
-                        fit >= 0.9
-                    };
-                    (about && p.id != id)
-                        || p.sentences
-                            .iter()
-                            .any(|s| affinity(unit, &s.label, self.tongue) >= 0.9)
-                })
-    }
-
-    /// Whether a number stands with what is counted: within four words of it, and no price.
-    fn counts(&self, counted: &Unit, quote: &str) -> bool {
-        words::sentences(quote).into_iter().any(|sentence| {
-            let list = words::words(sentence, self.tongue);
-            let at = |n: usize| {
-                let here = terms(list.get(n..=n).unwrap_or_default(), &self.lexicon);
-                affinity(counted, &here, self.tongue) >= 0.7
-            };
-            // Before it ("62 houses", "more than 9,000 small firms"), or right behind it
-            // ("Bedrooms 2", "seats: 40").
-            (0..list.len()).filter(|n| at(*n)).any(|noun| {
-                let plain = |n: usize| {
-                    let next = n.saturating_add(1);
-                    let unit =
-                        next != noun && list.get(next).is_some_and(|w| kind::is_unit(&w.form));
-                    list.get(n).is_some_and(|w| w.number) && !unit
-                };
-                let before = (noun.saturating_sub(4)..noun).any(plain);
-                before || plain(noun.saturating_add(1))
-            })
-        })
-    }
-
     /// The sentences of a piece.
     #[must_use]
     pub fn sentences(&self, id: i64) -> Vec<&str> {
@@ -710,74 +501,11 @@ impl Index {
             .collect()
     }
 
-    /// Of a list or table the sentences that are about the question: the items that have most of
-    /// it, with the line that announces them. `None`: it is no list, or all of it is.
-    #[must_use]
-    pub fn items(&self, query: &Query, id: i64) -> Option<Vec<usize>> {
-        let piece = self.piece(id).filter(|p| p.list)?;
-        let scores: Vec<f64> = piece
-            .sentences
-            .iter()
-            .map(|s| {
-                let of = |u: &Unit| {
-                    let label = 1.2 * affinity(u, &s.label, self.tongue);
-                    u.weight * affinity(u, &s.terms, self.tongue).max(label)
-                };
-                query.units.iter().map(of).sum()
-            })
-            .collect();
-        let best = scores.iter().copied().fold(0.0, f64::max);
-        if best <= 0.0 {
-            return None;
-        }
-        let mut picked: Vec<usize> = Vec::new();
-        for (n, (score, sentence)) in scores.iter().zip(&piece.sentences).enumerate() {
-            let announces = !sentence.item && sentence.text.ends_with(':');
-            let among = piece
-                .sentences
-                .iter()
-                .zip(&scores)
-                .skip(n.saturating_add(1));
-            let next = among
-                .take_while(|(s, _)| s.item)
-                .any(|(_, s)| *s >= 0.9 * best);
-            if *score >= 0.9 * best || (announces && next) {
-                picked.push(n);
-            }
-        }
-        Some(picked)
-    }
-
     /// A piece.
     #[must_use]
     pub fn chunk(&self, id: i64) -> Option<&DocChunk> {
         self.piece(id).map(|p| &p.chunk)
     }
-}
-
-/// What a text has of a question.
-#[derive(Clone, Debug, Default)]
-pub struct Cover {
-    /// Weighed share of its terms, 0 to 1.
-    pub share: f64,
-    /// Terms that it lacks.
-    pub missing: Vec<String>,
-    /// Terms of weight that it has.
-    pub held: u32,
-    /// Weight of the rarest of them.
-    pub rarest: f64,
-    /// Whether one of them stands in its heading.
-    pub titled: bool,
-    /// Whether it lacks one of the words that say little.
-    pub light_missing: bool,
-    /// Whether it lacks the very thing that is asked for ("who is the OWNER of").
-    pub focus: bool,
-    /// Those of them that another piece is about.
-    pub elsewhere: Vec<String>,
-    /// Whether one of them is a number.
-    pub number_missing: bool,
-    /// Whether it gives what is asked for.
-    pub kinds: bool,
 }
 
 fn piece(id: i64, chunk: DocChunk, tongue: Tongue, lexicon: &Lexicon) -> Piece {
@@ -828,16 +556,6 @@ fn piece(id: i64, chunk: DocChunk, tongue: Tongue, lexicon: &Lexicon) -> Piece {
     }
 }
 
-/// Whether a term is what a quoted line of a list is about.
-fn is_label(unit: &Unit, piece: &Piece, quote: &str, tongue: Tongue) -> bool {
-    piece.list
-        && piece
-            .sentences
-            .iter()
-            .filter(|s| quote.contains(&s.text))
-            .any(|s| affinity(unit, &s.label, tongue) >= 0.7)
-}
-
 /// Whether a sentence of a body is an item of a list.
 fn is_item(body: &str, sentence: &str) -> bool {
     let at = (sentence.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
@@ -858,122 +576,6 @@ fn note(map: &mut HashMap<String, Vec<u32>>, stem: &str, n: u32) {
 
 fn sort(hits: &mut [Hit]) {
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-}
-
-/// Whether two words differ by one letter too many, too few, another, or two in the wrong order.
-fn one_slip(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.first() != b.first() || b.len() < 5 || a.len().abs_diff(b.len()) > 1 {
-        return false;
-    }
-    let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let rest =
-        |list: &[char], skip: usize| list.get(same.saturating_add(skip)..).map(<[char]>::to_vec);
-    match a.len().cmp(&b.len()) {
-        std::cmp::Ordering::Greater => rest(&a, 1) == rest(&b, 0),
-        std::cmp::Ordering::Less => rest(&a, 0) == rest(&b, 1),
-        std::cmp::Ordering::Equal => {
-            let swapped = a.get(same) == b.get(same.saturating_add(1))
-                && a.get(same.saturating_add(1)) == b.get(same)
-                && rest(&a, 2) == rest(&b, 2);
-            swapped || rest(&a, 1) == rest(&b, 1)
-        }
-    }
-}
-
-/// The words and senses of a text.
-#[must_use]
-fn terms(list: &[Word], lexicon: &Lexicon) -> Terms {
-    let mut stems: Vec<String> = Vec::new();
-    let mut weak: Vec<String> = Vec::new();
-    let mut qualifies = 0_usize;
-    for (n, word) in list.iter().enumerate() {
-        let (len, _) = lexicon.at(list.get(n..).unwrap_or_default());
-        qualifies = qualifies.max(len.saturating_sub(1));
-        if qualifies > 0 {
-            weak.push(word.stem.clone());
-        } else {
-            stems.push(word.stem.clone());
-        }
-        qualifies = qualifies.saturating_sub(1);
-    }
-    stems.sort_unstable();
-    stems.dedup();
-    Terms {
-        stems,
-        weak,
-        senses: lexicon.senses(list),
-    }
-}
-
-/// How well a term is met by a text, 0 to 1.
-fn affinity(unit: &Unit, text: &Terms, tongue: Tongue) -> f64 {
-    let has = |stem: &String| text.stems.binary_search(stem).is_ok();
-    if unit.stems.iter().all(has) {
-        return 1.0;
-    }
-    let of_phrase = |stem: &String| has(stem) || text.weak.contains(stem);
-    let all_weak = unit.stems.iter().all(of_phrase);
-    if all_weak && (unit.number || unit.stems.len() > 1) {
-        return 1.0;
-    }
-    if unit.number {
-        return 0.0;
-    }
-    if lexicon::meet(&unit.senses, &text.senses) {
-        return if lexicon::beside(&unit.senses, &text.senses) {
-            0.2
-        } else {
-            0.9
-        };
-    }
-    if all_weak {
-        return 0.5;
-    }
-    let [stem] = unit.stems.as_slice() else {
-        return 0.0;
-    };
-    if stem.len() < 5 {
-        return 0.0;
-    }
-    let near = text.stems.iter().any(|other| alike(stem, other, tongue));
-    if near { 0.75 } else { 0.0 }
-}
-
-/// Whether two stems are forms of one word, or one is a part of the other's compound.
-fn alike(a: &str, b: &str, tongue: Tongue) -> bool {
-    if b.len() < 5 {
-        return false;
-    }
-    if tongue == Tongue::German && (a.contains(b) || b.contains(a)) {
-        return true;
-    }
-    let common = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
-    let longer = a.chars().count().max(b.chars().count());
-    common >= 5 && common.saturating_mul(4) >= longer.saturating_mul(3)
-}
-
-/// Character trigrams of the content words, weighed by their counts.
-fn grams(list: &[Word]) -> HashMap<[char; 3], f64> {
-    let mut found = HashMap::new();
-    for word in list {
-        let mut padded = vec!['_'];
-        padded.extend(word.form.chars());
-        padded.push('_');
-        for three in padded.windows(3) {
-            if let [a, b, c] = three {
-                *found.entry([*a, *b, *c]).or_insert(0.0) += 1.0;
-            }
-        }
-    }
-    found
-}
-
-fn cosine(a: &HashMap<[char; 3], f64>, b: &HashMap<[char; 3], f64>) -> f64 {
-    let dot: f64 = a.iter().filter_map(|(g, x)| b.get(g).map(|y| x * y)).sum();
-    let norm = |m: &HashMap<[char; 3], f64>| m.values().map(|x| x * x).sum::<f64>().sqrt();
-    let both = norm(a) * norm(b);
-    if both > 0.0 { dot / both } else { 0.0 }
 }
 
 /// Lossless below 2^32, which counts of pieces are.
