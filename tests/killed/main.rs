@@ -21,7 +21,10 @@ use common::scenario::{DESK, Lead, WISH};
 use replyd::time::now;
 
 const FAQ: &str = "# Lake Homes\n\nQ: Are pets allowed?\nalso asked: Can I bring my dog?\n\
-    A: Two cats or one dog per home are welcome.\n";
+    A: Two cats or one dog per home are welcome.\n\n\
+    Q: How much is a parking space?\nA: An underground parking space costs €24,000.\n\n\
+    ## Heating\n\nThe homes are heated by a heat pump through underfloor pipes.\n\n\
+    ## Completion\n\nBuilding A is completed in June 2027.\n";
 
 /// What a lead writes; lead `n` writes as `KINDS[n % 7]` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl Kind {
     fn text(self) -> &'static str {
         match self {
             Self::Wish => WISH,
-            Self::Documented => "Hello,\r\n\r\nCan I bring my dog?\r\n\r\nBest,\r\nAnn",
+            Self::Documented => "Hello,\r\n\r\nAre pets allowed?\r\n\r\nBest,\r\nAnn",
             Self::Open => "Is there a helicopter landing pad on the roof?",
             Self::Times => "When can I come and visit the apartment?",
             Self::OptOut => OPT_OUT,
@@ -199,7 +202,12 @@ fn count(desk: &Desk, replies: usize) -> Found {
             drafts,
         };
         if got != due {
-            println!("{:?} of lead {n}: {got:?}, due {due:?}", Kind::of(n));
+            let why: String = rows.value(
+                "SELECT coalesce(max(j.reasons), '') FROM reply_jobs j
+                 JOIN messages m ON m.id = j.message_id WHERE m.message_key = ?1",
+                [&lead.answer_id],
+            );
+            println!("{:?} of lead {n}: {got:?}, due {due:?}: {why}", Kind::of(n));
         }
         found.compare(answers, due.to_lead, 0);
         found.compare(notices, due.notices, 0);

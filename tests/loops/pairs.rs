@@ -25,9 +25,13 @@ const PETS: &str = "Hello,\r\n\r\nAre pets allowed?";
 const PARKING: &str = "Hello,\r\n\r\nHow much is a parking space?";
 /// Each one's answers ask what the other one's answer.
 const NORTH_FAQ: &str = "# Lake Homes\n\nQ: Are pets allowed?\n\
-    A: Two cats or one dog per home are welcome. How much is a parking space?\n";
+    A: Two cats or one dog per home are welcome. How much is a parking space?\n\n\
+    ## Heating\n\nThe homes are heated by a heat pump through underfloor pipes.\n\n\
+    ## Completion\n\nBuilding A is completed in June 2027.\n";
 const SOUTH_FAQ: &str = "# Lake Homes\n\nQ: How much is a parking space?\n\
-    A: An underground parking space costs 24,000 euros. Are pets allowed?\n";
+    A: An underground parking space costs 24,000 euros. Are pets allowed?\n\n\
+    ## Heating\n\nThe homes are heated by a heat pump through underfloor pipes.\n\n\
+    ## Completion\n\nBuilding A is completed in June 2027.\n";
 
 /// What the two write about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
