@@ -34,7 +34,7 @@ pub struct Unit {
     pub(super) context: bool,
     /// Pieces that have it.
     pub(super) df: usize,
-    /// Set by [`Index::weigh`].
+    /// Set when the index weighs its words.
     pub weight: f64,
 }
 

@@ -170,7 +170,7 @@ impl Mailer {
         }
     }
 
-    /// What would sign in now, for comparing ([`SignIn::identity`]). None: nobody does, it cannot be
+    /// What would sign in now, for comparing ([`crate::credential::SignIn::identity`]). None: nobody does, it cannot be
     /// read, or it is an OAuth2 sign-in, whose renewal ends its pause by itself.
     pub async fn identity(&self) -> Option<Zeroizing<String>> {
         let Self::Smtp(smtp) = self else { return None };
