@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_test_mail_is_known_again_also_under_another_message_id_and_taken_for_our_own() {
+    fn the_test_mail_is_known_again_also_under_another_message_id_and_is_nobodys_reply() {
         let mail = mail();
         let text = String::from_utf8(mail.raw.clone()).unwrap();
         let came = mime::parse(&mail.raw);
@@ -140,8 +140,8 @@ mod tests {
         let judged = nature::judge(&came, &Ours::default(), &Keys::for_test(2));
         assert_eq!(
             judged.nature,
-            Nature::Own,
-            "another installation's test mail is no reply"
+            Nature::Automatic,
+            "another installation's test mail is a machine's"
         );
     }
 
