@@ -253,7 +253,7 @@ fn a_report_marks_the_address_dead_or_is_counted_and_a_success_does_neither() {
     // As a replyd that knew no reports would have recorded it: replay marks what it missed.
     let database = Connection::open(desk.0.replyd.database()).unwrap();
     for (job, made) in [
-        ("DELETE FROM reply_jobs", "none"),
+        ("DELETE FROM readings; DELETE FROM reply_jobs", "none"),
         ("UPDATE reply_jobs SET intent = 'neutral'", "one"),
     ] {
         database

@@ -191,12 +191,13 @@ fn never_appends_nothing_and_a_trial_with_redirect_neither() {
         scenario.replyd.ok(args);
         scenario.arrived(scenario.lead(), WISH, now());
         scenario.replyd.ok(args);
+        let rows = scenario.replyd.rows();
         assert_eq!(
-            scenario
-                .replyd
-                .rows()
-                .count("outbox WHERE kind = 'acknowledgment' AND state = 'sent'"),
-            1
+            rows.count("outbox WHERE kind = 'acknowledgment' AND state = 'sent'"),
+            1,
+            "{account}: {:?}, {}",
+            rows.outbox(),
+            rows.value::<String>("SELECT coalesce(max(reasons), '') FROM reply_jobs", [])
         );
         earlier(&scenario, 10);
         scenario.replyd.ok(args);
