@@ -384,6 +384,7 @@ impl ReplyActor {
         now: UtcMs,
         resend: bool,
     ) -> Result<JobReport, StepError> {
+        let began = Instant::now();
         // On a blocking thread: reading the text takes microseconds, the first time 0.2 s.
         let parts = Arc::clone(&self.parts);
         let (own, context) = self
@@ -398,7 +399,6 @@ impl ReplyActor {
                 Ok((verdict, context))
             })
             .await?;
-        let began = Instant::now();
         let (verdict, mut reading) = self.second_opinion(&job, &context, own, now).await?;
         let asked = step::asked(&context, &verdict);
         let found = match asked {
@@ -412,11 +412,9 @@ impl ReplyActor {
         let worded = self
             .in_words(&job, &context, &verdict, found.as_ref(), &mut reading, now)
             .await?;
-        // What was counted before a slow answer is counted again after it.
-        let now = match self.assistant {
-            Some(_) => now.plus(began.elapsed()),
-            None => now,
-        };
+        // What follows is of the moment at which it is decided: a mail that was queued as of the
+        // moment before a slow reading would count as one that has waited.
+        let now = now.plus(began.elapsed());
         let random = random_parts()?;
         let parts = Arc::clone(&self.parts);
         let report = self
