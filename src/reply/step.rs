@@ -8,17 +8,14 @@ use super::facts_of::overtakes;
 pub(super) use super::facts_of::until;
 use super::fold::Language;
 pub(super) use super::grounds::{StepError, asked, grounds};
-use super::policy::{self, Decision, NoticeKind, ToLead, ToSales};
+use super::policy::{Decision, NoticeKind, ToLead, ToSales};
 use super::templates::{LeadText, Rendered, TemplateKind};
 use super::texts::{self, Ours};
 use super::{ActionTaken, JobReport, Parts, own_words};
 use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
-use crate::model::{
-    Address, ConversationId, Disposition, HOLE, IdSource, Inserted, Intent, MailKind, SentKind,
-};
+use crate::model::{Address, ConversationId, HOLE, IdSource, Inserted, Intent, MailKind, SentKind};
 use crate::msgid;
-use crate::nature;
 use crate::store::{
     ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Reading, Speaker,
     StoreError, Superseded, ThreadContext, Tx,
@@ -207,55 +204,6 @@ impl Step<'_> {
         })?;
         let (Inserted::New(id) | Inserted::Duplicate(id)) = line;
         Ok(Some(id))
-    }
-
-    /// Suppression, bounce and vacation: marks that stay with the lead.
-    fn mark_lead(&self, tx: &Tx<'_>, c: &JobContext, d: &mut Decision) -> Result<(), StepError> {
-        if let Some(reason) = d.suppress {
-            let message = Some(c.message_id);
-            if c.disposition == Disposition::Complaint {
-                // Sent by a provider: its own address is nobody's. Whom it names may be a lead,
-                // also when the mail that it is about is not known.
-                for key in tx.complaining_leads(c.message_id)? {
-                    tx.suppress(&key, reason, message, self.now)?;
-                }
-            } else {
-                let sender = crate::model::address_key(&c.from_address);
-                tx.suppress(&sender, reason, message, self.now)?;
-                tx.mark_opt_out(c.message_id)?;
-            }
-            // A stranger speaks for himself; for the lead only if he had our mail.
-            let for_lead =
-                c.sender_verified || c.carries_token || c.disposition == Disposition::Complaint;
-            if let Some(t) = c.thread.as_ref().filter(|_| for_lead) {
-                tx.suppress(&t.lead_email_key, reason, message, self.now)?;
-            }
-        }
-        if let Some(t) = &c.thread {
-            match c.disposition {
-                Disposition::Bounce => tx.mark_bounced(t.lead_id, c.internal_date)?,
-                Disposition::AutoReply => {
-                    // Until the day that the notice names, else for seven days.
-                    let received = c.internal_date;
-                    let absence =
-                        nature::absence(&c.subject, &c.visible_text, received, &t.lead_country);
-                    tx.pause_lead(t.lead_id, absence.until, "away")?;
-                    let until = absence.until.rfc3339();
-                    d.reasons
-                        .push(format!("away: no campaign mail before {until}"));
-                }
-                _ => {}
-            }
-            if let Some(pause) = d.pause {
-                tx.pause_lead(t.lead_id, pause.until, pause.why)?;
-            } else if d.resumes
-                && policy::is_of_now(c.internal_date, self.now)
-                && tx.end_pause(t.lead_id, self.now)?
-            {
-                d.reasons.push("the pause of campaign mails ends".into());
-            }
-        }
-        Ok(())
     }
 
     /// Whom a referral proposes.
