@@ -170,6 +170,25 @@ async fn a_goal_is_acknowledged_in_the_thread_and_sales_are_told_in_one_step() {
 }
 
 #[tokio::test]
+async fn a_cancellation_after_the_notice_of_a_goal_is_told_to_sales() {
+    let cancel = Captured {
+        text: "Please cancel my appointment on Saturday.",
+        ..Captured::default()
+    };
+    let (f, report) = handle(&cancel).await;
+    assert_eq!(report.gate, "nothing", "nobody was told: {report:?}");
+    assert_eq!(f.list(KINDS), "");
+    let (f, _) = handle(&Captured::default()).await;
+    f.capture(2, &cancel);
+    let report = actor(&f).handle_one(AT).await.unwrap().unwrap();
+    assert_eq!(report.gate, "person", "{:?}", report.reasons);
+    assert_eq!(
+        f.list("SELECT kind FROM outbox WHERE job_id = 2"),
+        "sales_notice"
+    );
+}
+
+#[tokio::test]
 async fn a_question_gets_a_draft_without_facts_and_a_notice() {
     let (f, report) = handle(&Captured {
         text: "When can I visit?",

@@ -112,6 +112,8 @@ pub struct Situation {
     pub person_wrote: bool,
     /// Whether a person has answered this very reply.
     pub person_answered_it: bool,
+    /// Whether sales were told, or will be, of an earlier reply of this thread that wanted the step.
+    pub sales_told: bool,
     /// Whether it lay in the spam folder.
     pub from_spam: bool,
     /// What our own server says of its sender.
