@@ -386,6 +386,20 @@ async fn a_vacation_notice_pauses_until_the_day_that_it_names() {
         })
         .await;
         assert_eq!(f.number("SELECT paused_until FROM leads"), until, "{text}");
+        // The absence of a stranger, a colleague in Cc, is not the lead's.
+        let (f, report) = handle(&Captured {
+            disposition: "auto_reply",
+            text,
+            from: "desk@tickets.example",
+            verified: false,
+            ..Captured::default()
+        })
+        .await;
+        assert_eq!(report.intent, Some(Intent::OutOfOffice));
+        assert_eq!(
+            f.number("SELECT count(*) FROM leads WHERE paused_until > 0"),
+            0
+        );
     }
 }
 

@@ -25,7 +25,8 @@ impl Step<'_> {
         };
         match c.disposition {
             Disposition::Bounce => tx.mark_bounced(t.lead_id, c.internal_date)?,
-            Disposition::AutoReply => {
+            // A colleague in Cc, a ticket system: their absence is not the lead's.
+            Disposition::AutoReply if c.sender_verified || c.carries_token => {
                 // Until the day that the notice names, else for seven days.
                 let received = c.internal_date;
                 let absence =

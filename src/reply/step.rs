@@ -229,6 +229,7 @@ impl Step<'_> {
         text.reasons = d.reasons.join("; ");
         text.contact = contact.map_or_else(String::new, ToString::to_string);
         let mut queued = Queued::default();
+        let leave_at = d.leave_at;
         let letter = || -> Result<Letter<'_>, StepError> {
             Ok(Letter {
                 c,
@@ -236,7 +237,7 @@ impl Step<'_> {
                 account: self.account(c)?,
                 // With `--resend` the next number: UNIQUE(job, kind, round) lets one more through.
                 round: if self.resend { round } else { 0 },
-                leave_at: d.leave_at,
+                leave_at,
             })
         };
         match d.lead {
@@ -244,7 +245,7 @@ impl Step<'_> {
             ToLead::Acknowledge => {
                 queued.to_lead =
                     self.to_lead(tx, &letter()?, &text, TemplateKind::Acknowledgment)?;
-                text.acknowledged = true;
+                text.acknowledged = queued.to_lead;
             }
             ToLead::Answer => {
                 // The offer of a viewing is made once in a thread.
@@ -252,16 +253,20 @@ impl Step<'_> {
                     text.nudge = self.nudge(&text)?;
                 }
                 queued.to_lead = self.to_lead(tx, &letter()?, &text, TemplateKind::Answer)?;
-                text.answered = true;
+                text.answered = queued.to_lead;
             }
             ToLead::ConfirmOptOut => {
                 queued.to_lead =
                     self.to_lead(tx, &letter()?, &text, TemplateKind::OptoutConfirmation)?;
             }
-            ToLead::DraftAcknowledgement | ToLead::DraftAnswer => {
-                text.draft = true;
-                self.draft(tx, c, t, &mut text, d)?;
-            }
+            ToLead::DraftAcknowledgement | ToLead::DraftAnswer => {}
+        }
+        if !queued.to_lead {
+            d.left_to_a_person();
+        }
+        if matches!(d.lead, ToLead::DraftAcknowledgement | ToLead::DraftAnswer) {
+            text.draft = true;
+            self.draft(tx, c, t, &mut text, d)?;
         }
         if let Some(found) = self.found {
             text.sources = texts::source_lines(&found.answered.citations(), text.answered);

@@ -230,3 +230,19 @@ pub struct Decision {
     /// Why, in the order in which it was found.
     pub reasons: Vec<String>,
 }
+
+impl Decision {
+    /// What was to leave by itself is a draft: this reply's mail was queued before and taken back, and
+    /// is not queued a second time.
+    pub fn left_to_a_person(&mut self) {
+        let draft = match self.lead {
+            ToLead::Acknowledge => ToLead::DraftAcknowledgement,
+            ToLead::Answer => ToLead::DraftAnswer,
+            _ => return,
+        };
+        self.lead = draft;
+        self.leave_at = None;
+        self.reasons
+            .push("its automatic mail was taken back before: a person sends it".into());
+    }
+}
