@@ -170,6 +170,25 @@ async fn a_goal_is_acknowledged_in_the_thread_and_sales_are_told_in_one_step() {
 }
 
 #[tokio::test]
+async fn a_cancellation_after_the_notice_of_a_goal_is_told_to_sales() {
+    let cancel = Captured {
+        text: "Please cancel my appointment on Saturday.",
+        ..Captured::default()
+    };
+    let (f, report) = handle(&cancel).await;
+    assert_eq!(report.gate, "nothing", "nobody was told: {report:?}");
+    assert_eq!(f.list(KINDS), "");
+    let (f, _) = handle(&Captured::default()).await;
+    f.capture(2, &cancel);
+    let report = actor(&f).handle_one(AT).await.unwrap().unwrap();
+    assert_eq!(report.gate, "person", "{:?}", report.reasons);
+    assert_eq!(
+        f.list("SELECT kind FROM outbox WHERE job_id = 2"),
+        "sales_notice"
+    );
+}
+
+#[tokio::test]
 async fn a_question_gets_a_draft_without_facts_and_a_notice() {
     let (f, report) = handle(&Captured {
         text: "When can I visit?",
@@ -367,6 +386,20 @@ async fn a_vacation_notice_pauses_until_the_day_that_it_names() {
         })
         .await;
         assert_eq!(f.number("SELECT paused_until FROM leads"), until, "{text}");
+        // The absence of a stranger, a colleague in Cc, is not the lead's.
+        let (f, report) = handle(&Captured {
+            disposition: "auto_reply",
+            text,
+            from: "desk@tickets.example",
+            verified: false,
+            ..Captured::default()
+        })
+        .await;
+        assert_eq!(report.intent, Some(Intent::OutOfOffice));
+        assert_eq!(
+            f.number("SELECT count(*) FROM leads WHERE paused_until > 0"),
+            0
+        );
     }
 }
 

@@ -83,6 +83,10 @@ impl Step<'_> {
             equal_reply_before: t.is_some_and(|t| t.equal_reply_before),
             person_wrote: t.is_some_and(|t| t.person_wrote),
             person_answered_it: t.is_some_and(|t| t.person_answered_it),
+            sales_told: match t {
+                Some(t) => tx.sales_told_of_goal(t.campaign_lead_id, c.message_id)?,
+                None => false,
+            },
             from_spam: c.from_spam,
             sender_auth: c.sender_auth,
             language_known: {

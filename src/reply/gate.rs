@@ -87,6 +87,7 @@ impl Situation {
             equal_reply_before: false,
             person_wrote: false,
             person_answered_it: false,
+            sales_told: false,
             from_spam: false,
             sender_auth: SenderAuth::Unknown,
             language_known,

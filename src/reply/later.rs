@@ -113,6 +113,13 @@ const FILLER: &str = "the of about another around roughly dem der den das die et
     le la les l environ de del della des los las el unos cerca do da dos das il lo i gli circa het ongeveer o a \
     uns ein een another";
 
+/// What follows a number that is no day; signs of money and percent are read as [`SIGN`].
+const COUNTED: &str = "million millions mio mln m k millionen milhoes millones milion milioni miljoen \
+    thousand tausend mille mil percent prozent procent euro euros eur usd dollar dollars pounds gbp aed \
+    rooms room bedrooms bedroom baths zimmer pieces chambres hours hour h uhr stunden heures horas ore uur \
+    sqm qm m2 meter metres km";
+const SIGN: &str = " percent ";
+
 fn is(word: &str, list: &str) -> bool {
     !word.is_empty() && list.split_whitespace().any(|w| w == word)
 }
@@ -136,7 +143,7 @@ fn number(word: &str) -> Option<u32> {
 #[must_use]
 pub fn named_day(text: &str, received: UtcMs, zone: &Zone) -> Option<UtcMs> {
     let today = zone.day_of(received)?;
-    let folded = fold(text);
+    let folded = fold(text).replace(['%', '€', '$', '£'], SIGN);
     let words: Vec<&str> = folded
         .split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '/' | '.')))
         .flat_map(|piece| {
@@ -195,7 +202,9 @@ impl Reader<'_> {
 
     fn at(&self, at: usize) -> Option<NaiveDate> {
         let word = self.word(at);
-        if let Some(day) = self.in_digits(word) {
+        if let Some(day) = self.in_digits(word)
+            && (word.matches(['.', '/', '-']).count() > 1 || self.is_a_day(at))
+        {
             return Some(day);
         }
         if let Some(n) = number(word)
@@ -396,6 +405,14 @@ impl Reader<'_> {
             Ordering::Greater => Some(this),
             _ => NaiveDate::from_ymd_opt(self.today.year() + 1, month, day),
         }
+    }
+
+    /// Whether `1.3` or `1/3` is a day and no other number: "24/7", "2.5 million".
+    fn is_a_day(&self, at: usize) -> bool {
+        let weekday = place(self.back(at, 1), &WEEKDAYS).is_some();
+        (weekday || self.follows(at, BEFORE_DAY))
+            && self.word(at) != "24/7"
+            && !is(self.word(at + 1), COUNTED)
     }
 
     /// `2027-03-01`, `1.3.2027`, `1.3`, `1/3/2027` by the country.

@@ -55,6 +55,13 @@ fn the_day_that_is_named_is_found_in_each_language() {
         ("Ab dem 1. Februar.", "2027-02-01"),
         ("Frühestens am 3.2.2027.", "2027-02-03"),
         ("Ende Januar wieder.", "2027-01-25"),
+        ("Ab dem 1.2. gerne.", "2027-02-01"),
+        ("Samstag 5.12. passt.", "2026-12-05"),
+        ("From 3/2 on.", "2027-02-03"),
+        (
+            "Maybe in two weeks, our budget is 2.5 million.",
+            "2026-12-02",
+        ),
         ("Nach Weihnachten.", "2027-01-07"),
         ("Rappelez-moi en mars.", "2027-03-01"),
         ("Dans deux mois.", "2027-01-18"),
@@ -97,6 +104,13 @@ fn what_names_no_day_ahead_names_none() {
         "In 40 years.",
         "31.02.2027",
         "The price is 1.250.000.",
+        "Not now, I'm busy 24/7.",
+        "We work on 24/7 shifts.",
+        "Our budget is 2.5 million.",
+        "Only from 2.5 million, thanks.",
+        "Ab 3.5 % vielleicht.",
+        "By 1.5 k at most.",
+        "We need 3.5 rooms.",
     ] {
         assert_eq!(day(text), "", "{text}");
     }

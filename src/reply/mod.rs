@@ -21,6 +21,7 @@ pub mod gate;
 mod grounds;
 pub mod later;
 pub mod linear;
+mod marks;
 mod own_rules;
 mod own_words;
 pub mod policy;
@@ -51,7 +52,7 @@ use crate::store::{ClaimedJob, DigestFailure, Store, StoreError};
 use crate::time::{self, UtcMs};
 use crate::wake::{Doorbell, Woken};
 
-use classify::Classifier;
+use classify::{Classifier, Verdict};
 use step::StepError;
 use templates::Templates;
 
@@ -352,10 +353,11 @@ impl ReplyActor {
     }
 
     async fn work(&self, job: ClaimedJob, now: UtcMs, resend: bool) -> anyhow::Result<JobReport> {
+        let mut read = None;
         let error = if job.tries > MAX_ATTEMPTS {
             StepError::GivenUp(MAX_ATTEMPTS)
         } else {
-            match self.attempt(job, now, resend).await {
+            match self.attempt(job, now, resend, &mut read).await {
                 Ok(report) => {
                     tracing::info!(
                         job = job.id.0,
@@ -374,15 +376,17 @@ impl ReplyActor {
                 Err(error) => error,
             }
         };
-        self.record_failure(job, error, now).await
+        self.record_failure(job, error, read, now).await
     }
 
-    /// Reads and classifies, then decides and writes in one transaction.
+    /// Reads and classifies, then decides and writes in one transaction. What was read stays in
+    /// `read`, also where the rest fails.
     async fn attempt(
         &self,
         job: ClaimedJob,
         now: UtcMs,
         resend: bool,
+        read: &mut Option<Verdict>,
     ) -> Result<JobReport, StepError> {
         let began = Instant::now();
         // On a blocking thread: reading the text takes microseconds, the first time 0.2 s.
@@ -400,6 +404,7 @@ impl ReplyActor {
             })
             .await?;
         let (verdict, mut reading) = self.second_opinion(&job, &context, own, now).await?;
+        *read = Some(verdict.clone());
         let asked = step::asked(&context, &verdict);
         let found = match asked {
             Some((campaign, text)) => self
@@ -440,11 +445,12 @@ impl ReplyActor {
         Ok(report)
     }
 
-    /// Keeps a job that may succeed later, ends one that cannot.
+    /// Keeps a job that may succeed later, ends one that cannot; an opt-out counts all the same.
     async fn record_failure(
         &self,
         job: ClaimedJob,
         error: StepError,
+        read: Option<Verdict>,
         now: UtcMs,
     ) -> anyhow::Result<JobReport> {
         // Who reads the report wants to know whose reply it was; without it the job's number tells.
@@ -491,14 +497,15 @@ impl ReplyActor {
             "reply not handled"
         );
         let note = text.clone();
+        let parts = Arc::clone(&self.parts);
         let recorded = self
             .store
             .write(move |tx| {
                 if again {
-                    tx.note_job_error(&job, &note)
-                } else {
-                    tx.fail_job(&job, &note, now)
+                    return tx.note_job_error(&job, &note);
                 }
+                tx.fail_job(&job, &note, now)?;
+                marks::suppress_all_the_same(tx, &parts, job.id, read, now)
             })
             .await;
         match recorded {

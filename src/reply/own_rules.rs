@@ -28,12 +28,12 @@ impl OwnRules {
         }
     }
 
-    /// Words are checked where they are written; one that cannot be read counts as none.
+    /// Words are checked where they are written; one that cannot be read counts as not written, so
+    /// that it opens no hour that the settings close.
     pub(super) fn hours(&self, settings: &ReplySettings) -> Option<WorkingHours> {
-        match self.0.working_hours.as_deref() {
-            None => settings.working_hours.clone(),
-            Some(text) => WorkingHours::parse(text).ok(),
-        }
+        let own = self.0.working_hours.as_deref().map(WorkingHours::parse);
+        own.and_then(Result::ok)
+            .or_else(|| settings.working_hours.clone())
     }
 
     pub(super) fn zone(&self, settings: &ReplySettings, country: &str) -> Zone {
@@ -41,5 +41,35 @@ impl OwnRules {
         own.and_then(Result::ok)
             .unwrap_or(settings.zone)
             .zone_for(country)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_of_a_campaign_that_cannot_be_read_are_those_of_the_settings() {
+        let settings = ReplySettings {
+            working_hours: WorkingHours::parse("Mon-Fri 09:00-18:00").ok(),
+            ..crate::reply::gate::default_settings()
+        };
+        for (own, hours) in [
+            (None, "Mon-Fri 09:00-18:00"),
+            (Some("by day"), "Mon-Fri 09:00-18:00"),
+            (Some("22:00-06:00"), "Mon-Fri 09:00-18:00"),
+            (Some("Sat 10:00-13:00"), "Sat 10:00-13:00"),
+        ] {
+            let rules = OwnRules(CampaignRules {
+                working_hours: own.map(str::to_owned),
+                ..CampaignRules::default()
+            });
+            let found = rules.hours(&settings);
+            assert_eq!(
+                found.as_ref().map(WorkingHours::as_str),
+                Some(hours),
+                "{own:?}"
+            );
+        }
     }
 }

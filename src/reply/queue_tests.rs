@@ -121,6 +121,104 @@ async fn a_job_that_cannot_succeed_fails_visibly_and_the_next_is_handled() {
 }
 
 #[tokio::test]
+async fn what_was_cancelled_is_a_draft_when_it_is_processed_again() {
+    let f = Fixture::new();
+    f.capture(1, &Captured::default());
+    let a = actor(&f);
+    a.handle_one(AT).await.unwrap().unwrap();
+    f.sql("UPDATE outbox SET state = 'cancelled' WHERE kind = 'acknowledgment'");
+    let again = a.process(JobId(1), false, UtcMs(NOW + 1)).await.unwrap();
+    assert_eq!((again.gate, again.queued), ("person", false));
+    assert!(
+        again
+            .reasons
+            .iter()
+            .any(|r| r.contains("taken back before")),
+        "{:?}",
+        again.reasons
+    );
+    assert_eq!(f.list(KINDS), "acknowledgment, sales_notice");
+    assert_eq!(
+        f.list("SELECT state || ' ' || tool FROM drafts"),
+        "open acknowledgment"
+    );
+    assert_eq!(f.text("SELECT action FROM reply_jobs"), "person");
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_a_server_deferred_is_taken_back_by_the_leads_newer_mail() {
+    for (state, left) in [("deferred", "cancelled"), ("sent", "sent")] {
+        let f = Fixture::new();
+        f.capture(1, &Captured::default());
+        let a = actor(&f);
+        a.handle_one(AT).await.unwrap().unwrap();
+        f.sql(&format!(
+            "UPDATE outbox SET state = '{state}', attempts = 1 WHERE kind = 'acknowledgment'"
+        ));
+        f.capture(
+            2,
+            &Captured {
+                text: "Sorry, not interested any more.",
+                ..Captured::default()
+            },
+        );
+        a.handle_one(AT).await.unwrap().unwrap();
+        assert_eq!(
+            f.list("SELECT state FROM outbox WHERE kind = 'acknowledgment'"),
+            left
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_counts_although_its_account_is_gone_and_no_notice_can_be_built() {
+    for (text, reason) in [
+        ("Please unsubscribe me.", "unsubscribe"),
+        ("Delete all my personal data.", "data to be erased"),
+        ("Please book me a viewing for Saturday.", ""),
+    ] {
+        let f = Fixture::new();
+        f.sql(&format!(
+            "INSERT INTO accounts (id, name, first_started_at, state_since) VALUES (2, 'gone', {0}, {0})",
+            NOW - 2 * DAY
+        ));
+        f.capture(
+            1,
+            &Captured {
+                text,
+                ..Captured::default()
+            },
+        );
+        f.sql("UPDATE messages SET account_id = 2 WHERE id = 1");
+        let report = actor(&f).handle_one(AT).await.unwrap().unwrap();
+        assert!(report.error.unwrap().contains("no longer configured"));
+        assert_eq!(f.text("SELECT state FROM reply_jobs"), "failed", "{text}");
+        let want = match reason {
+            "" => String::new(),
+            reason => format!("ann@lead.example {reason}"),
+        };
+        assert_eq!(
+            f.list("SELECT email_key || ' ' || reason FROM suppressions"),
+            want,
+            "{text}"
+        );
+    }
+    // Given up after errors that might have passed: the text is read once more.
+    let f = Fixture::new();
+    f.capture(
+        1,
+        &Captured {
+            text: "Please unsubscribe me.",
+            ..Captured::default()
+        },
+    );
+    f.sql(&format!("UPDATE reply_jobs SET attempts = {MAX_ATTEMPTS}"));
+    actor(&f).handle_one(AT).await.unwrap().unwrap();
+    assert_eq!(f.text("SELECT state FROM reply_jobs"), "failed");
+    assert_eq!(f.number("SELECT count(*) FROM suppressions"), 1);
+}
+
+#[tokio::test]
 async fn a_passing_error_keeps_the_job_with_its_reason_until_it_is_given_up() {
     let f = Fixture::new();
     f.capture(1, &Captured::default());

@@ -8,17 +8,14 @@ use super::facts_of::overtakes;
 pub(super) use super::facts_of::until;
 use super::fold::Language;
 pub(super) use super::grounds::{StepError, asked, grounds};
-use super::policy::{self, Decision, NoticeKind, ToLead, ToSales};
+use super::policy::{Decision, NoticeKind, ToLead, ToSales};
 use super::templates::{LeadText, Rendered, TemplateKind};
 use super::texts::{self, Ours};
 use super::{ActionTaken, JobReport, Parts, own_words};
 use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
-use crate::model::{
-    Address, ConversationId, Disposition, HOLE, IdSource, Inserted, Intent, MailKind, SentKind,
-};
+use crate::model::{Address, ConversationId, HOLE, IdSource, Inserted, Intent, MailKind, SentKind};
 use crate::msgid;
-use crate::nature;
 use crate::store::{
     ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Reading, Speaker,
     StoreError, Superseded, ThreadContext, Tx,
@@ -209,55 +206,6 @@ impl Step<'_> {
         Ok(Some(id))
     }
 
-    /// Suppression, bounce and vacation: marks that stay with the lead.
-    fn mark_lead(&self, tx: &Tx<'_>, c: &JobContext, d: &mut Decision) -> Result<(), StepError> {
-        if let Some(reason) = d.suppress {
-            let message = Some(c.message_id);
-            if c.disposition == Disposition::Complaint {
-                // Sent by a provider: its own address is nobody's. Whom it names may be a lead,
-                // also when the mail that it is about is not known.
-                for key in tx.complaining_leads(c.message_id)? {
-                    tx.suppress(&key, reason, message, self.now)?;
-                }
-            } else {
-                let sender = crate::model::address_key(&c.from_address);
-                tx.suppress(&sender, reason, message, self.now)?;
-                tx.mark_opt_out(c.message_id)?;
-            }
-            // A stranger speaks for himself; for the lead only if he had our mail.
-            let for_lead =
-                c.sender_verified || c.carries_token || c.disposition == Disposition::Complaint;
-            if let Some(t) = c.thread.as_ref().filter(|_| for_lead) {
-                tx.suppress(&t.lead_email_key, reason, message, self.now)?;
-            }
-        }
-        if let Some(t) = &c.thread {
-            match c.disposition {
-                Disposition::Bounce => tx.mark_bounced(t.lead_id, c.internal_date)?,
-                Disposition::AutoReply => {
-                    // Until the day that the notice names, else for seven days.
-                    let received = c.internal_date;
-                    let absence =
-                        nature::absence(&c.subject, &c.visible_text, received, &t.lead_country);
-                    tx.pause_lead(t.lead_id, absence.until, "away")?;
-                    let until = absence.until.rfc3339();
-                    d.reasons
-                        .push(format!("away: no campaign mail before {until}"));
-                }
-                _ => {}
-            }
-            if let Some(pause) = d.pause {
-                tx.pause_lead(t.lead_id, pause.until, pause.why)?;
-            } else if d.resumes
-                && policy::is_of_now(c.internal_date, self.now)
-                && tx.end_pause(t.lead_id, self.now)?
-            {
-                d.reasons.push("the pause of campaign mails ends".into());
-            }
-        }
-        Ok(())
-    }
-
     /// Whom a referral proposes.
     fn contact(&self, c: &JobContext, d: &Decision) -> Option<Contact> {
         let t = c.thread.as_ref()?;
@@ -281,6 +229,7 @@ impl Step<'_> {
         text.reasons = d.reasons.join("; ");
         text.contact = contact.map_or_else(String::new, ToString::to_string);
         let mut queued = Queued::default();
+        let leave_at = d.leave_at;
         let letter = || -> Result<Letter<'_>, StepError> {
             Ok(Letter {
                 c,
@@ -288,7 +237,7 @@ impl Step<'_> {
                 account: self.account(c)?,
                 // With `--resend` the next number: UNIQUE(job, kind, round) lets one more through.
                 round: if self.resend { round } else { 0 },
-                leave_at: d.leave_at,
+                leave_at,
             })
         };
         match d.lead {
@@ -296,7 +245,7 @@ impl Step<'_> {
             ToLead::Acknowledge => {
                 queued.to_lead =
                     self.to_lead(tx, &letter()?, &text, TemplateKind::Acknowledgment)?;
-                text.acknowledged = true;
+                text.acknowledged = queued.to_lead;
             }
             ToLead::Answer => {
                 // The offer of a viewing is made once in a thread.
@@ -304,16 +253,20 @@ impl Step<'_> {
                     text.nudge = self.nudge(&text)?;
                 }
                 queued.to_lead = self.to_lead(tx, &letter()?, &text, TemplateKind::Answer)?;
-                text.answered = true;
+                text.answered = queued.to_lead;
             }
             ToLead::ConfirmOptOut => {
                 queued.to_lead =
                     self.to_lead(tx, &letter()?, &text, TemplateKind::OptoutConfirmation)?;
             }
-            ToLead::DraftAcknowledgement | ToLead::DraftAnswer => {
-                text.draft = true;
-                self.draft(tx, c, t, &mut text, d)?;
-            }
+            ToLead::DraftAcknowledgement | ToLead::DraftAnswer => {}
+        }
+        if !queued.to_lead {
+            d.left_to_a_person();
+        }
+        if matches!(d.lead, ToLead::DraftAcknowledgement | ToLead::DraftAnswer) {
+            text.draft = true;
+            self.draft(tx, c, t, &mut text, d)?;
         }
         if let Some(found) = self.found {
             text.sources = texts::source_lines(&found.answered.citations(), text.answered);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Reader, StoreError, Tx};
-use crate::model::{GoalType, Intent, JobId, MessageRowId};
+use crate::model::{CampaignLeadId, GoalType, Intent, JobId, MessageRowId};
 use crate::time::UtcMs;
 
 /// No job is booked further ahead; one that is met a clock that was set back, and is due.
@@ -79,6 +79,31 @@ impl Reader<'_> {
             .prepare_cached("SELECT min(next_attempt_at) FROM reply_jobs WHERE state = 'pending'")?
             .query_row([], |row| row.get::<_, Option<i64>>(0))?
             .map(UtcMs))
+    }
+
+    /// Whether sales were told of a goal in an earlier reply of the conversation than `reply`, or
+    /// will be by a notice or a digest that waits.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn sales_told_of_goal(
+        &self,
+        thread: CampaignLeadId,
+        reply: MessageRowId,
+    ) -> Result<bool, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM messages m JOIN reply_jobs j ON j.message_id = m.id
+                 WHERE m.campaign_lead_id = ?1 AND m.id < ?2 AND j.intent = 'goal_reached'
+                   AND (EXISTS (SELECT 1 FROM conversations v
+                                WHERE v.message_ref = m.id AND v.sales_team_notified = 1)
+                        OR EXISTS (SELECT 1 FROM outbox o
+                                   WHERE o.job_id = j.id AND o.kind = 'sales_notice'
+                                     AND o.state NOT IN ('rejected', 'cancelled'))
+                        OR EXISTS (SELECT 1 FROM digest_items g WHERE g.message_id = m.id))",
+            )?
+            .exists(params![thread.0, reply.0])?)
     }
 
     /// Whether [`Tx::claim_reply_job`] would find one.

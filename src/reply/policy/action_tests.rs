@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::tests::{settings, situation, verdict};
 use super::*;
 use crate::hours::WorkingHours;
+use crate::reply::fold::Language;
 use crate::time::UtcMs;
 use crate::zone;
 
@@ -216,6 +217,104 @@ fn by_default_mails_leave_at_once_and_a_delay_or_the_hours_put_them_off() {
 }
 
 #[test]
+fn nothing_rests_in_a_language_that_is_not_read_or_where_no_rule_and_no_language_is_known() {
+    let person = (ToLead::DraftAnswer, ToSales::Notice(NoticeKind::Person));
+    for intent in [
+        Intent::NotInterested,
+        Intent::NotNow,
+        Intent::OutOfOffice,
+        Intent::Bounce,
+        Intent::Neutral,
+    ] {
+        let mut s = situation();
+        s.language_known = false;
+        let d = decide(&verdict(intent, 0.97), &s, &settings());
+        assert_eq!((d.lead, d.sales), person, "{intent}: {:?}", d.reasons);
+        assert_eq!(d.pause, None, "{intent}");
+        let of = |language, evidence: &[&str]| {
+            let v = Verdict {
+                language,
+                evidence: evidence.iter().map(|e| (*e).to_owned()).collect(),
+                ..verdict(intent, 0.97)
+            };
+            let d = decide(&v, &situation(), &settings());
+            (d.lead, d.sales)
+        };
+        let rests = (ToLead::Nothing, ToSales::Nothing);
+        assert_eq!(of(Language::Unknown, &[]), person, "{intent}");
+        assert_eq!(of(Language::Unknown, &["t_thanks"]), rests, "{intent}");
+        assert_eq!(of(Language::Known("en"), &[]), rests, "{intent}");
+    }
+}
+
+#[test]
+fn what_takes_a_step_back_is_told_after_sales_were_told_of_the_goal() {
+    let told = ToSales::Notice(NoticeKind::Person);
+    for (intent, rule, sales) in [
+        (Intent::NotInterested, "x_cancel", told),
+        (Intent::NotInterested, "x_decline", told),
+        (Intent::NotNow, "n_later", told),
+        (Intent::Neutral, "y_cancel", told),
+        (Intent::Neutral, "t_thanks", ToSales::Nothing),
+        (Intent::OutOfOffice, "a_away", ToSales::Nothing),
+    ] {
+        let mut s = situation();
+        let v = Verdict {
+            evidence: vec![rule.to_owned()],
+            ..verdict(intent, 0.9)
+        };
+        assert_eq!(decide(&v, &s, &settings()).sales, ToSales::Nothing);
+        s.sales_told = true;
+        let d = decide(&v, &s, &settings());
+        assert_eq!((d.lead, d.sales), (ToLead::Nothing, sales), "{rule}");
+        assert_eq!(d.pause.is_some(), intent == Intent::NotNow, "{rule}");
+    }
+}
+
+#[test]
+fn a_question_beside_what_an_answer_would_pass_over_is_not_answered() {
+    let mut s = situation();
+    s.grounds = Grounds::Passed(vec!["brochure.md".into()]);
+    let of = |rule: &str| Verdict {
+        evidence: vec!["q_wh".into(), rule.to_owned()],
+        ..verdict(Intent::Question, 0.99)
+    };
+    for rule in [
+        "y_cancel",
+        "x_cancel",
+        "g_put_off",
+        "x_not_interested",
+        "n_later",
+        "u_enough",
+        "r_talk_to",
+        "de_kein_interesse",
+    ] {
+        let d = decide(&of(rule), &s, &settings());
+        assert_eq!(
+            (d.lead, d.sales, d.answerable),
+            (
+                ToLead::DraftAnswer,
+                ToSales::Notice(NoticeKind::Question),
+                false
+            ),
+            "{rule}"
+        );
+        assert!(d.reasons.join("; ").contains(rule), "{:?}", d.reasons);
+    }
+    for rule in [
+        "q_mark",
+        "g_open_question",
+        "k_view",
+        "s_when",
+        "t_thanks",
+        "m_first",
+    ] {
+        let d = decide(&of(rule), &s, &settings());
+        assert_eq!((d.lead, d.answerable), (ToLead::Answer, true), "{rule}");
+    }
+}
+
+#[test]
 fn the_domains_brake_and_the_same_text_twice_leave_a_draft_and_the_latter_is_flagged() {
     let goal = verdict(Intent::GoalReached, 0.8);
     let mut s = situation();
@@ -284,7 +383,7 @@ fn the_table_by_intent_in_the_document_is_what_is_decided_row_by_row() {
         assert_eq!(found, (*lead, *sales, *further), "{says}: {:?}", d.reasons);
         seen += 1;
     }
-    assert_eq!(seen, 15);
+    assert_eq!(seen, 18);
 }
 
 fn facts_of_row(says: &str) -> (Verdict, Situation) {
@@ -306,6 +405,21 @@ fn facts_of_row(says: &str) -> (Verdict, Situation) {
                 scheduling: true,
                 ..of(Intent::Question)
             }
+        }
+        "question beside a cancellation, a refusal, a not now or a referral" => {
+            s.grounds = Grounds::Passed(vec!["brochure.md".into()]);
+            Verdict {
+                evidence: vec!["y_cancel".into()],
+                ..of(Intent::Question)
+            }
+        }
+        "not_interested, after sales were told of a goal in the thread" => {
+            s.sales_told = true;
+            of(Intent::NotInterested)
+        }
+        "neutral, in a language that is not read here" => {
+            s.language_known = false;
+            of(Intent::Neutral)
         }
         "question, else" => of(Intent::Question),
         "a threat" => saying("p_threat", Intent::Neutral),

@@ -112,6 +112,8 @@ pub struct Situation {
     pub person_wrote: bool,
     /// Whether a person has answered this very reply.
     pub person_answered_it: bool,
+    /// Whether sales were told, or will be, of an earlier reply of this thread that wanted the step.
+    pub sales_told: bool,
     /// Whether it lay in the spam folder.
     pub from_spam: bool,
     /// What our own server says of its sender.
@@ -227,4 +229,20 @@ pub struct Decision {
     pub intent: Intent,
     /// Why, in the order in which it was found.
     pub reasons: Vec<String>,
+}
+
+impl Decision {
+    /// What was to leave by itself is a draft: this reply's mail was queued before and taken back, and
+    /// is not queued a second time.
+    pub fn left_to_a_person(&mut self) {
+        let draft = match self.lead {
+            ToLead::Acknowledge => ToLead::DraftAcknowledgement,
+            ToLead::Answer => ToLead::DraftAnswer,
+            _ => return,
+        };
+        self.lead = draft;
+        self.leave_at = None;
+        self.reasons
+            .push("its automatic mail was taken back before: a person sends it".into());
+    }
 }

@@ -6,6 +6,7 @@ use super::{draft, tell};
 use crate::config::ReplySettings;
 use crate::model::{CampaignMode, Disposition, Intent};
 use crate::reply::classify::Verdict;
+use crate::reply::fold::Language;
 
 /// Below this a class is not sure enough to let a reply rest without a person.
 const REST: f64 = 0.55;
@@ -49,16 +50,37 @@ pub(super) fn by_intent(
         | Intent::NotNow
         | Intent::OutOfOffice
         | Intent::Bounce
-        | Intent::Neutral => {
-            if v.confidence >= REST {
-                d.reasons.push(format!("{}: no answer", v.intent));
-                leave_alone(d, v.intent, s, settings)
-            } else {
-                d.reasons.push("not sure what it says".into());
-                draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Person)
-            }
-        }
+        | Intent::Neutral => rest(d, v, s, settings),
     }
+}
+
+/// What asks for nothing rests, unless nobody here can be sure of that.
+fn rest(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision {
+    let unsure = if !s.language_known {
+        // The draft's reasons name the language.
+        Some("a language that is not read here")
+    } else if v.confidence < REST {
+        Some("not sure what it says")
+    } else if v.language == Language::Unknown && v.evidence.is_empty() {
+        Some("not sure what it says: no rule knows it, and its language is not known")
+    } else {
+        None
+    };
+    if let Some(why) = unsure {
+        d.reasons.push(why.into());
+        return draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Person);
+    }
+    d.reasons.push(format!("{}: no answer", v.intent));
+    d = leave_alone(d, v.intent, s, settings);
+    let takes_back = matches!(v.intent, Intent::NotInterested | Intent::NotNow)
+        || v.evidence.iter().any(|rule| is_cancellation(rule));
+    if s.sales_told && takes_back {
+        // Somebody may stand at the door on the day that was agreed.
+        d.reasons
+            .push("sales were told of a goal in this thread before: a person looks".into());
+        return tell(d, s, settings, NoticeKind::Person);
+    }
+    d
 }
 
 /// Who asks for later, or is away, gets no campaign mail before the day that is named; without
@@ -113,9 +135,28 @@ fn leave(d: &mut Decision, lead: ToLead, s: &Situation, settings: &ReplySettings
     d.leave_at = (at > s.now).then_some(at);
 }
 
+/// Rules (`rules.txt`) for a step that is called off or put off.
+fn is_cancellation(rule: &str) -> bool {
+    matches!(rule, "x_cancel" | "y_cancel" | "g_cancel" | "g_put_off")
+}
+
+/// What a reply says beside its question that an answer would pass over: it calls something off,
+/// declines, asks for later, or names somebody else. By the names of its rules.
+fn beside_a_question(v: &Verdict) -> Option<&str> {
+    const OF_A_CLASS: [&str; 4] = ["x_", "n_", "u_", "r_"];
+    const FURTHER: &str = "y_de y_es y_fr y_rest y_sarcasm de_kein_interesse fr_pas_interesse \
+        es_no_interesa it_non_interessa pt_sem_interesse nl_geen_interesse ar_no hi_no";
+    v.evidence.iter().map(String::as_str).find(|rule| {
+        is_cancellation(rule)
+            || OF_A_CLASS.iter().any(|class| rule.starts_with(class))
+            || FURTHER.split_whitespace().any(|name| name == *rule)
+    })
+}
+
 /// Whether nothing but the answer itself is missing for an automatic answer.
 fn answerable(v: &Verdict, s: &Situation, settings: &ReplySettings) -> bool {
     s.mode == CampaignMode::Auto
+        && beside_a_question(v).is_none()
         && v.confidence >= s.thresholds.question
         && !refusal_is_close(v, s)
         && reasons_against(s, settings).is_empty()
@@ -181,6 +222,9 @@ fn question(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySetting
     }
     if refusal_is_close(v, s) {
         unsure.push("a refusal is as likely".to_owned());
+    }
+    if let Some(rule) = beside_a_question(v) {
+        unsure.push(format!("it says more than it asks (rule {rule})"));
     }
     match &s.grounds {
         Grounds::None => unsure.clear(),

@@ -53,7 +53,7 @@ pub fn decide(v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision 
             return d;
         }
     }
-    let ends = ends_all_mail(v, s);
+    let ends = ends_all_mail(v, s.disposition);
     if !s.matched {
         // An opt-out counts also where the thread is unknown: the sender is a lead.
         if let Some(why) = ends {
@@ -82,9 +82,24 @@ fn machine(mut d: Decision, intent: Intent, why: &str) -> Decision {
     d
 }
 
+/// Whether a reply ends all mail, and why, whatever else is decided or fails.
+#[must_use]
+pub fn suppresses(v: &Verdict, disposition: Disposition) -> Option<&'static str> {
+    match disposition {
+        Disposition::Complaint => Some("complaint"),
+        Disposition::Reply
+        | Disposition::ReplyUnverified
+        | Disposition::HumanUncertain
+        | Disposition::OptOut
+        | Disposition::Unreadable
+        | Disposition::Unmatched => ends_all_mail(v, disposition),
+        _ => None,
+    }
+}
+
 /// Why the lead gets no mail any more; none: it may.
-fn ends_all_mail(v: &Verdict, s: &Situation) -> Option<&'static str> {
-    let says_so = v.opt_out || s.disposition == Disposition::OptOut;
+fn ends_all_mail(v: &Verdict, disposition: Disposition) -> Option<&'static str> {
+    let says_so = v.opt_out || disposition == Disposition::OptOut;
     // A demand is more than an opt-out: a person is to know of it.
     v.ends_all_mail().or(says_so.then_some("unsubscribe"))
 }
