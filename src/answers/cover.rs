@@ -37,6 +37,13 @@ pub struct Cover {
 }
 
 impl Index {
+    /// Weight of a word that stands in one passage only: of a few passages no word can be rarer.
+    #[must_use]
+    pub fn rarest(&self) -> f64 {
+        let count = u32::try_from(self.pieces.len()).unwrap_or(u32::MAX);
+        (1.0 + (f64::from(count) + 1.0) / 1.5).ln() - 1e-9
+    }
+
     /// Of a list or table the sentences that are about the question: the items that have most of
     /// it, with the line that announces them. `None`: it is no list, or all of it is.
     #[must_use]

@@ -230,6 +230,15 @@ impl<'f> Reader<'f> {
     fn chunk(&mut self) {
         let body = self.body.join("\n").trim().to_owned();
         self.body.clear();
+        if let Some((line, question)) = &self.question
+            && question.trim().is_empty()
+        {
+            let note = format!("line {line}: an empty question (Q:), its answer is left out");
+            if !self.out.notes.contains(&note) {
+                self.out.notes.push(note);
+            }
+            return;
+        }
         if body.is_empty() {
             if let Some((line, question)) = &self.question {
                 self.out

@@ -3,6 +3,7 @@
 
 use super::rank::{Hit, Index, Query};
 use super::split::{self, Part};
+use super::strict;
 use super::words;
 use crate::model::{ChunkKind, Citation};
 use crate::reply::fold;
@@ -95,9 +96,6 @@ const OPINION: &[&str] = &[
     "should we buy",
     "should i trust",
     "why should",
-    "why is",
-    "why are",
-    "why do",
     "is it legal",
     "legally",
     "liable",
@@ -106,16 +104,11 @@ const OPINION: &[&str] = &[
     "besser als",
     "ihre meinung",
     "lohnt",
-    "warum",
     "mieux que",
-    "pourquoi",
     "mejor que",
-    "por que",
     "melhor que",
     "meglio di",
-    "perche",
     "beter dan",
-    "waarom",
 ];
 
 /// Words of mails that give orders to a program instead of asking. Quoting the documents would
@@ -424,6 +417,11 @@ fn judge(
     if let Some(word) = LIVE.iter().find(|w| split::says(&folded, w)) {
         against.push(format!("asks for what changes from day to day: {word}"));
     }
+    against.extend(strict::beyond(&folded, index.tongue()));
+    let written = |stems: &[String]| {
+        let all = format!("{} {} {}", part.text, part.context, part.before);
+        strict::written(stems, &all, index.tongue())
+    };
     let first_ours = ours.first().map(|h| h.id);
     let top = theirs.first().map_or(0.0, |(_, score)| *score);
     let cover = index.cover(query, best, text);
@@ -446,7 +444,7 @@ fn judge(
             if cover.missing.is_empty() {
                 "too much".to_owned()
             } else {
-                cover.missing.join(", ")
+                written(&cover.missing)
             },
             cover.share
         ));
@@ -457,11 +455,19 @@ fn judge(
     {
         against.push("the passage has a single word of the question".to_owned());
     }
-    if cover.held > 0 && cover.rarest < RARE {
+    if cover.held > 0 && cover.rarest < RARE.min(index.rarest()) {
         against.push("the passage has only common words of the question".to_owned());
     }
     if cover.focus {
         against.push("the passage does not name what is asked for".to_owned());
+    }
+    let heading = index.chunk(best).map_or("", |c| c.heading.as_str());
+    let untaken = strict::untaken(&folded, &format!("{heading}\n{text}"));
+    if !untaken.is_empty() {
+        against.push(format!("the passage does not say {}", untaken.join(", ")));
+    }
+    if strict::takes_a_stand(text) && (cover.light_missing || !cover.missing.is_empty()) {
+        against.push("a yes or no, and not to every word of the question".to_owned());
     }
     if let Some(word) = OPINION.iter().find(|w| split::says(&folded, w)) {
         against.push(format!("asks for an opinion or advice: {word}"));
@@ -469,7 +475,7 @@ fn judge(
     if !cover.elsewhere.is_empty() {
         against.push(format!(
             "another passage is about {}",
-            cover.elsewhere.join(", ")
+            written(&cover.elsewhere)
         ));
     }
     if cover.number_missing {

@@ -182,3 +182,20 @@ async fn campaigns_do_not_answer_from_each_others_documents() {
             .all(|c| c.heading == "Boats")
     );
 }
+
+#[tokio::test]
+async fn a_folder_with_a_single_entry_answers_its_question_and_no_other() {
+    let f = Fixture::new();
+    let (library, folder) = shelf(&f).await;
+    std::fs::write(
+        folder.join("faq.md"),
+        "Q: Can foreigners buy?\nA: Yes, foreigners may buy with a passport and a tax number.",
+    )
+    .unwrap();
+    let found = says(&library, "Can foreigners buy?").await;
+    assert!(found.passes(), "{:?}", found.against);
+    for other in ["Do foreigners pay more?", "Why can foreigners buy?"] {
+        let found = says(&library, other).await;
+        assert!(!found.passes(), "{other}: {}", found.text);
+    }
+}

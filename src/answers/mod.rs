@@ -30,6 +30,7 @@ pub mod rank;
 pub mod shelf;
 pub mod split;
 pub mod stop;
+mod strict;
 pub mod terms;
 pub mod words;
 

@@ -20,10 +20,15 @@ pub enum DocumentsCommand {
         json: bool,
     },
     /// Read the folders anew and tell what is wrong; exit 1 when something is
-    #[command(after_help = "Example:\n  replyd documents check Spring")]
+    #[command(
+        after_help = "Example:\n  replyd documents check Spring\n  replyd documents check --folder ./documents"
+    )]
     Check {
         /// Only this campaign
         campaign: Option<String>,
+        /// A folder that no campaign has yet; nothing is stored
+        #[arg(long, conflicts_with = "campaign")]
+        folder: Option<PathBuf>,
     },
     /// Show what would be answered to a mail, from which passage, and why it would not be sent
     #[command(after_help = ASK_HELP)]

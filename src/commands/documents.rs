@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::say;
 use crate::answers::evaluate::{self, Outcome};
-use crate::answers::{Found, Library, library};
+use crate::answers::{Found, Library, Refreshed, library};
 use crate::app::App;
 use crate::cli::{DocumentsAskArgs, DocumentsCommand, DocumentsEvaluateArgs, DocumentsOf, Exit};
 use crate::model::{CampaignId, Citation};
@@ -26,7 +26,11 @@ pub(super) async fn documents(app: &App, command: &DocumentsCommand) -> anyhow::
             passages,
             json,
         } => list(app, campaign.as_deref(), *passages, *json).await,
-        DocumentsCommand::Check { campaign } => check(app, campaign.as_deref()).await,
+        DocumentsCommand::Check {
+            folder: Some(folder),
+            ..
+        } => check_folder(folder).await,
+        DocumentsCommand::Check { campaign, .. } => check(app, campaign.as_deref()).await,
         DocumentsCommand::Ask(args) => ask(app, args).await,
         DocumentsCommand::Evaluate(args) => evaluate(app, args).await,
     }
@@ -149,41 +153,78 @@ async fn check(app: &App, only: Option<&str>) -> anyhow::Result<Exit> {
             refreshed.indexed,
             refreshed.removed
         )?;
-        for (file, why) in &refreshed.troubles {
-            wrong = true;
-            let file = if file.is_empty() { "the folder" } else { file };
-            writeln!(text, "  {file}: {why}")?;
-        }
-        for file in &files {
-            for note in &file.notes {
-                wrong = true;
-                writeln!(text, "  {}: {note}", file.file)?;
-            }
-            if file.language.is_empty() && file.chunks > 0 {
-                wrong = true;
-                writeln!(
-                    text,
-                    "  {}: its language is not clear: name it like faq.en.md, or begin it with \
-                     ---, language: en, ---",
-                    file.file
-                )?;
-            }
-        }
-        let path = folder.folder.clone();
-        let listing =
-            tokio::task::spawn_blocking(move || crate::answers::folder::look(Path::new(&path)))
-                .await?;
-        for (file, why) in listing.map(|l| l.skipped).unwrap_or_default() {
-            writeln!(text, "  passed over: {file}: {why}")?;
-        }
-        if passages == 0 {
-            wrong = true;
-            writeln!(text, "  nothing to answer from")?;
-        }
+        wrong |= tell(&mut text, &refreshed, &folder, &files).await?;
     }
     if text.is_empty() {
         text.push_str("No campaign has documents: replyd campaign set NAME --documents DIR\n");
     }
+    say(&text)?;
+    Ok(if wrong { Exit::Failed } else { Exit::Done })
+}
+
+/// What is wrong with one folder; whether anything is.
+async fn tell(
+    text: &mut String,
+    refreshed: &Refreshed,
+    folder: &DocumentsFolder,
+    files: &[DocumentRow],
+) -> anyhow::Result<bool> {
+    let mut wrong = false;
+    for (file, why) in &refreshed.troubles {
+        wrong = true;
+        let file = if file.is_empty() { "the folder" } else { file };
+        writeln!(text, "  {file}: {why}")?;
+    }
+    for file in files {
+        for note in &file.notes {
+            wrong = true;
+            writeln!(text, "  {}: {note}", file.file)?;
+        }
+        if file.language.is_empty() && file.chunks > 0 {
+            wrong = true;
+            writeln!(
+                text,
+                "  {}: its language is not clear: name it like faq.en.md, or begin it with ---, \
+                 language: en, ---",
+                file.file
+            )?;
+        }
+    }
+    let path = folder.folder.clone();
+    let listing =
+        tokio::task::spawn_blocking(move || crate::answers::folder::look(Path::new(&path))).await?;
+    for (file, why) in listing.map(|l| l.skipped).unwrap_or_default() {
+        writeln!(text, "  passed over: {file}: {why}")?;
+    }
+    if files.iter().all(|f| f.chunks == 0) {
+        wrong = true;
+        writeln!(text, "  nothing to answer from")?;
+    }
+    Ok(wrong)
+}
+
+/// Looks at a folder before a campaign has it.
+async fn check_folder(given: &Path) -> anyhow::Result<Exit> {
+    let root = given
+        .canonicalize()
+        .with_context(|| format!("Folder {}", given.display()))?;
+    let (refreshed, folder, files) = tokio::task::spawn_blocking(move || {
+        scratch(|tx| -> anyhow::Result<_> {
+            let now = time::now();
+            let (id, _) = tx.change_campaign("trial", &CampaignChange::default(), now)?;
+            let refreshed = library::index_folder(tx, id, &root, now)?;
+            let folder = tx.documents_folder(id)?.context("The folder is gone")?;
+            Ok((refreshed, folder, tx.documents(id)?))
+        })
+    })
+    .await??;
+    let passages: u32 = files.iter().map(|f| f.chunks).sum();
+    let mut text = format!(
+        "{}: {} files, {passages} passages\n",
+        folder.folder,
+        files.len()
+    );
+    let wrong = tell(&mut text, &refreshed, &folder, &files).await?;
     say(&text)?;
     Ok(if wrong { Exit::Failed } else { Exit::Done })
 }

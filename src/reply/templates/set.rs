@@ -126,7 +126,16 @@ impl Set {
         if !self.about.contains_key(&name) {
             return Err(TemplateError::UnknownFile {
                 file: format!("{name}.txt"),
-                known: self.about.keys().cloned().collect::<Vec<_>>().join(", "),
+                known: self
+                    .about
+                    .keys()
+                    .filter(|known| {
+                        let rest = known.strip_prefix(kind.name());
+                        rest.is_some_and(|r| r.starts_with('.'))
+                    })
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", "),
             });
         }
         self.sample(kind, &name, campaign)
@@ -155,7 +164,11 @@ impl Set {
             };
             return self.render(kind, name, &digest);
         }
-        self.render(kind, name, &sample_lead(campaign))
+        let mut lead = sample_lead(campaign);
+        if matches!(kind, TemplateKind::Answer | TemplateKind::AnswerDraft) {
+            lead.answer = "There is a garage with one space for each flat.".into();
+        }
+        self.render(kind, name, &lead)
     }
 
     fn render<S: Serialize>(
