@@ -74,6 +74,8 @@ async fn without_a_flush_the_digest_waits_for_quiet_and_unmatched_mail_for_a_day
     );
     let a = actor(&f);
     let report = a.handle_one(AT).await.unwrap().unwrap();
+    // As of this very moment, whatever the reading took.
+    f.sql(&format!("UPDATE digest_items SET created_at = {NOW}"));
     assert_eq!((report.conversation_id, report.gate), (None, "person"));
     for (ms, flush) in [(MINUTE * 2, false), (MINUTE * 2, true), (DAY - 1, true)] {
         assert!(
@@ -89,6 +91,7 @@ async fn without_a_flush_the_digest_waits_for_quiet_and_unmatched_mail_for_a_day
         },
     );
     a.handle_one(AT).await.unwrap().unwrap();
+    f.sql(&format!("UPDATE digest_items SET created_at = {NOW}"));
     assert!(
         !a.send_due_digest(UtcMs(NOW + MINUTE - 1), false)
             .await
@@ -110,6 +113,7 @@ async fn without_a_flush_the_digest_waits_for_quiet_and_unmatched_mail_for_a_day
         },
     );
     a.handle_one(AT).await.unwrap().unwrap();
+    f.sql(&format!("UPDATE digest_items SET created_at = {NOW}"));
     assert!(a.send_due_digest(UtcMs(NOW + DAY), false).await.unwrap());
 }
 
@@ -132,6 +136,9 @@ async fn over_the_hourly_cap_notices_become_one_digest() {
         a.handle_one(AT).await.unwrap().unwrap();
     }
     assert_eq!(f.list(KINDS), "sales_notice, sales_notice");
+    f.sql(&format!(
+        "UPDATE digest_items SET created_at = {NOW}; UPDATE outbox SET created_at = {NOW}"
+    ));
     assert!(
         !a.send_due_digest(UtcMs(NOW + 59 * MINUTE), true)
             .await
