@@ -26,7 +26,7 @@ of `reply` wants. Give exactly one intent:
 goal_reached: wants, accepts or confirms a next step such as a viewing, a visit or a call, also with a question beside it, or moves an agreed date.
 question: asks for information or material. A question about when or how one could visit is a question.
 not_interested: declines, or cancels a date.
-not_now: declines for now, later perhaps; a step that is put off.
+not_now: declines at this time, perhaps not later; a step that is put off.
 unsubscribe: wants no more mail, to be removed, data erased, or threatens.
 out_of_office: an automatic absence notice.
 bounce: a delivery failure report.
