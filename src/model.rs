@@ -90,11 +90,13 @@ macro_rules! words {
     };
 }
 
+mod access;
 mod alert;
 mod documents;
 mod draft;
 mod server;
 
+pub use access::Access;
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
 pub use documents::{ChunkKind, Citation, DocChunk};
 pub use draft::{DraftState, HOLE};
