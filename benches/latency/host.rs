@@ -207,7 +207,7 @@ fn settings(folder: &TempDir, imap: u16, smtp: u16, way: Way) -> Settings {
     let text = format!(
         "[store]\ndatabase = \"replyd.db\"\n[listen]\ninterval = \"9m\"\n\
          [reply]\nsales_email = \"{SALES}\"\nsales_notices_per_hour = 10000\n\
-         automatic_per_day = 10000\n\
+         automatic_per_day = 10000\nautomatic_per_domain = 10000\n\
          [[accounts]]\nname = \"desk\"\naddress = \"{DESK}\"\npassword = \"{PASSWORD}\"\n\
          [accounts.imap]\nhost = \"localhost\"\nport = {imap}\nsecurity = \"plain\"\n\
          [accounts.smtp]\nhost = \"localhost\"\nport = {smtp}\n{smtp_way}\n"

@@ -299,6 +299,7 @@ async fn a_second_wish_within_ten_minutes_becomes_a_draft() {
     );
     let a = actor(&f);
     a.handle_one(AT).await.unwrap().unwrap();
+    f.sql("UPDATE outbox SET state = 'sent' WHERE kind = 'acknowledgment'");
     let second = a.handle_one(AT).await.unwrap().unwrap();
     assert!(
         second.reasons.iter().any(|r| r.contains("10 minutes")),
@@ -315,6 +316,7 @@ async fn the_same_acknowledgement_is_not_sent_twice_in_a_thread() {
     f.capture(1, &Captured::default());
     let a = actor(&f);
     a.handle_one(AT).await.unwrap().unwrap();
+    f.sql("UPDATE outbox SET state = 'sent' WHERE kind = 'acknowledgment'");
     let later = UtcMs(NOW + DAY / 2);
     f.capture(
         2,

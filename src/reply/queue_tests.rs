@@ -1,6 +1,8 @@
 //! Claims, crashes, retries, giving up, processing again, and the loop.
 
 use super::*;
+use crate::model::MailKind;
+use crate::store::CLAIM_LEASE;
 
 #[tokio::test]
 async fn the_same_job_handled_twice_at_once_queues_one_answer() {
@@ -146,8 +148,12 @@ async fn what_was_cancelled_is_a_draft_when_it_is_processed_again() {
 }
 
 #[tokio::test]
-async fn an_acknowledgement_that_a_server_deferred_is_taken_back_by_the_leads_newer_mail() {
-    for (state, left) in [("deferred", "cancelled"), ("sent", "sent")] {
+async fn an_acknowledgement_that_has_not_left_is_taken_back_by_the_leads_newer_mail() {
+    for (state, left) in [
+        ("queued", "cancelled"),
+        ("deferred", "cancelled"),
+        ("sent", "sent"),
+    ] {
         let f = Fixture::new();
         f.capture(1, &Captured::default());
         let a = actor(&f);
@@ -168,6 +174,31 @@ async fn an_acknowledgement_that_a_server_deferred_is_taken_back_by_the_leads_ne
             left
         );
     }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_due_at_once_stays_here_when_a_newer_reply_is_stored_but_not_read_yet() {
+    let f = Fixture::new();
+    f.capture(1, &Captured::default());
+    let a = actor(&f);
+    a.handle_one(AT).await.unwrap().unwrap();
+    f.capture(
+        2,
+        &Captured {
+            text: "Sorry, please forget it.",
+            ..Captured::default()
+        },
+    );
+    let claim = a
+        .store
+        .write(|tx| tx.claim_outbox(UtcMs(NOW + MINUTE), CLAIM_LEASE, &[], None))
+        .await
+        .unwrap();
+    assert_eq!(claim.mail.map(|m| m.kind), Some(MailKind::SalesNotice));
+    assert_eq!(
+        f.list("SELECT state || ' ' || reason FROM drafts"),
+        "open the lead wrote again before it left"
+    );
 }
 
 #[tokio::test]

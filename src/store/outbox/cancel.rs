@@ -1,5 +1,5 @@
-//! Mails that wait, on purpose (`reply.send_delay`, working hours) or for a server that put them off,
-//! and how they are taken back: by a person, or because the lead wrote again.
+//! Mails that wait, on purpose (`reply.send_delay`, working hours), for a server that put them off or
+//! for their turn, and how they are taken back: by a person, or because the lead wrote again.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -46,7 +46,7 @@ impl Reader<'_> {
 
 impl Tx<'_> {
     /// Takes back acknowledgements and answers to a reply older than `reply` of the conversation that
-    /// wait on purpose, or because a server put them off. The caller says which of them a person gets as a draft
+    /// have not left yet. The caller says which of them a person gets as a draft
     /// ([`Tx::draft_overtaken`]).
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "SELECT o.id, o.kind FROM outbox o JOIN reply_jobs j ON j.id = o.job_id
                  WHERE o.automatic = 1 AND o.campaign_lead_id = ?1
-                   AND (o.state = 'deferred' OR (o.state = 'queued' AND o.not_before > 0))
+                   AND o.state IN ('queued', 'deferred')
                    AND o.kind IN ('acknowledgment', 'answer') AND j.message_id < ?2",
             )?
             .query_map(params![thread.0, reply.0], |r| Ok((r.get(0)?, r.get(1)?)))?

@@ -237,7 +237,7 @@ impl Reader<'_> {
         if let Some(job) = asked.job_id.filter(|_| asked.automatic) {
             facts.too_old = self.answers_too_old(job, asked.not_before, now)?;
         }
-        if let Some(id) = asked.waits.filter(|_| asked.not_before.is_some()) {
+        if let Some(id) = asked.waits.filter(|_| asked.automatic) {
             facts.newer_reply = self.newer_reply(id)?;
         }
         Ok(decide(asked, &facts, now))
