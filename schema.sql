@@ -29,8 +29,8 @@ CREATE TABLE leads (
     bounced_at                INTEGER,                        -- last permanent bounce: the address is dead
     soft_bounces              INTEGER NOT NULL DEFAULT 0,     -- passing ones: a full mailbox, a delay
     soft_bounced_at           INTEGER,
-    paused_until              INTEGER,                        -- away, or asked for later: no campaign mail before
-    pause_reason              TEXT NOT NULL DEFAULT '',       -- 'away', 'asked for later'; '' = never paused
+    paused_until              INTEGER,                        -- away, asked for later, said no: no campaign mail before
+    pause_reason              TEXT NOT NULL DEFAULT '',       -- 'away', 'asked for later', 'said no'; '' = never
     created_at                INTEGER NOT NULL,
     updated_at                INTEGER NOT NULL
 ) STRICT;

@@ -374,7 +374,7 @@ keys! {
     PERSON_WORDS: "reply.person_words", Phrases, Rule("none"), "REPLYD_PERSON_WORDS", None, &[],
         "Words or phrases of your own that always go to a person, beside lawyer, GDPR, complaint and their kin; an end written * stands for any ending.";
     NOT_NOW_PAUSE: "reply.not_now_pause", Duration { min_s: DAY_S, max_s: 1095 * DAY_S }, Is("90d"), "REPLYD_NOT_NOW_PAUSE", None, &[],
-        "How long a lead gets no campaign mail who asks for later without naming a day.";
+        "How long a lead gets no campaign mail who asks for later without naming a day, or says no.";
     SEND_DELAY: "reply.send_delay", Duration { min_s: 0, max_s: DAY_S }, Is("0s"), "REPLYD_SEND_DELAY", None, &[],
         "How long acknowledgements and answers wait, so that a person can cancel them (`replyd outbox cancel`).";
     WORKING_HOURS: "reply.working_hours", Hours, Rule("none: at any time"), "REPLYD_WORKING_HOURS", None, &[],

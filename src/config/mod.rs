@@ -390,7 +390,7 @@ pub struct ReplySettings {
     pub automatic_per_domain: u32,
     /// The operator's own words for a person.
     pub person_words: Vec<String>,
-    /// Pause of who asks for later without naming a day (default 90 d).
+    /// Pause of who asks for later without naming a day, or says no (default 90 d).
     pub not_now_pause: Duration,
     /// How long automatic mails to leads wait, to be cancelled (default none).
     pub send_delay: Duration,

@@ -1,4 +1,4 @@
-//! The marks that stay with a lead: suppressed, bounced, away, asked for later.
+//! The marks that stay with a lead: suppressed, bounced, away, asked for later, said no.
 
 use super::Parts;
 use super::classify::Verdict;

@@ -21,7 +21,7 @@ pub struct Sending {
     pub limited: Vec<Limited>,
     /// Automatic mails that wait on purpose: for their delay, or the working hours.
     pub mails_delayed: u32,
-    /// Leads that are away, or asked for later.
+    /// Leads that are away, asked for later, or said no.
     pub leads_paused: u32,
     /// Replies at which the same text twice stopped an automatic mail, while their draft is open.
     pub same_text_twice: Vec<MessageRowId>,

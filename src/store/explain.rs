@@ -85,7 +85,7 @@ pub struct ThreadName {
     pub answers_sent_at: Option<UtcMs>,
     /// No campaign mail to the lead before.
     pub paused_until: Option<UtcMs>,
-    /// Why: `away` or `asked for later`.
+    /// Why: `away`, `asked for later` or `said no`.
     pub pause_reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! Leads that are left alone for a while: away, or asked for later; and two counts of the brakes.
+//! Leads that are left alone for a while: away, asked for later, or said no; and two counts of the brakes.
 
 use rusqlite::params;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct LeadPause {
     pub name: String,
     /// No campaign mail before.
     pub until: UtcMs,
-    /// `away` or `asked for later`.
+    /// `away`, `asked for later` or `said no`.
     pub reason: String,
 }
 

@@ -103,6 +103,25 @@ fn an_opt_out_is_confirmed_once_by_setting_and_not_where_the_address_was_suppres
 }
 
 #[test]
+fn a_no_pauses_campaign_mails_for_a_while_whatever_day_it_names() {
+    let v = verdict(Intent::NotInterested, 0.9);
+    let mut s = situation();
+    s.until = Some(s.now.plus(WEEK));
+    let mut month = settings();
+    month.not_now_pause = WEEK * 4;
+    let d = decide(&v, &s, &month);
+    let pause = d.pause.unwrap();
+    assert_eq!(
+        (pause.until, pause.why),
+        (s.internal_date.plus(WEEK * 4), "said no")
+    );
+    assert_eq!((d.lead, d.sales), (ToLead::Nothing, ToSales::Nothing));
+    assert_eq!(d.suppress, None);
+    s.sender_verified = false;
+    assert_eq!(decide(&v, &s, &month).pause, None);
+}
+
+#[test]
 fn not_now_pauses_until_the_day_that_is_named_else_for_a_while() {
     let v = verdict(Intent::NotNow, 0.8);
     let mut s = situation();

@@ -201,7 +201,7 @@ impl DigestReason {
 pub struct Pause {
     /// No campaign mail before.
     pub until: UtcMs,
-    /// `asked for later` or `away`; the word in `leads.pause_reason`.
+    /// `asked for later`, `said no` or `away`; the word in `leads.pause_reason`.
     pub why: &'static str,
 }
 

@@ -83,8 +83,8 @@ fn rest(mut d: Decision, v: &Verdict, s: &Situation, settings: &ReplySettings) -
     d
 }
 
-/// Who asks for later, or is away, gets no campaign mail before the day that is named; without
-/// one after a while. Only the lead can ask that.
+/// Who asks for later, says no, or is away, gets no campaign mail before the day that is named;
+/// without one after a while. Only the lead can ask that.
 fn leave_alone(
     mut d: Decision,
     intent: Intent,
@@ -94,11 +94,13 @@ fn leave_alone(
     let without_a_day = s.internal_date.plus(settings.not_now_pause);
     let (why, until) = match intent {
         Intent::NotNow => ("asked for later", s.until.unwrap_or(without_a_day)),
+        // A no to one campaign is no opt-out, but the next one a day later would be a nuisance.
+        Intent::NotInterested => ("said no", without_a_day),
         Intent::OutOfOffice => ("away", s.until.unwrap_or(s.now)),
         _ => return d,
     };
     if s.sender_verified && until > s.now {
-        let day = if s.until.is_some() {
+        let day = if s.until.is_some() && intent != Intent::NotInterested {
             "a day is named"
         } else {
             "no day is named"

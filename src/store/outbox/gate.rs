@@ -92,7 +92,7 @@ pub(super) struct Facts {
     pub(super) too_old: bool,
     /// The lead wrote again while it waited on purpose.
     pub(super) newer_reply: bool,
-    /// The lead is away, or asked for later, until then.
+    /// The lead is away, asked for later or said no, until then.
     pub(super) away_until: Option<UtcMs>,
 }
 
