@@ -53,8 +53,10 @@ CREATE TABLE campaigns (
     question_threshold REAL,
     margin             REAL,
     working_hours      TEXT,                    -- 'none' = at any time
-    zone               TEXT
+    zone               TEXT,
+    owner_id           INTEGER                  -- the user of the predecessor whose it is; NULL = nobody's
 ) STRICT;
+CREATE INDEX campaigns_by_owner ON campaigns (owner_id) WHERE owner_id IS NOT NULL;
 
 CREATE TABLE campaign_leads (
     id                   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -585,3 +587,42 @@ CREATE TABLE alert_notes (
 ) STRICT;
 CREATE INDEX alert_notes_due ON alert_notes (next_try_at) WHERE state = 'due';
 CREATE INDEX alert_notes_by_alert ON alert_notes (alert_id);
+
+-- ------------------------------------------------------------------ who may look
+-- Tokens of people and programs. Of the secret only its SHA-256 is kept: it has 256 random bits,
+-- so no salt and no slow hash are needed.
+CREATE TABLE api_tokens (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    name         TEXT NOT NULL,
+    hash         BLOB NOT NULL UNIQUE,
+    scope        TEXT NOT NULL CHECK (scope IN ('read', 'write', 'admin')),
+    campaigns    TEXT,                                        -- JSON list of campaigns.id; NULL = all
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    revoked_at   INTEGER,
+    last_used_at INTEGER                                      -- written once a minute at most
+) STRICT;
+CREATE UNIQUE INDEX api_tokens_one_name ON api_tokens (name) WHERE revoked_at IS NULL;
+
+-- Who is signed in to the page. A session can do what its token can, and ends with it.
+CREATE TABLE web_sessions (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    token_id   INTEGER NOT NULL REFERENCES api_tokens (id),
+    hash       BLOB NOT NULL UNIQUE,                          -- SHA-256 of the cookie
+    created_at INTEGER NOT NULL,
+    seen_at    INTEGER NOT NULL,                              -- written once a minute at most
+    expires_at INTEGER NOT NULL                               -- whatever it does
+) STRICT;
+CREATE INDEX web_sessions_by_token ON web_sessions (token_id);
+CREATE INDEX web_sessions_by_end ON web_sessions (expires_at);
+
+-- One-time links for signing in.
+CREATE TABLE sign_in_links (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    token_id   INTEGER NOT NULL REFERENCES api_tokens (id),
+    hash       BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at    INTEGER
+) STRICT;
+CREATE INDEX sign_in_links_by_token ON sign_in_links (token_id);

@@ -5,6 +5,7 @@ mod once;
 mod replay;
 mod scan;
 mod tasks;
+mod web;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -96,7 +96,7 @@ mod documents;
 mod draft;
 mod server;
 
-pub use access::Access;
+pub use access::{Access, Scope};
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
 pub use documents::{ChunkKind, Citation, DocChunk};
 pub use draft::{DraftState, HOLE};

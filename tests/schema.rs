@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use replyd::model::{
     AccountState, AlertEvent, AlertTopic, AlertWay, CampaignMode, CaptureSource, ChunkKind,
     Disposition, DraftState, Filed, FilesSent, FolderRole, IdSource, MailKind, OAuthState,
-    OutboxState, Pipelining, SenderAuth, SentKind,
+    OutboxState, Pipelining, Scope, SenderAuth, SentKind,
 };
 use replyd::store::Store;
 use rusqlite::Connection;
@@ -29,6 +29,7 @@ const SMALL: &[&str] = &[
     "automation_off",
     "meta",
     "oauth_tokens",
+    "api_tokens",
 ];
 
 /// Statements that read a whole table or index on purpose, by a part of their text, and why.
@@ -160,6 +161,7 @@ fn the_checks_of_the_schema_list_the_words_of_the_model() {
         ("alert_notes", "way", words(AlertWay::ALL)),
         ("doc_chunks", "kind", words(ChunkKind::ALL)),
         ("drafts", "state", words(DraftState::ALL)),
+        ("api_tokens", "scope", words(Scope::ALL)),
     ];
     let (_dir, conn) = database();
     for (table, name, model) in want {

@@ -96,11 +96,10 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(web) = web {
-            let (store, settings) = (self.store.clone(), Arc::clone(&self.settings));
-            let token = stop.clone();
+            let (parts, token) = (self.web_parts(false), stop.clone());
             spawn(
                 "web server",
-                Box::pin(async move { web.serve(store, settings, token).await }),
+                Box::pin(async move { web.serve(parts, token).await }),
             );
         }
         let (store, retention, token) = (

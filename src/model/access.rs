@@ -1,8 +1,37 @@
 //! How far somebody may look: what a token, a session or the owner of a campaign limits.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use super::CampaignId;
+use serde::{Deserialize, Serialize};
+
+use super::{CampaignId, UnknownWord};
+
+words! {
+    /// What somebody may do; each one may do what those before it may.
+    Scope, "scope" {
+        /// Look.
+        Read => "read",
+        /// Work: drafts, answers, labels, leads.
+        Write => "write",
+        /// Stop and start automatic mail, and change campaigns.
+        Admin => "admin",
+    }
+}
+
+impl Scope {
+    /// Whether it may do what needs `wanted`.
+    #[must_use]
+    pub fn includes(self, wanted: Self) -> bool {
+        let rank = |scope| match scope {
+            Self::Read => 0,
+            Self::Write => 1,
+            Self::Admin => 2,
+        };
+        rank(self) >= rank(wanted)
+    }
+}
 
 /// The campaigns whose rows somebody may see and change. Every question of a viewer to the store
 /// takes one, so that a row of somebody else is never read by mistake.
@@ -41,6 +70,15 @@ impl Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_includes_those_before_it() {
+        for (n, scope) in Scope::ALL.iter().enumerate() {
+            for (m, wanted) in Scope::ALL.iter().enumerate() {
+                assert_eq!(scope.includes(*wanted), m <= n, "{scope} for {wanted}");
+            }
+        }
+    }
 
     #[test]
     fn an_empty_list_sees_nothing_and_no_list_sees_all() {

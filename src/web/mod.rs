@@ -1,10 +1,24 @@
-//! The HTTP server: `/health` for monitors. It listens on loopback unless told otherwise, and
-//! shows states, no mail and no secret.
+//! The HTTP server: the API, the pages, and `/health` for monitors. It listens on loopback unless
+//! told otherwise.
 //!
-//! Nobody who connects can hold it up (invariant I8): connections are few at a time, live
-//! shortly, and may send little; a request is answered within seconds or not at all.
+//! Nobody who connects can hold it up (invariant I8): connections are few at a time, and may
+//! send little; a request is answered within seconds or not at all. Handlers are thin: what they
+//! do stands in `store`, `desk` and `campaign`, and `app` gives them what looks at mailboxes.
 
+mod access;
+mod agent;
+mod api;
 mod bounded;
+mod campaigns;
+mod error;
+mod freshness;
+mod headers;
+mod health;
+mod openapi;
+mod pages;
+mod paging;
+mod sent;
+mod state;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,27 +26,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::middleware;
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
+use utoipa_axum::router::OpenApiRouter;
 
+pub use self::access::{TOKEN_PREFIX, hash};
 use self::bounded::BoundedListener;
-use crate::alerts::Health;
-use crate::config::Settings;
+pub(crate) use self::state::Shared;
+pub use self::state::{Boxed, Checked, Engine, Parts};
 use crate::retry;
-use crate::store::Store;
-use crate::time;
 
-/// A look at the store that takes longer says by that alone that something is wrong.
-const LOOK: Duration = Duration::from_secs(5);
-/// Asked more often, the same answer is given: a look reads several tables.
-const KEPT_FOR: Duration = Duration::from_millis(500);
 /// What is under way when the process stops has this long.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -62,14 +68,6 @@ pub enum WebError {
 pub struct Web {
     listener: Option<TcpListener>,
     address: SocketAddr,
-}
-
-/// What the handlers share.
-#[derive(Debug)]
-struct Shared {
-    store: Store,
-    settings: Arc<Settings>,
-    kept: Mutex<Option<(Instant, StatusCode, Arc<str>)>>,
 }
 
 impl Web {
@@ -127,21 +125,12 @@ impl Web {
     ///
     /// # Errors
     /// When the server ends by itself.
-    pub async fn serve(
-        mut self,
-        store: Store,
-        settings: Arc<Settings>,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    pub async fn serve(mut self, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
         let Some(listener) = self.listener(&stop).await else {
             return Ok(());
         };
-        info!(address = %self.address, "answering HTTP requests at /health");
-        let shared = Arc::new(Shared {
-            store,
-            settings,
-            kept: Mutex::new(None),
-        });
+        info!(address = %self.address, "answering HTTP requests");
+        let shared = Arc::new(Shared::new(parts));
         let listener = BoundedListener::new(listener, self.address);
         let serving = axum::serve(listener, router(shared))
             .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -156,61 +145,19 @@ impl Web {
     }
 }
 
+/// Every route. Each owner's routes stand in a file of their own.
 fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/health", get(health))
+    let (api, document) = OpenApiRouter::new()
+        .merge(agent::routes())
+        .merge(campaigns::routes())
+        .merge(api::routes())
+        .merge(sent::routes())
+        .split_for_parts();
+    api.merge(openapi::routes(document))
+        .merge(pages::routes())
+        .route("/health", get(health::health))
+        .layer(middleware::from_fn(headers::wrap))
         .with_state(shared)
-}
-
-/// 200 when all is well, 503 when something is named in `failing`, or when the store does not
-/// answer.
-async fn health(State(shared): State<Arc<Shared>>) -> Response {
-    let (code, body) = match timeout(LOOK, shared.look()).await {
-        Ok(answer) => answer,
-        Err(_) => unknown("the store does not answer"),
-    };
-    let headers = [
-        (header::CONTENT_TYPE, "application/json"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (code, headers, body.to_string()).into_response()
-}
-
-impl Shared {
-    /// One look at a time; who comes meanwhile gets its answer.
-    async fn look(&self) -> (StatusCode, Arc<str>) {
-        let mut kept = self.kept.lock().await;
-        if let Some((at, code, body)) = &*kept
-            && at.elapsed() < KEPT_FOR
-        {
-            return (*code, Arc::clone(body));
-        }
-        let (code, body) = match Health::take(&self.store, &self.settings, time::now()).await {
-            Ok(health) => {
-                let code = if health.is_ok() {
-                    StatusCode::OK
-                } else {
-                    StatusCode::SERVICE_UNAVAILABLE
-                };
-                match serde_json::to_string(&health) {
-                    Ok(body) => (code, Arc::from(body)),
-                    Err(_) => unknown("the answer cannot be put into JSON"),
-                }
-            }
-            Err(e) => {
-                // Details stand in the log only.
-                warn!("/health cannot look into the store: {e:#}");
-                unknown("the store cannot be read")
-            }
-        };
-        *kept = Some((Instant::now(), code, Arc::clone(&body)));
-        (code, body)
-    }
-}
-
-fn unknown(why: &str) -> (StatusCode, Arc<str>) {
-    let body = serde_json::json!({"status": "failing", "failing": ["store"], "reason": why});
-    (StatusCode::SERVICE_UNAVAILABLE, Arc::from(body.to_string()))
 }
 
 #[cfg(test)]

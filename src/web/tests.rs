@@ -1,11 +1,45 @@
 //! Requests by hand over a real socket: what is answered, and what cannot hold the server up.
 
 use super::*;
+use crate::config::Settings;
 use crate::config::{Environment, Need, Sources};
+use crate::desk::Desk;
+use crate::keys::Keys;
+use crate::store::Store;
+use crate::wake::Doorbell;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Mailboxes that are never looked at.
+#[derive(Debug)]
+struct NoEngine;
+
+impl Engine for NoEngine {
+    fn check(&self, _days: u32) -> Boxed<'_, anyhow::Result<Checked>> {
+        Box::pin(async { Ok(Checked::default()) })
+    }
+}
+
+fn parts(store: &Store, settings: Settings) -> Parts {
+    let (settings, keys) = (Arc::new(settings), Arc::new(Keys::for_test(3)));
+    let bell = Doorbell::default();
+    Parts {
+        store: store.clone(),
+        desk: Desk::new(
+            store.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&keys),
+            bell,
+        ),
+        settings,
+        keys,
+        engine: Arc::new(NoEngine),
+        open: false,
+    }
+}
 
 struct Server {
     _dir: tempfile::TempDir,
@@ -31,7 +65,7 @@ impl Server {
         let store = Store::open(dir.path().join("r.db")).await.unwrap();
         let web = Web::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, stop) = (web.address(), CancellationToken::new());
-        let task = tokio::spawn(web.serve(store.clone(), Arc::new(settings), stop.clone()));
+        let task = tokio::spawn(web.serve(parts(&store, settings), stop.clone()));
         Self {
             _dir: dir,
             store,
@@ -138,7 +172,7 @@ async fn a_default_port_that_is_taken_stops_nothing_and_is_answered_once_it_is_f
     let store = Store::open(dir.path().join("r.db")).await.unwrap();
     let stop = CancellationToken::new();
     let web = Web::later(address);
-    let serving = tokio::spawn(web.serve(store, Arc::new(settings), stop.clone()));
+    let serving = tokio::spawn(web.serve(parts(&store, settings), stop.clone()));
     drop(taken);
     let answered = async {
         while TcpStream::connect(address).await.is_err() {

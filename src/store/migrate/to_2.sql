@@ -338,6 +338,42 @@ CREATE TABLE readings (
     wording       TEXT NOT NULL DEFAULT ''                    -- who worded the answer, or why not
 ) STRICT;
 
+ALTER TABLE campaigns ADD COLUMN owner_id INTEGER;
+CREATE INDEX campaigns_by_owner ON campaigns (owner_id) WHERE owner_id IS NOT NULL;
+
+-- ------------------------------------------------------------------ who may look
+CREATE TABLE api_tokens (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    name         TEXT NOT NULL,
+    hash         BLOB NOT NULL UNIQUE,
+    scope        TEXT NOT NULL CHECK (scope IN ('read', 'write', 'admin')),
+    campaigns    TEXT,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    revoked_at   INTEGER,
+    last_used_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX api_tokens_one_name ON api_tokens (name) WHERE revoked_at IS NULL;
+CREATE TABLE web_sessions (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    token_id   INTEGER NOT NULL REFERENCES api_tokens (id),
+    hash       BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    seen_at    INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX web_sessions_by_token ON web_sessions (token_id);
+CREATE INDEX web_sessions_by_end ON web_sessions (expires_at);
+CREATE TABLE sign_in_links (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    token_id   INTEGER NOT NULL REFERENCES api_tokens (id),
+    hash       BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at    INTEGER
+) STRICT;
+CREATE INDEX sign_in_links_by_token ON sign_in_links (token_id);
+
 -- ------------------------------------------------------------------ derived columns
 -- A bounce that is matched and has no job was a passing one.
 UPDATE leads SET (soft_bounces, soft_bounced_at) = (

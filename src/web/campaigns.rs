@@ -1,0 +1,12 @@
+//! The predecessor's endpoints of campaigns: `/api/campaigns/…`.
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::state::Shared;
+
+/// All of them.
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+}

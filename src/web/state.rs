@@ -1,0 +1,96 @@
+//! What the handlers share.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::freshness::Freshness;
+use super::health::HealthKept;
+use crate::config::Settings;
+use crate::desk::Desk;
+use crate::keys::Keys;
+use crate::store::Store;
+
+/// A future behind a trait object.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a check of the mailboxes did: the predecessor's numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// Messages looked at that were new.
+    pub processed: u64,
+    /// Replies among them.
+    pub new_replies: u64,
+    /// What went wrong, in words; at most ten.
+    pub errors: Vec<String>,
+    /// No account could be looked at.
+    pub failed: bool,
+}
+
+/// What the composition root does for the handlers, which know neither listeners nor the actor.
+pub trait Engine: fmt::Debug + Send + Sync {
+    /// Looks through the last `days` of every mailbox, as `replyd check` does.
+    fn check(&self, days: u32) -> Boxed<'_, anyhow::Result<Checked>>;
+}
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The keys of this installation.
+    pub keys: Arc<Keys>,
+    /// Where people work on drafts and labels.
+    pub desk: Desk,
+    /// Looks at mailboxes, and answers replies.
+    pub engine: Arc<dyn Engine>,
+    /// No token is asked for: the demo, on loopback.
+    pub open: bool,
+}
+
+/// What the handlers share, as `State<Arc<Shared>>`.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The store.
+    pub(crate) store: Store,
+    /// The settings.
+    pub(crate) settings: Arc<Settings>,
+    /// The keys of this installation.
+    pub(crate) keys: Arc<Keys>,
+    /// Where people work on drafts and labels.
+    pub(crate) desk: Desk,
+    /// Looks at mailboxes, and answers replies.
+    pub(crate) engine: Arc<dyn Engine>,
+    /// Rings the listeners, and knows what was verified.
+    pub(crate) freshness: Freshness,
+    /// No token is asked for: the demo, on loopback.
+    pub(crate) open: bool,
+    /// The last answer of /health.
+    pub(super) health: HealthKept,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts {
+            store,
+            settings,
+            keys,
+            desk,
+            engine,
+            open,
+        } = parts;
+        Self {
+            store,
+            settings,
+            keys,
+            desk,
+            engine,
+            freshness: Freshness::default(),
+            open,
+            health: HealthKept::default(),
+        }
+    }
+}
