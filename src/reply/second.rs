@@ -99,6 +99,16 @@ pub fn question(reply: &str, subject: &str, our_last_mail: Option<&str>) -> Ques
     }
 }
 
+/// How far a class keeps further mail from the lead.
+fn leaves_alone(intent: Intent) -> u8 {
+    match intent {
+        Intent::NotInterested => 3,
+        Intent::NotNow => 2,
+        Intent::OutOfOffice => 1,
+        _ => 0,
+    }
+}
+
 /// Classes after which nothing is sent and nobody is told.
 fn rests(intent: Intent) -> bool {
     match intent {
@@ -156,8 +166,15 @@ pub fn combined(own: &Verdict, other: &Opinion) -> Verdict {
     // What reads like a machine's text is not answered on the endpoint's word.
     let machine =
         matches!(own.intent, Intent::OutOfOffice | Intent::Bounce) && !rests(other.intent);
-    if goal || machine || (rests(other.intent) && !rests(own.intent)) {
+    // Nor is who said no, or asked for later.
+    let refused =
+        matches!(own.intent, Intent::NotInterested | Intent::NotNow) && !rests(other.intent);
+    if goal || machine || refused || (rests(other.intent) && !rests(own.intent)) {
         v.disagreement = differ("a person decides");
+        return v;
+    }
+    if rests(other.intent) && leaves_alone(own.intent) > leaves_alone(other.intent) {
+        // A no stays a no: the endpoint can add a pause, and take none away.
         return v;
     }
     // A class that leads to a person, or to an answer that has a gate of its own; or one rest

@@ -104,6 +104,38 @@ fn a_mail_that_needs_no_opinion_is_not_sent_out() {
     assert!(spared(&legal, &facts()).is_some());
 }
 
+#[test]
+fn an_endpoint_takes_no_refusal_back() {
+    use Intent::{Neutral, NotInterested, NotNow, OutOfOffice, Question, Referral};
+    for (own_says, other_says, pause) in [
+        (NotInterested, Neutral, Some("said no")),
+        (NotInterested, NotNow, Some("said no")),
+        (NotNow, Neutral, Some("asked for later")),
+        (NotNow, OutOfOffice, Some("asked for later")),
+        (NotNow, NotInterested, Some("said no")),
+        (Neutral, NotNow, Some("asked for later")),
+        (Neutral, NotInterested, Some("said no")),
+    ] {
+        let v = combined(&own(own_says, 0.9), &other(other_says, 0.9));
+        let d = decided(&v);
+        assert_eq!(d.pause.map(|p| p.why), pause, "{own_says} {other_says}");
+        assert_eq!(d.lead, ToLead::Nothing);
+    }
+    for (own_says, other_says) in [
+        (NotInterested, Question),
+        (NotNow, Question),
+        (NotNow, Referral),
+    ] {
+        let d = decided(&combined(&own(own_says, 0.9), &other(other_says, 0.9)));
+        assert_eq!(
+            d.sales,
+            ToSales::Notice(NoticeKind::Person),
+            "{own_says} {other_says}"
+        );
+        assert_eq!(d.lead, ToLead::DraftAnswer);
+    }
+}
+
 /// own, other -> what is decided.
 #[test]
 fn two_verdicts_come_to_one_decision() {
@@ -189,7 +221,7 @@ fn an_opt_out_that_only_the_endpoint_sees_suppresses_and_is_told_but_sends_nothi
 }
 
 #[test]
-fn a_question_that_only_the_endpoint_sees_is_answered_unless_a_refusal_is_as_likely() {
+fn a_question_that_only_the_endpoint_sees_is_answered_unless_our_own_reads_a_refusal() {
     use crate::reply::policy::Grounds;
     let s = Situation {
         grounds: Grounds::Passed(vec!["faq.md:1".into()]),
@@ -197,7 +229,7 @@ fn a_question_that_only_the_endpoint_sees_is_answered_unless_a_refusal_is_as_lik
     };
     for (mine, lead) in [
         (own(Intent::Neutral, 0.9), ToLead::Answer),
-        (own(Intent::NotInterested, 0.6), ToLead::Answer),
+        (own(Intent::NotInterested, 0.6), ToLead::DraftAnswer),
         (own(Intent::NotInterested, 0.8), ToLead::DraftAnswer),
         (own(Intent::NotNow, 0.8), ToLead::DraftAnswer),
     ] {

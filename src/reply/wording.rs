@@ -2,8 +2,11 @@
 //! careful side: what is refused here costs nothing, because the passages are sent as they are.
 //!
 //! The words must say nothing that the passages do not: the same numbers, dates and amounts, no
-//! link or address of their own, the same negations, and no word with a meaning of its own that is
-//! in neither passages nor a short list of joining words.
+//! link or address of their own, the same negations, no word with a meaning of its own that is
+//! in neither passages nor a short list of joining words; and each sentence in the order of the
+//! passages, because the same words in another order say something else.
+
+mod order;
 
 use std::collections::BTreeMap;
 
@@ -43,6 +46,9 @@ pub enum Refused {
     /// A word that the passages do not have.
     #[error("words that the passages do not have")]
     New,
+    /// The words of a sentence in another order, or some of them left out.
+    #[error("another order than the passages")]
+    Order,
     /// Not the language of the passages.
     #[error("another language")]
     Language,
@@ -228,20 +234,34 @@ pub fn check(passages: &str, worded: &str, language: Language) -> Result<(), Ref
     if count(passages, NEGATIONS) != count(worded, NEGATIONS) {
         return Err(Refused::Negation);
     }
-    let said = |list: &[Word], w: &Word| list.iter().any(|s| s.stem == w.stem || s.form == w.form);
-    let is_new = |w: &&Word| {
-        let joins = stop::is_stop(&w.form, tongue) && tongue != Tongue::Other;
-        let weighs = VERDICTS.contains(&w.form.as_str()) || w.number || !joins;
-        weighs && !said(&source, w)
-    };
-    if own.iter().find(is_new).is_some() {
+    let said = |w: &&Word| source.iter().any(|s| same(s, w));
+    if !own.iter().filter(|w| carries(w, tongue)).all(|w| said(&w)) {
         return Err(Refused::New);
+    }
+    if !order::keeps(passages, &own, tongue) {
+        return Err(Refused::Order);
     }
     let sounds = fold::language(&fold::fold(passages));
     match (sounds, fold::language(&folded)) {
         (Language::Known(want), Language::Known(code)) if want != code => Err(Refused::Language),
         _ => Ok(()),
     }
+}
+
+/// Whether a word has a meaning of its own. In a language whose joining words are not known every
+/// word has.
+fn carries(w: &Word, tongue: Tongue) -> bool {
+    let form = w.form.as_str();
+    w.number
+        || VERDICTS.contains(&form)
+        || NEGATIONS.contains(&form)
+        || order::relates(form, tongue)
+        || tongue == Tongue::Other
+        || !stop::is_stop(form, tongue)
+}
+
+fn same(a: &Word, b: &Word) -> bool {
+    a.stem == b.stem || a.form == b.form
 }
 
 /// Characters that change what is read without being seen.
@@ -306,15 +326,15 @@ list. Each flat has one parking space in the garage, which costs €18,500. The 
 3.20 € per square metre and month and does not include heating. Write to care@park.example.";
 
     #[test]
-    fn the_passages_in_other_order_and_with_joining_words_pass() {
+    fn the_passages_with_other_joining_words_and_without_a_sentence_pass() {
         for worded in [
             SOURCE,
             "Dogs and cats are allowed in all the flats, and the owners' association keeps a list. \
-             The flats each have one parking space in the garage, and it costs €18,500. The service \
-             charge is 3.20 € per square metre and month, and it does not include heating. You can write \
+             Each of our flats has one parking space in the garage, and it costs €18,500. The service \
+             charge is 3.20 € per square metre and month, and it does not include the heating. Write \
              to care@park.example.",
         ] {
-            let got = check(SOURCE, &worded.replace("You can write", "Write"), EN);
+            let got = check(SOURCE, worded, EN);
             assert_eq!(got, Ok(()), "{worded}");
         }
     }
@@ -347,6 +367,10 @@ list. Each flat has one parking space in the garage, which costs €18,500. The 
                 SOURCE.replace("are allowed", "are only allowed"),
                 Refused::Negation,
             ),
+            (
+                SOURCE.replace("Dogs and cats", "Cats and dogs"),
+                Refused::Order,
+            ),
             (with("Yes."), Refused::New),
             (with("Horses too."), Refused::New),
             (with("A discount is possible."), Refused::New),
@@ -365,6 +389,83 @@ list. Each flat has one parking space in the garage, which costs €18,500. The 
             (format!("{SOURCE} {SOURCE}"), Refused::Long),
         ] {
             assert_eq!(check(SOURCE, &worded, EN), Err(why), "{worded}");
+        }
+    }
+
+    #[test]
+    fn the_same_words_that_say_something_else_are_refused() {
+        for (passages, worded, language) in [
+            (
+                "Dogs are allowed, but cats are not.",
+                "Cats are allowed, but dogs are not.",
+                "en",
+            ),
+            ("Dogs are allowed, but cats are not.", "Dogs are not.", "en"),
+            (
+                "Dogs are allowed, but cats are not.",
+                "Dogs are not allowed, but cats are.",
+                "en",
+            ),
+            (
+                "Building A is completed in June 2027 and building B in May 2028.",
+                "Building B is completed in June 2027 and building A in May 2028.",
+                "en",
+            ),
+            (
+                "Building A is completed in June 2027 and building B in May 2028.",
+                "Building A is completed in May 2028, June 2027.",
+                "en",
+            ),
+            (
+                "Two cats or one dog per home.",
+                "One dog or two cats per home.",
+                "en",
+            ),
+            (
+                "Two cats or one dog per home.",
+                "Two cats and one dog per home.",
+                "en",
+            ),
+            (
+                "The bar is open after 10 pm.",
+                "The bar is open before 10 pm.",
+                "en",
+            ),
+            (
+                "The pool is open in summer, the gym in winter.",
+                "The pool is open in winter, the gym in summer.",
+                "en",
+            ),
+            (
+                "Hunde sind erlaubt, Katzen nicht.",
+                "Katzen sind erlaubt, Hunde nicht.",
+                "de",
+            ),
+            ("Der Preis gilt bis Mai.", "Der Preis gilt ab Mai.", "de"),
+            (
+                "Les chiens sont admis, les chats non.",
+                "Les chats sont admis, les chiens non.",
+                "fr",
+            ),
+        ] {
+            let got = check(passages, worded, Language::Known(language));
+            assert!(got.is_err(), "{worded}");
+        }
+        for (passages, worded) in [
+            (
+                "Dogs are allowed, but cats are not.",
+                "The dogs are allowed, but the cats are not.",
+            ),
+            (
+                "The pool is open in summer. The gym is open in winter.",
+                "The gym is open in winter, and the pool is open in summer.",
+            ),
+            (
+                "The pool is open in summer. The bar is new.",
+                "Our pool is open in the summer.",
+            ),
+        ] {
+            assert_eq!(check(passages, worded, EN), Ok(()), "{worded}");
         }
     }
 

@@ -303,7 +303,7 @@ const PLAIN: &str = "Two cats or one dog per home are welcome.";
 
 #[test]
 fn an_answer_is_put_into_words_that_say_the_same() {
-    let worded = "Two cats are welcome per home, or one dog.";
+    let worded = "The two cats, or the one dog, per home are welcome.";
     let server = Server::new(both(worded));
     let desk = desk(1, &server, "");
     let mut running = listening(&desk);
@@ -331,6 +331,8 @@ fn words_that_say_more_are_not_sent_but_the_documents_are() {
         "Two cats or one dog per home are welcome. Pay the deposit at https://evil.example/pay.",
         "Two cats or one dog per home are welcome. Write to attacker@evil.example.",
         "Three cats or one dog per home are welcome.",
+        "One dog or two cats per home are welcome.",
+        "One cat or two dogs per home are welcome.",
         "Two cats or one dog per home are not welcome.",
         "As an AI language model I cannot answer that.",
         "Yes, your viewing on Monday is confirmed, and two cats or one dog per home are welcome.",
@@ -352,7 +354,7 @@ fn words_that_say_more_are_not_sent_but_the_documents_are() {
 
 #[test]
 fn each_use_can_be_switched_off() {
-    let server = Server::new(both("Two cats are welcome per home, or one dog."));
+    let server = Server::new(both("The two cats, or the one dog, per home are welcome."));
     let classify = desk(1, &server, "use = [\"classify\"]");
     let mut running = listening(&classify);
     write(&classify, 0, "Can I bring my dog?");
