@@ -71,7 +71,7 @@ pub struct RunArgs {
     /// Look at every account once, work off what is due, and exit
     #[arg(long)]
     pub once: bool,
-    /// Answer HTTP requests (/health) here [default: 127.0.0.1:8025]
+    /// Serve the API, the pages and /health here [default: 127.0.0.1:8025]
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "no_web")]
     pub listen: Option<String>,
     /// Answer no HTTP requests
@@ -176,6 +176,9 @@ pub enum Command {
     /// Sign-in by OAuth2: login, status, logout
     #[command(subcommand)]
     Auth(super::AuthCommand),
+    /// Tokens for the API and the page: create, list, revoke, link
+    #[command(subcommand)]
+    Token(super::TokenCommand),
     /// Settings: check, reference
     #[command(subcommand)]
     Config(ConfigCommand),

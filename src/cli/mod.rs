@@ -20,6 +20,7 @@ mod replay_args;
 mod scan_args;
 mod setup_args;
 mod template_args;
+mod token_args;
 mod unmatched_args;
 
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ pub use replay_args::{ExplainArgs, ReplayArgs};
 pub use scan_args::*;
 pub use setup_args::*;
 pub use template_args::*;
+pub use token_args::{ScopeArg, TokenCommand, TokenCreateArgs};
 pub use unmatched_args::UnmatchedCommand;
 
 impl Cli {

@@ -21,6 +21,7 @@ mod scan;
 mod setup;
 mod show;
 mod template;
+mod token;
 mod train;
 mod unmatched;
 
@@ -199,6 +200,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Automation(command)) => automation::automation(&app, command).await,
             Some(Command::Suppress(command)) => automation::suppress(&app, command).await,
             Some(Command::Auth(command)) => auth::auth(&app, command).await,
+            Some(Command::Token(command)) => token::token(&app, command).await,
             Some(_) => Ok(Exit::Usage),
         };
         if !is_service {

@@ -69,6 +69,8 @@ pub enum Kind {
     Hours,
     /// `lead`, UTC, a country or a distance from UTC.
     Zone,
+    /// IP addresses and networks, or `none`.
+    Networks,
 }
 
 /// What holds when nobody sets the key.
@@ -137,8 +139,8 @@ macro_rules! keys {
 use self::Default::{Is, Required, Rule};
 use self::Kind::{
     Address, Addresses, AuthservIds, Bool, Bytes, Command, CredentialName, Duration, Filter,
-    Folder, Fraction, Host, Hours, Integer, Listen, Mailboxes, Path, Phrases, Scopes, Secret,
-    SecretUrl, Text, Url, Words, Zone,
+    Folder, Fraction, Host, Hours, Integer, Listen, Mailboxes, Networks, Path, Phrases, Scopes,
+    Secret, SecretUrl, Text, Url, Words, Zone,
 };
 
 const MODES: Kind = Words(&["off", "draft", "auto-ack", "auto"]);
@@ -422,9 +424,21 @@ keys! {
         "PEM file of certificates trusted there, besides the system's store.";
 
     WEB_LISTEN: "web.listen", Listen, Is("127.0.0.1:8025"), "REPLYD_WEB_LISTEN", Some("--listen"), &[],
-        "Where `replyd run` answers HTTP requests (/health): address and port, or off (`--no-web`).";
+        "Where `replyd run` serves the API, the pages and /health: address and port, or off (`--no-web`).";
     WEB_PUBLIC_URL: "web.public_url", Url, Rule("none: mails to sales have no links"), "REPLYD_WEB_PUBLIC_URL", None, &[],
-        "The address under which people reach the pages, for links in mails to sales.";
+        "The address under which people reach the pages: for links in mails to sales, and for one-click List-Unsubscribe in campaign mails (RFC 8058).";
+    WEB_VIEW_CHECK_MS: "web.view_check_ms", Integer { min: 0, max: 10_000 }, Is("300"), "REPLYD_WEB_VIEW_CHECK_MS", None, &[],
+        "Milliseconds for which an asked conversation waits until its mailbox was looked at; 0: it does not wait.";
+    WEB_TRUSTED_PROXIES: "web.trusted_proxies", Networks, Is("127.0.0.1, ::1"), "REPLYD_WEB_TRUSTED_PROXIES", None, &[],
+        "Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For and X-Forwarded-Proto are believed; `none`: nobody's.";
+    WEB_JWT_KEY: "web.jwt_key", Secret, Rule("none: no JWT is taken"), "REPLYD_WEB_JWT_KEY", None, &[],
+        "Key by which the predecessor signs its JWTs (HS256; Django's SIGNING_KEY or SECRET_KEY); better in a file of its own.";
+    WEB_JWT_KEY_FILE: "web.jwt_key_file", Path, Rule("none"), "REPLYD_WEB_JWT_KEY_FILE", None, &[],
+        "File with that key.";
+    WEB_JWT_KEY_CREDENTIAL: "web.jwt_key_credential", CredentialName, Rule("`replyd.jwt-key`, if it is there"), "REPLYD_WEB_JWT_KEY_CREDENTIAL", None, &[],
+        "systemd credential with that key.";
+    WEB_JWT_USER_CLAIM: "web.jwt_user_claim", Text, Is("user_id"), "REPLYD_WEB_JWT_USER_CLAIM", None, &[],
+        "The JWT's claim with the user's number: who owns campaigns.";
 
     ALERTS_WEBHOOK: "alerts.webhook", SecretUrl, Rule("none"), "REPLYD_ALERTS_WEBHOOK", None, &[],
         "Address to which each alert is posted as JSON, besides the mail to the operator.";

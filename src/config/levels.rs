@@ -75,6 +75,12 @@ static MODEL: &[Way] = &[
     password(&keys::MODEL_API_KEY_COMMAND),
 ];
 
+static JWT: &[Way] = &[
+    password(&keys::WEB_JWT_KEY),
+    password(&keys::WEB_JWT_KEY_FILE),
+    password(&keys::WEB_JWT_KEY_CREDENTIAL),
+];
+
 /// The ways to give one secret in one table.
 pub(super) struct Level {
     pub(super) scope: Scope,
@@ -86,6 +92,14 @@ impl Level {
     pub(super) fn client(scope: Scope) -> Self {
         let ways = CLIENT;
         Self { scope, ways }
+    }
+
+    /// Where the key of the predecessor's JWTs stands.
+    pub(super) fn jwt() -> Self {
+        Self {
+            scope: Scope::All,
+            ways: JWT,
+        }
     }
 
     /// Where the key of the model endpoint stands.

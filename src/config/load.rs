@@ -3,19 +3,22 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::hours::WorkingHours;
 use crate::model::CampaignMode;
 use crate::zone::ZoneChoice;
 
 use super::keys;
 use super::layers::{self, Scope};
+use super::levels::Level;
 use super::problem::{ConfigError, Note, Origin, Problem};
 use super::resolve::{Effective, Got, Resolver};
 use super::sources::{self, Files, Sources};
 use super::values::{self, Value};
 use super::{
-    AlertSettings, KeepRaw, ListenSettings, LogFormat, LogSettings, ReplySettings, Settings,
-    StoreSettings, WebSettings,
+    AlertSettings, JwtSettings, KeepRaw, ListenSettings, LogFormat, LogSettings, ReplySettings,
+    Settings, StoreSettings, WebSettings,
 };
 
 /// What a command is going to do.
@@ -118,7 +121,7 @@ impl Resolver<'_> {
         let state_dir = database.parent().map(PathBuf::from).unwrap_or_default();
         let store = self.store();
         let log = self.log();
-        let web = self.web();
+        let web = self.web(need);
         let alerts = self.alerts();
         let listen = self.listen();
         let account_names = self
@@ -328,7 +331,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn web(&mut self) -> WebSettings {
+    fn web(&mut self, need: Need) -> WebSettings {
         let got = self.global(&keys::WEB_LISTEN);
         let is_chosen = got.as_ref().is_some_and(|g| g.origin != Origin::Default);
         let listen = match got.map(|g| g.value) {
@@ -339,11 +342,53 @@ impl Resolver<'_> {
             Some(Value::Text(url)) => Some(url),
             _ => None,
         };
+        let proxies = self.list(&keys::WEB_TRUSTED_PROXIES);
         WebSettings {
             listen,
             is_chosen,
             public_url,
+            view_check: std::time::Duration::from_millis(self.integer(&keys::WEB_VIEW_CHECK_MS)),
+            trusted_proxies: proxies.iter().filter_map(|n| n.parse().ok()).collect(),
+            jwt: self.jwt(need),
         }
+    }
+
+    /// For [`Need::Store`] no secret is read.
+    fn jwt(&mut self, need: Need) -> Option<JwtSettings> {
+        let user_claim = self.global(&keys::WEB_JWT_USER_CLAIM).map(|g| g.value);
+        if need == Need::Store {
+            return None;
+        }
+        let (shown_as, least) = (&keys::WEB_JWT_KEY, 16);
+        let (key, origin) = match self.strongest(&Level::jwt()) {
+            Some(way) => {
+                let got = self.set(Scope::All, way.key)?;
+                self.secret_value((Scope::All, way.key), &got)?
+            }
+            None => {
+                let path = self.credential_file(&["replyd.jwt-key".to_owned()])?;
+                let origin = Origin::From(format!("systemd credential {}", path.display()));
+                match self.secret_of(&path) {
+                    Ok(text) => (SecretString::from(text), origin),
+                    Err((what, remedy)) => {
+                        self.fault(Scope::All, shown_as, &origin, what, remedy);
+                        return None;
+                    }
+                }
+            }
+        };
+        if key.expose_secret().len() < least {
+            let what = format!("it has fewer than {least} bytes: it could be guessed");
+            let remedy = "Give the key by which the other program signs its tokens";
+            self.fault(Scope::All, shown_as, &origin, what, remedy);
+            return None;
+        }
+        self.record(Scope::All, shown_as, "set", &origin);
+        let user_claim = match user_claim {
+            Some(Value::Text(claim)) if !claim.is_empty() => claim,
+            _ => "user_id".to_owned(),
+        };
+        Some(JwtSettings { key, user_claim })
     }
 
     fn alerts(&mut self) -> AlertSettings {

@@ -19,6 +19,7 @@ mod levels;
 mod load;
 mod model_endpoint;
 pub(crate) mod nearest;
+mod network;
 mod oauth;
 mod old_names;
 mod problem;
@@ -44,6 +45,7 @@ use crate::zone::ZoneChoice;
 
 pub use load::{Loaded, Need};
 pub use model_endpoint::ModelSettings;
+pub use network::Network;
 pub use oauth::{ClientAuth, ClientSecret, OAuthSettings, Provider};
 pub use problem::{ConfigError, Note, Origin, Problem};
 pub use report::{config_check, reference};
@@ -346,6 +348,21 @@ pub struct WebSettings {
     pub is_chosen: bool,
     /// Under which address people reach the pages; none: mails to sales have no links.
     pub public_url: Option<String>,
+    /// How long an asked conversation waits for its mailbox (default 300 ms); zero: not.
+    pub view_check: Duration,
+    /// Whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The predecessor's JWTs; none: they are not taken.
+    pub jwt: Option<JwtSettings>,
+}
+
+/// How the predecessor's JWTs are read.
+#[derive(Clone, Debug)]
+pub struct JwtSettings {
+    /// The key of HS256.
+    pub key: SecretString,
+    /// The claim with the user's number (default `user_id`).
+    pub user_claim: String,
 }
 
 /// How the operator is told, besides by mail.

@@ -202,6 +202,7 @@ fn describe(kind: Kind) -> String {
         Kind::SecretUrl => "https address".to_owned(),
         Kind::Phrases => "list of words or phrases".to_owned(),
         Kind::Hours => "none, or days and hours".to_owned(),
+        Kind::Networks => "list of addresses and networks".to_owned(),
         Kind::Zone => "lead \\| UTC \\| country \\| distance".to_owned(),
     }
 }

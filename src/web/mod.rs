@@ -8,16 +8,21 @@
 mod access;
 mod agent;
 mod api;
+mod attempts;
 mod bounded;
 mod campaigns;
 mod error;
 mod freshness;
 mod headers;
 mod health;
+mod hosts;
+mod jwt;
 mod openapi;
 mod pages;
 mod paging;
 mod sent;
+mod session;
+mod sign_in_page;
 mod state;
 
 use std::io;
@@ -35,6 +40,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use self::access::{TOKEN_PREFIX, hash};
 use self::bounded::BoundedListener;
+use self::hosts::Peer;
+pub use self::session::{LINK_LIFE, new_secret};
 pub(crate) use self::state::Shared;
 pub use self::state::{Boxed, Checked, Engine, Parts};
 use crate::retry;
@@ -132,8 +139,11 @@ impl Web {
         info!(address = %self.address, "answering HTTP requests");
         let shared = Arc::new(Shared::new(parts));
         let listener = BoundedListener::new(listener, self.address);
-        let serving = axum::serve(listener, router(shared))
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving = axum::serve(
+            listener,
+            router(shared).into_make_service_with_connect_info::<Peer>(),
+        )
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
         let overdue = async {
             stop.cancelled().await;
             tokio::time::sleep(LAST_ANSWERS).await;
@@ -155,6 +165,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .split_for_parts();
     api.merge(openapi::routes(document))
         .merge(pages::routes())
+        .merge(session::routes())
         .route("/health", get(health::health))
         .layer(middleware::from_fn(headers::wrap))
         .with_state(shared)

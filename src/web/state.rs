@@ -4,7 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::attempts::Attempts;
 use super::freshness::Freshness;
 use super::health::HealthKept;
 use crate::config::Settings;
@@ -68,6 +70,10 @@ pub(crate) struct Shared {
     pub(crate) freshness: Freshness,
     /// No token is asked for: the demo, on loopback.
     pub(crate) open: bool,
+    /// Who tries to sign in.
+    pub(super) sign_ins: Attempts,
+    /// Who unsubscribes.
+    pub(super) unsubscribes: Attempts,
     /// The last answer of /health.
     pub(super) health: HealthKept,
 }
@@ -90,6 +96,9 @@ impl Shared {
             engine,
             freshness: Freshness::default(),
             open,
+            // A secret of 256 bits is not guessed: this bounds the load.
+            sign_ins: Attempts::new(10, 300, Duration::from_secs(600)),
+            unsubscribes: Attempts::new(30, 3000, Duration::from_secs(60)),
             health: HealthKept::default(),
         }
     }
