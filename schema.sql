@@ -626,3 +626,96 @@ CREATE TABLE sign_in_links (
     used_at    INTEGER
 ) STRICT;
 CREATE INDEX sign_in_links_by_token ON sign_in_links (token_id);
+
+-- ------------------------------------------------------------------ events
+-- What happened, in the order of its commit: ids are given inside BEGIN IMMEDIATE transactions. Noted by
+-- triggers, so that whoever writes a fact notes it in the same transaction; new rows of messages and outbox
+-- by the one function that writes them, as an INSERT trigger there would make SQLite look for references to
+-- each new row. For open pages, /api/events
+-- and webhooks; no names, addresses or texts. Kept 30 days.
+CREATE TABLE events (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    at               INTEGER NOT NULL,
+    kind             TEXT NOT NULL CHECK (kind IN ('new_reply', 'classified', 'queued', 'sent', 'failed', 'draft',
+                         'goal_reached', 'opt_out', 'bounce', 'account_state', 'changed')),
+    campaign_id      INTEGER,                                 -- these: no references, as rows may go before their events
+    campaign_lead_id INTEGER,
+    conversation_id  INTEGER,
+    draft_id         INTEGER,
+    outbox_id        INTEGER,
+    account_id       INTEGER,
+    data             TEXT NOT NULL DEFAULT '{}'               -- JSON, small
+) STRICT;
+CREATE INDEX events_by_time ON events (at);
+
+CREATE TRIGGER events_of_conversations AFTER INSERT ON conversations
+WHEN NEW.message_ref IS NOT NULL AND NEW.sender IN ('customer', 'human') BEGIN
+    INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, account_id, data)
+    SELECT m.stored_at, iif(NEW.sender = 'customer', 'new_reply', 'changed'),
+           (SELECT campaign_id FROM campaign_leads WHERE id = NEW.campaign_lead_id),
+           NEW.campaign_lead_id, NEW.id, m.account_id,
+           json_object('message', m.id, 'disposition', m.disposition, 'by', NEW.sender)
+    FROM messages m WHERE m.id = NEW.message_ref;
+END;
+
+CREATE TRIGGER events_of_decisions AFTER UPDATE OF state ON reply_jobs
+WHEN NEW.state <> OLD.state AND NEW.state IN ('done', 'failed') BEGIN
+    INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, account_id, data)
+    SELECT coalesce(NEW.done_at, NEW.created_at), iif(NEW.state = 'done', 'classified', 'failed'),
+           cl.campaign_id, cl.id, (SELECT id FROM conversations WHERE message_ref = m.id), m.account_id,
+           json_object('message', m.id, 'intent', NEW.intent, 'goal_type', NEW.goal_type,
+                       'confidence', NEW.confidence, 'action', NEW.action)
+    FROM messages m LEFT JOIN campaign_leads cl ON cl.id = m.campaign_lead_id WHERE m.id = NEW.message_id;
+    INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, account_id, data)
+    SELECT coalesce(NEW.done_at, NEW.created_at), 'goal_reached',
+           cl.campaign_id, cl.id, (SELECT id FROM conversations WHERE message_ref = m.id), m.account_id,
+           json_object('message', m.id, 'intent', NEW.intent, 'goal_type', NEW.goal_type,
+                       'confidence', NEW.confidence, 'action', NEW.action)
+    FROM messages m JOIN campaign_leads cl ON cl.id = m.campaign_lead_id
+    WHERE m.id = NEW.message_id AND NEW.state = 'done' AND NEW.intent = 'goal_reached'
+      AND OLD.intent <> 'goal_reached';
+END;
+
+-- The lead of a suppressed address: whose mail asked for it, else the newest with this address.
+CREATE TRIGGER events_of_suppressions AFTER INSERT ON suppressions BEGIN
+    INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, data)
+    SELECT NEW.created_at, 'opt_out', (SELECT campaign_id FROM campaign_leads WHERE id = w.lead), w.lead,
+           (SELECT id FROM conversations WHERE message_ref = NEW.message_ref),
+           json_object('message', NEW.message_ref, 'reason', NEW.reason)
+    FROM (SELECT coalesce((SELECT campaign_lead_id FROM messages WHERE id = NEW.message_ref),
+                          (SELECT max(cl.id) FROM leads l JOIN campaign_leads cl ON cl.lead_id = l.id
+                           WHERE l.email_key = NEW.email_key)) AS lead) w;
+END;
+
+CREATE TRIGGER events_of_drafts AFTER INSERT ON drafts BEGIN
+    INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, draft_id, data)
+    SELECT NEW.created_at, 'draft', campaign_id, id,
+           (SELECT id FROM conversations WHERE message_ref = NEW.message_id), NEW.id,
+           json_object('message', NEW.message_id, 'state', NEW.state)
+    FROM campaign_leads WHERE id = NEW.campaign_lead_id;
+END;
+
+CREATE TRIGGER events_of_drafts_decided AFTER UPDATE OF state ON drafts WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, draft_id, outbox_id, data)
+    SELECT coalesce(NEW.decided_at, NEW.created_at), 'draft', campaign_id, id,
+           (SELECT id FROM conversations WHERE message_ref = NEW.message_id), NEW.id, NEW.outbox_ref,
+           json_object('message', NEW.message_id, 'state', NEW.state)
+    FROM campaign_leads WHERE id = NEW.campaign_lead_id;
+END;
+
+CREATE TRIGGER events_of_outcomes AFTER UPDATE OF state ON outbox
+WHEN NEW.state <> OLD.state AND NEW.state IN ('sent', 'rejected', 'unknown', 'cancelled')
+ AND (NEW.state <> 'cancelled' OR NEW.kind <> 'campaign') BEGIN
+    INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, draft_id, outbox_id, account_id, data)
+    VALUES (coalesce(NEW.finished_at, NEW.handed_over_at, NEW.created_at),
+            CASE NEW.state WHEN 'sent' THEN 'sent' WHEN 'cancelled' THEN 'changed' ELSE 'failed' END,
+            coalesce(NEW.campaign_id, (SELECT campaign_id FROM campaign_leads WHERE id = NEW.campaign_lead_id)),
+            NEW.campaign_lead_id, (SELECT id FROM conversations WHERE outbox_ref = NEW.id),
+            (SELECT id FROM drafts WHERE outbox_ref = NEW.id), NEW.id, NEW.account_id,
+            json_object('mail', NEW.kind, 'state', NEW.state, 'code', NEW.smtp_code));
+END;
+
+CREATE TRIGGER events_of_accounts AFTER UPDATE OF state ON accounts WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO events (at, kind, account_id, data)
+    VALUES (NEW.state_since, 'account_state', NEW.id, json_object('account', NEW.name, 'state', NEW.state));
+END;

@@ -46,6 +46,8 @@ ids! {
     OutboxId,
     /// A row of `drafts`.
     DraftId,
+    /// A row of `events`; in the order of their commits.
+    EventId,
 }
 
 /// A word that is not in the list of an enumeration.
@@ -94,12 +96,14 @@ mod access;
 mod alert;
 mod documents;
 mod draft;
+mod event;
 mod server;
 
 pub use access::{Access, Scope};
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
 pub use documents::{ChunkKind, Citation, DocChunk};
 pub use draft::{DraftState, HOLE};
+pub use event::EventKind;
 pub use server::Pipelining;
 
 words! {

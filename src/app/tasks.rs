@@ -33,6 +33,12 @@ const STATES_AGAIN: Duration = Duration::from_secs(3);
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// One step of it.
 const EXPIRE_ROWS: u32 = 200;
+/// Events are kept this long: who listens again after it looks at everything anew.
+const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// One step of dropping them.
+const EVENT_ROWS: u32 = 5000;
+/// While somebody listens, events of other processes are looked for this often.
+const EVENTS_LOOK: Duration = Duration::from_secs(1);
 
 /// How a task ended: its name, and why.
 type Ended = (String, anyhow::Result<()>);
@@ -110,6 +116,11 @@ impl App {
         spawn(
             "housekeeping",
             Box::pin(async move { keep_house(store, retention, token).await }),
+        );
+        let (store, token) = (self.store.clone(), stop.clone());
+        spawn(
+            "ear for events",
+            Box::pin(async move { hear_others(store, token).await }),
         );
         // Before the listeners: it notices what changes from here on.
         if let Some(keeper) = self.token_keeper().await {
@@ -329,8 +340,21 @@ async fn keep_house(
                 warn!("{e:#}");
                 0
             });
-        let wait = if dropped > 0 {
-            debug!(dropped, "raw mails beyond their retention");
+        let before = time::now().minus(EVENTS_KEPT);
+        let pruned: usize = store
+            .write(move |tx| tx.prune_events(before, EVENT_ROWS))
+            .await
+            .map_err(|e: StoreError| e)
+            .context("Drop old events")
+            .unwrap_or_else(|e| {
+                warn!("{e:#}");
+                0
+            });
+        let wait = if dropped > 0 || pruned > 0 {
+            debug!(
+                dropped,
+                pruned, "raw mails and events beyond their retention"
+            );
             Duration::from_secs(1)
         } else {
             HOUSEKEEPING
@@ -338,6 +362,20 @@ async fn keep_house(
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Looks for events that other processes noted.
+async fn hear_others(store: crate::store::Store, stop: CancellationToken) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        if let Err(e) = store.look_for_events().await {
+            debug!("could not look for events: {e:#}");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(EVENTS_LOOK) => {}
         }
     }
     Ok(())

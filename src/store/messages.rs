@@ -297,6 +297,7 @@ impl Tx<'_> {
         }
         let id = self.insert_row(m, None, other, now)?;
         self.keep_refs(id, m)?;
+        self.note_bounce(id, m, now)?;
         Ok(Stored::New {
             id,
             duplicate_id: other,
@@ -450,6 +451,7 @@ impl Tx<'_> {
             self.conn
                 .prepare_cached("DELETE FROM message_refs WHERE message_id = ?1")?
                 .execute([id.0])?;
+            self.note_bounce(id, m, m.fetched_at)?;
         }
         Ok(changed == 1)
     }

@@ -19,6 +19,7 @@ mod documents;
 mod drafts;
 mod endpoint;
 mod error;
+mod events;
 mod examine;
 mod explain;
 #[cfg(test)]
@@ -60,7 +61,10 @@ use std::time::{Duration, Instant};
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::watch;
 use tracing::trace;
+
+use crate::model::EventId;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
 pub use alerts::{AlertNote, Incident, NewIncident, StrandedAlert, Told, WatchView};
@@ -77,6 +81,7 @@ pub use documents::{DocumentRow, DocumentsFolder, DocumentsStamp, NewDocument, s
 pub use drafts::{Decision, DraftRow, NewDraft, Superseded};
 pub use endpoint::Reading;
 pub use error::StoreError;
+pub use events::{Event, Events, NewEvent};
 pub use examine::{Examined, Integrity, examine_blocking};
 pub use explain::{
     DraftExplained, Explained, JobExplained, LabelExplained, MailExplained, ThreadName,
@@ -134,6 +139,8 @@ struct Pools {
     path: PathBuf,
     writer: Pool<SqliteConnectionManager>,
     readers: Pool<SqliteConnectionManager>,
+    /// The newest event that is known to be committed.
+    events: watch::Sender<EventId>,
 }
 
 /// A connection for reading; its methods are spread over the files of this folder.
@@ -169,6 +176,7 @@ impl Store {
         let mut first = Connection::open(path)?;
         first.busy_timeout(BUSY_TIMEOUT)?;
         migrate::bring_up_to_date(&mut first, path)?;
+        let newest = events::newest(&first)?.unwrap_or(EventId(0));
         drop(first);
         let writer = Pool::builder()
             .max_size(1)
@@ -199,6 +207,7 @@ impl Store {
             path: path.to_owned(),
             writer,
             readers,
+            events: watch::Sender::new(newest),
         })))
     }
 
@@ -214,6 +223,27 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// Rings (changes its value) after each commit that noted an event: the newest event. Events of
+    /// other processes are seen when somebody looks ([`Store::look_for_events`]).
+    #[must_use]
+    pub fn events_bell(&self) -> watch::Receiver<EventId> {
+        self.0.events.subscribe()
+    }
+
+    /// Rings [`Store::events_bell`] when another process noted an event. Looks only while somebody
+    /// listens.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn look_for_events(&self) -> Result<(), StoreError> {
+        if self.0.events.receiver_count() == 0 {
+            return Ok(());
+        }
+        let newest = self.read(|r| r.last_event()).await?;
+        events::ring(&self.0.events, newest);
+        Ok(())
     }
 
     /// Runs `f` on a reading connection.
@@ -249,7 +279,7 @@ impl Store {
         let pools = Arc::clone(&self.0);
         blocking(move || {
             let conn = pools.writer.get().map_err(StoreError::from)?;
-            commit(&conn, true, f)
+            commit(&conn, true, &pools.events, f)
         })
         .await
     }
@@ -271,7 +301,7 @@ impl Store {
         blocking(move || {
             let conn = pools.writer.get().map_err(StoreError::from)?;
             let _durable_again = Booking::begin(&conn)?;
-            commit(&conn, false, f)
+            commit(&conn, false, &pools.events, f)
         })
         .await
     }
@@ -299,6 +329,7 @@ impl Drop for Booking<'_> {
 fn commit<T, E>(
     conn: &Connection,
     durable: bool,
+    bell: &watch::Sender<EventId>,
     f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E>
 where
@@ -311,11 +342,20 @@ where
         reader: Reader { conn: &transaction },
     })?;
     // One that changes nothing waits for nothing.
-    let durable = durable && transaction.total_changes() != before;
+    let changed = transaction.total_changes() != before;
+    let durable = durable && changed;
+    let newest = if changed {
+        events::newest(&transaction)?
+    } else {
+        None
+    };
     let began = Instant::now();
     transaction.commit().map_err(StoreError::from)?;
     let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     trace!(took_us, durable, "transaction committed");
+    if let Some(newest) = newest {
+        events::ring(bell, newest);
+    }
     Ok(done)
 }
 

@@ -193,7 +193,9 @@ impl Tx<'_> {
                 to_suppressed,
             ])?;
         if inserted == 1 {
-            return Ok(Inserted::New(OutboxId(self.conn.last_insert_rowid())));
+            let id = OutboxId(self.conn.last_insert_rowid());
+            self.note_queued(id, mail, now)?;
+            return Ok(Inserted::New(id));
         }
         self.conn
             .prepare_cached(
