@@ -52,6 +52,18 @@ fn facts(c: &JobContext) -> Facts {
     }
 }
 
+/// The subject and the mail of ours that is answered, without the lead's name, address and phone.
+fn without_lead(c: &JobContext) -> (String, Option<String>) {
+    let clean = |text: &str| match &c.thread {
+        Some(t) => {
+            let exact = [t.lead_email.as_str(), t.lead_phone.as_str()];
+            second::without_person(text, &t.lead_name, &exact)
+        }
+        None => text.to_owned(),
+    };
+    (clean(&c.subject), step::last_outbound(c).map(clean))
+}
+
 /// Old mail by its time is told from the facts that the decision has too.
 fn is_old(c: &JobContext, now: UtcMs, max_age: Duration) -> bool {
     c.old_mail || now.since(c.internal_date) > max_age
@@ -85,7 +97,8 @@ impl ReplyActor {
         }
         self.begin_asking(assistant, job, now).await?;
         let text = visible::own_words(&c.visible_text, c.visible_quoted);
-        let question = second::question(&text, &c.subject, step::last_outbound(c));
+        let (subject, ours) = without_lead(c);
+        let question = second::question(&text, &subject, ours.as_deref());
         let said = until(&self.closing, assistant.opinion(&question)).await;
         self.keep_state(assistant).await;
         match said {

@@ -12,6 +12,8 @@ use crate::model::{CampaignMode, Disposition, GoalType, Intent};
 
 /// From this on the endpoint's opt-out suppresses; below it a person looks.
 const OPT_OUT: f64 = 0.45;
+/// The same where the own classifier sees a goal.
+const OPT_OUT_OF_A_GOAL: f64 = 0.8;
 /// What the own classifier is not surer of than this, something in the mail contradicts, or where
 /// the newly written text begins is not known: the endpoint knows no better.
 const DOUBT: f64 = 0.5;
@@ -99,6 +101,32 @@ pub fn question(reply: &str, subject: &str, our_last_mail: Option<&str>) -> Ques
     }
 }
 
+/// A mail of ours without what it says of the lead: the words of `name`, and `exact` (address,
+/// phone) as written. They become dots; a common word that is a name as well goes with it.
+#[must_use]
+pub fn without_person(text: &str, name: &str, exact: &[&str]) -> String {
+    let mut text = text.to_owned();
+    for exact in exact.iter().filter(|e| !e.trim().is_empty()) {
+        text = text.replace(exact, "…").replace(&exact.to_lowercase(), "…");
+    }
+    let names: Vec<String> = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| w.chars().nth(1).is_some())
+        .map(str::to_lowercase)
+        .collect();
+    let mut clean = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+        if names.contains(&word.to_lowercase()) {
+            clean.push('…');
+            clean.push_str(piece.get(word.len()..).unwrap_or_default());
+        } else {
+            clean.push_str(piece);
+        }
+    }
+    clean
+}
+
 /// How far a class keeps further mail from the lead.
 fn leaves_alone(intent: Intent) -> u8 {
     match intent {
@@ -132,7 +160,13 @@ pub fn combined(own: &Verdict, other: &Opinion) -> Verdict {
         ))
     };
     if other.intent == Intent::Unsubscribe && own.intent != Intent::Unsubscribe {
-        if other.confidence >= OPT_OUT {
+        // Against a goal that the own rules see, one word of a model would end all mail to a lead
+        // who wants the step.
+        let sure = match own.intent {
+            Intent::GoalReached if own.goal_rule => OPT_OUT_OF_A_GOAL,
+            _ => OPT_OUT,
+        };
+        if other.confidence >= sure {
             v.opt_out = true;
             v.disagreement = differ("suppressed all the same, a person looks");
         } else {

@@ -105,6 +105,24 @@ fn a_mail_that_needs_no_opinion_is_not_sent_out() {
 }
 
 #[test]
+fn a_mail_of_ours_goes_out_without_the_leads_name_address_and_phone() {
+    let ours = "Dear Ann Lee-Marsh,\n\nthank you, Ann! Shall we call +44 20 5550 100 or write to Ann@Lead.example?\nThe Lees' annex is free.";
+    let clean = without_person(
+        ours,
+        "Ann Lee-Marsh",
+        &["Ann@Lead.example", "+44 20 5550 100", ""],
+    );
+    assert_eq!(
+        clean,
+        "Dear … …-…,\n\nthank you, …! Shall we call … or write to …?\nThe Lees' annex is free."
+    );
+    assert_eq!(
+        without_person("Hello A, no name", "A", &[]),
+        "Hello A, no name"
+    );
+}
+
+#[test]
 fn an_endpoint_takes_no_refusal_back() {
     use Intent::{Neutral, NotInterested, NotNow, OutOfOffice, Question, Referral};
     for (own_says, other_says, pause) in [
@@ -158,6 +176,7 @@ fn two_verdicts_come_to_one_decision() {
         ((NotNow, 0.9), (GoalReached, 0.9), Gate::Person),
         // Opt-out is an OR.
         ((GoalReached, 0.99), (Unsubscribe, 0.9), Gate::Suppress),
+        ((GoalReached, 0.99), (Unsubscribe, 0.7), Gate::Person),
         ((Neutral, 0.9), (Unsubscribe, 0.5), Gate::Suppress),
         ((Neutral, 0.9), (Unsubscribe, 0.2), Gate::Person),
         ((Unsubscribe, 0.4), (Unsubscribe, 0.9), Gate::Suppress),
@@ -207,7 +226,7 @@ fn an_opt_out_that_only_the_endpoint_sees_suppresses_and_is_told_but_sends_nothi
     let d = decided(&v);
     assert_eq!(d.suppress, Some("unsubscribe"));
     assert_eq!(d.lead, ToLead::Nothing, "also with optout_confirmation");
-    assert_eq!(d.sales, ToSales::Notice(NoticeKind::OptOut));
+    assert_eq!(d.sales, ToSales::Notice(NoticeKind::Person));
     assert!(
         d.reasons
             .iter()

@@ -123,6 +123,9 @@ fn no_more_mail(
     if !v.person_words.is_empty() {
         notice = NoticeKind::Person;
         d.reasons.push(v.words_for_a_person());
+    } else if v.disagreement.is_some() {
+        // Only one of two sees an opt-out: whoever reads the notice has to know.
+        notice = NoticeKind::Person;
     }
     if settings.optout_confirmation && s.mode != CampaignMode::Off {
         let mut against = reasons_against(s, settings);

@@ -1,5 +1,5 @@
-//! Whether words keep the order of the passages: joining words aside, they are whole sentences of
-//! the passages, in whatever order, and none of them twice.
+//! Whether words keep the order of the passages: joining words aside, they are the sentences of the
+//! passages, each whole and once, in whatever order. What is left out may be a condition.
 
 use super::{carries, same};
 use crate::answers::words::{Tongue, Word, sentences, words};
@@ -10,39 +10,40 @@ const SENTENCES: usize = 24;
 /// Ways to lay them that are tried; sentences that begin alike are rare.
 const STEPS: usize = 4096;
 
-/// Joining words that say how one thing stands to another: they count as words with a meaning.
+/// Words that join and point, and say nothing by themselves: they may come and go. No tense, no
+/// owner, no preposition of place or time, nothing that says how often or how much.
 const ENGLISH: &[&str] = &[
-    "before", "after", "until", "till", "from", "to", "over", "under", "above", "below", "between",
-    "with", "by", "since", "during", "within", "up", "down", "or", "if", "than", "both", "either",
-    "each", "off", "out", "against",
+    "a", "an", "the", "and", "it", "this", "that", "these", "those", "which", "who", "also",
+    "there", "here", "is", "are", "they", "of", "as", "well",
 ];
 const GERMAN: &[&str] = &[
-    "vor", "nach", "bis", "von", "uber", "ueber", "unter", "zwischen", "mit", "seit", "wahrend",
-    "ab", "oder", "wenn", "falls", "als", "beide", "je", "gegen",
+    "der", "die", "das", "den", "dem", "des", "ein", "eine", "einen", "einem", "einer", "eines",
+    "und", "es", "dies", "diese", "dieser", "dieses", "auch", "ist", "sind", "sie", "er", "dort",
+    "hier", "sowie", "dabei",
 ];
 const FRENCH: &[&str] = &[
-    "avant", "apres", "jusqu", "depuis", "entre", "sous", "sur", "avec", "ou", "si", "pendant",
-    "des", "contre", "chaque",
+    "le", "la", "les", "l", "un", "une", "du", "de", "d", "et", "il", "elle", "ils", "elles", "ce",
+    "cet", "cette", "ces", "qui", "que", "aussi", "est", "sont", "y",
 ];
 const SPANISH: &[&str] = &[
-    "antes", "despues", "hasta", "desde", "entre", "con", "o", "si", "durante", "sobre", "bajo",
-    "ambos", "cada", "contra",
+    "el", "la", "los", "las", "un", "una", "y", "e", "de", "del", "este", "esta", "estos", "estas",
+    "eso", "esto", "que", "tambien", "es", "son", "ellos", "ellas",
 ];
 const PORTUGUESE: &[&str] = &[
-    "antes", "depois", "apos", "ate", "desde", "entre", "com", "ou", "se", "durante", "sobre",
-    "sob", "ambos", "cada", "contra",
+    "o", "a", "os", "as", "um", "uma", "e", "de", "do", "da", "dos", "das", "este", "esta", "isto",
+    "esse", "essa", "isso", "que", "tambem", "sao", "eles", "elas",
 ];
 const ITALIAN: &[&str] = &[
-    "prima", "dopo", "fino", "da", "dal", "tra", "fra", "con", "o", "se", "durante", "sopra",
-    "sotto", "entrambi", "ogni", "contro",
+    "il", "lo", "la", "i", "gli", "le", "l", "un", "uno", "una", "e", "ed", "di", "del", "della",
+    "dei", "delle", "questo", "questa", "questi", "queste", "che", "anche", "sono",
 ];
 const DUTCH: &[&str] = &[
-    "voor", "na", "tot", "vanaf", "tussen", "met", "of", "als", "tijdens", "boven", "onder",
-    "sinds", "beide", "elk", "tegen",
+    "de", "het", "een", "en", "dit", "dat", "deze", "die", "ook", "is", "zijn", "er", "ze", "hij",
+    "zij",
 ];
 
-/// Whether a joining word says how one thing stands to another.
-pub(super) fn relates(form: &str, tongue: Tongue) -> bool {
+/// Whether a word only joins. In a language that is not known none does.
+pub(super) fn joins(form: &str, tongue: Tongue) -> bool {
     let list = match tongue {
         Tongue::English => ENGLISH,
         Tongue::German => GERMAN,
@@ -51,12 +52,12 @@ pub(super) fn relates(form: &str, tongue: Tongue) -> bool {
         Tongue::Portuguese => PORTUGUESE,
         Tongue::Italian => ITALIAN,
         Tongue::Dutch => DUTCH,
-        Tongue::Other => return true,
+        Tongue::Other => return false,
     };
     list.contains(&form)
 }
 
-/// Whether `worded` is made of whole sentences of `passages`, joining words aside.
+/// Whether `worded` is made of the sentences of `passages`, joining words aside.
 pub(super) fn keeps(passages: &str, worded: &[Word], tongue: Tongue) -> bool {
     let mut parts: Vec<Vec<Word>> = sentences(passages)
         .into_iter()
@@ -81,7 +82,7 @@ pub(super) fn keeps(passages: &str, worded: &[Word], tongue: Tongue) -> bool {
 /// but for sentences that begin alike, so few ways are tried.
 fn fits(said: &[&Word], parts: &[Vec<Word>], free: &mut [bool], steps: &mut usize) -> bool {
     if said.is_empty() {
-        return true;
+        return !free.contains(&true);
     }
     *steps = steps.saturating_sub(1);
     if *steps == 0 {
