@@ -22,12 +22,17 @@ struct Hands {
 
 impl App {
     /// The parts of the web server; `open`: no token is asked for.
-    pub(super) fn web_parts(&self, open: bool) -> Parts {
+    pub(super) async fn web_parts(&self, open: bool) -> anyhow::Result<Parts> {
         let accounts = self.settings.accounts.iter().cloned();
         let mut shared = self.shared();
         // The leases of the listeners of this process are not its own to take and give back.
         shared.owner.push_str(" web");
-        Parts {
+        let ids = self.accounts().await?;
+        let bells = ids
+            .iter()
+            .map(|(id, _)| *id)
+            .zip(self.look_bells.iter().cloned());
+        Ok(Parts {
             store: self.store.clone(),
             settings: Arc::clone(&self.settings),
             keys: Arc::clone(&self.keys),
@@ -36,8 +41,10 @@ impl App {
                 shared,
                 accounts: accounts.zip(self.look_bells.iter().cloned()).collect(),
             }),
+            board: self.board.clone(),
+            bells: bells.collect(),
             open,
-        }
+        })
     }
 }
 

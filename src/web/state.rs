@@ -12,7 +12,10 @@ use super::health::HealthKept;
 use crate::config::Settings;
 use crate::desk::Desk;
 use crate::keys::Keys;
+use crate::model::AccountId;
+use crate::status::Board;
 use crate::store::Store;
+use crate::wake::Doorbell;
 
 /// A future behind a trait object.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -49,6 +52,10 @@ pub struct Parts {
     pub desk: Desk,
     /// Looks at mailboxes, and answers replies.
     pub engine: Arc<dyn Engine>,
+    /// What the listeners of this process know.
+    pub board: Board,
+    /// Each account with the bell that makes its listener look.
+    pub bells: Vec<(AccountId, Doorbell)>,
     /// No token is asked for: the demo, on loopback.
     pub open: bool,
 }
@@ -86,15 +93,18 @@ impl Shared {
             keys,
             desk,
             engine,
+            board,
+            bells,
             open,
         } = parts;
+        let (limit, fresh) = (settings.web.view_check, settings.listen.fresh());
         Self {
             store,
             settings,
             keys,
             desk,
             engine,
-            freshness: Freshness::default(),
+            freshness: Freshness::new(board, bells, limit, fresh),
             open,
             // A secret of 256 bits is not guessed: this bounds the load.
             sign_ins: Attempts::new(10, 300, Duration::from_secs(600)),

@@ -5,6 +5,7 @@ use crate::config::Settings;
 use crate::config::{Environment, Need, Sources};
 use crate::desk::Desk;
 use crate::keys::Keys;
+use crate::status::Board;
 use crate::store::Store;
 use crate::wake::Doorbell;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,6 +38,8 @@ fn parts(store: &Store, settings: Settings) -> Parts {
         settings,
         keys,
         engine: Arc::new(NoEngine),
+        board: Board::default(),
+        bells: Vec::new(),
         open: false,
     }
 }
