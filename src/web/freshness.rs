@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use super::error::ApiError;
-use super::state::{Engine, Shared};
+use super::state::{Checked, Engine, Shared};
 use crate::model::AccountId;
 use crate::status::{Board, LookWay, Verified};
 use crate::store::StoreError;
@@ -253,6 +253,44 @@ pub(crate) async fn look(
         (limit > Duration::ZERO).then_some((asked, asked_at)),
     )
     .await
+}
+
+/// Looks for replies of the last `days`, for who wants to know that they are all there: the running
+/// listeners, and a connection of its own where none listens or the window is wider than theirs.
+pub(crate) async fn check(
+    shared: &Shared,
+    asking: Asking,
+    days: u32,
+    limit: Duration,
+) -> anyhow::Result<Checked> {
+    let fresh = &shared.freshness;
+    let asked = Instant::now();
+    drop(asking);
+    fresh.gather(asked).await;
+    fresh.ring_and_wait(asked, limit).await;
+    let heard = fresh
+        .accounts
+        .iter()
+        .filter(|(account, _)| fresh.is_verified(*account, asked))
+        .count();
+    let from = time::now().minus(Duration::from_secs(u64::from(days).saturating_mul(86_400)));
+    let covered = shared
+        .store
+        .read(move |r| r.is_covered_from(from))
+        .await
+        .map_err(|e: StoreError| e)?;
+    if heard == fresh.accounts.len() && covered {
+        return Ok(Checked::default());
+    }
+    let mut done = match timeout(OWN_LIMIT, shared.engine.check(days)).await {
+        Ok(done) => done?,
+        Err(_) => Checked {
+            errors: vec!["The check took too long; it goes on at the next one".to_owned()],
+            ..Checked::default()
+        },
+    };
+    done.failed = heard == 0 && done.failed;
+    Ok(done)
 }
 
 /// The oldest of what is known of the accounts. `asked`: stale is what was not verified since.

@@ -12,6 +12,7 @@ mod attempts;
 mod bounded;
 mod campaigns;
 mod error;
+mod extract;
 mod freshness;
 mod headers;
 mod health;
@@ -43,7 +44,7 @@ use self::bounded::BoundedListener;
 use self::hosts::Peer;
 pub use self::session::{LINK_LIFE, new_secret};
 pub(crate) use self::state::Shared;
-pub use self::state::{Boxed, Checked, Engine, Parts};
+pub use self::state::{Boxed, Checked, Engine, Parts, PastedReply};
 use crate::retry;
 
 /// What is under way when the process stops has this long.
