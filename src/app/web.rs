@@ -1,5 +1,6 @@
 //! What the web server is given: it knows neither listeners nor the reply actor.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -28,8 +29,8 @@ struct Hands {
 }
 
 impl App {
-    /// The parts of the web server; `open`: no token is asked for.
-    pub(super) async fn web_parts(&self, open: bool) -> anyhow::Result<Parts> {
+    /// The parts of the web server that listens there.
+    pub(super) async fn web_parts(&self, address: SocketAddr) -> anyhow::Result<Parts> {
         let accounts = self.settings.accounts.iter().cloned();
         let mut shared = self.shared();
         // The leases of the listeners of this process are not its own to take and give back.
@@ -52,7 +53,7 @@ impl App {
             board: self.board.clone(),
             bells: bells.collect(),
             outbox: self.outbox_bell.clone(),
-            open,
+            open: self.open && address.ip().is_loopback(),
         })
     }
 }

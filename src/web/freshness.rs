@@ -32,7 +32,7 @@ pub(crate) const MAX_WAIT: Duration = Duration::from_secs(20);
 /// A check of our own costs a sign-in, of which an account has few.
 const OWN_EVERY: Duration = Duration::from_secs(60);
 /// And ends at last.
-const OWN_LIMIT: Duration = Duration::from_secs(120);
+const OWN_LIMIT: Duration = Duration::from_secs(50);
 /// How far a check of our own looks back when nobody says.
 const OWN_DAYS: u32 = 1;
 

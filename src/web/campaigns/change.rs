@@ -236,7 +236,10 @@ async fn send(
         found,
         sender,
         shared.settings.redirect_to.clone(),
-        SendOptions::default(),
+        SendOptions {
+            public_url: shared.settings.web.public_url.clone(),
+            ..SendOptions::default()
+        },
         time::now(),
     )
     .await
