@@ -90,6 +90,7 @@ CREATE TABLE conversations (
 CREATE INDEX conversations_by_campaign_lead ON conversations (campaign_lead_id, id);
 CREATE UNIQUE INDEX conversations_by_message ON conversations (message_ref) WHERE message_ref IS NOT NULL;
 CREATE UNIQUE INDEX conversations_by_outbox ON conversations (outbox_ref) WHERE outbox_ref IS NOT NULL;
+CREATE INDEX conversations_by_time ON conversations (created_at, id);
 CREATE INDEX conversations_pending ON conversations (auto_reply_processed, sender);
 
 -- How a campaign's own mails are made and sent. No row: another program sends them.

@@ -65,6 +65,8 @@ pub struct App {
     alerts: Alerts,
     /// Bound by [`App::listen_web`], served by `run`.
     web: std::sync::Mutex<Option<Web>>,
+    /// The demo: no token is asked for on loopback.
+    open: bool,
     /// Held from the first listener on.
     readers: OnceCell<ReaderPresence>,
 }
@@ -134,6 +136,7 @@ impl App {
             progress: None,
             alerts,
             web: std::sync::Mutex::new(None),
+            open: false,
             readers: OnceCell::new(),
         })
     }
@@ -142,6 +145,13 @@ impl App {
     #[must_use]
     pub fn with_progress(mut self, progress: Option<Progress>) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// For the demo: no token is asked for, where the address is on loopback.
+    #[must_use]
+    pub fn without_tokens(mut self) -> Self {
+        self.open = true;
         self
     }
 

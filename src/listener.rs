@@ -32,7 +32,7 @@ use crate::credential::{CredentialError, Vault};
 use crate::imap::{ByteBudget, ImapError, News, Session, Watch};
 use crate::keys::Keys;
 use crate::model::{AccountId, AccountState, CaptureSource, Lease, MailboxId};
-use crate::status::{Board, SINGLE_PASS};
+use crate::status::{Board, LookWay, SINGLE_PASS};
 use crate::store::{PushHealth, Store, StoreError};
 use crate::time::{self, UtcMs};
 use crate::tls::TlsRoots;
@@ -212,7 +212,10 @@ impl Listener {
         };
         let wait = match self.live(&lease, stop).await {
             Ok(()) => Duration::ZERO,
-            Err(ended) => self.note_end(&ended, &lease).await,
+            Err(ended) => {
+                self.shared.board.listening(self.id, false);
+                self.note_end(&ended, &lease).await
+            }
         };
         self.release(lease).await;
         Ok(wait)
@@ -291,6 +294,7 @@ impl Listener {
         let mut age = self.age(token_ends);
         let mut reset = false;
         let mut source = CaptureSource::CatchUp;
+        self.shared.board.listening(self.id, true);
         let result = loop {
             if let Err(e) = self
                 .turn(&mut session, &mut watch, &mut push, lease, source, stop)
@@ -311,6 +315,7 @@ impl Listener {
             }
             known = self.keep_pipelining(known, &watch).await?;
         };
+        self.shared.board.listening(self.id, false);
         self.keep_pipelining(known, &watch).await?;
         let result = match result {
             Err(Ended::Imap(e)) => {
@@ -346,8 +351,14 @@ impl Listener {
         stop: &CancellationToken,
     ) -> Result<(), Ended> {
         let due_before = self.should_be_announced(watch, push);
+        let (began, at) = (Instant::now(), time::now());
+        let asked = self.shared.board.begin(self.id);
         watch.leave(session).await?;
         let looked = self.look_at_all(session, lease, source, due_before).await?;
+        if looked.closed.is_empty() && !looked.more {
+            let way = if asked { LookWay::View } else { LookWay::Poll };
+            self.shared.board.verified(self.id, began, at, way);
+        }
         self.judge_pushes(watch, push, looked.missed).await?;
         let way = self.way(watch, push);
         let is = self.with_token_trouble(state::looked(&looked, way)).await?;
@@ -368,6 +379,7 @@ impl Listener {
                         .take_news(session, watch, lease, &mut epoch, announced)
                         .await?;
                     self.shared.board.looked(self.id, time::now());
+                    self.shared.board.pushed(self.id, announced);
                     if new > 0 {
                         self.pushed(push).await?;
                     }
@@ -386,6 +398,9 @@ impl Listener {
                         // The state says so at once.
                         return Ok(());
                     }
+                }
+                News::Rung if self.is_viewed(watch) => {
+                    self.view(session, watch, lease, &mut epoch).await?;
                 }
                 News::Due | News::Rung | News::Stopped => return Ok(()),
             }

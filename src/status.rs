@@ -4,6 +4,7 @@
 mod account;
 pub mod remedy;
 mod sending;
+mod verified;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 pub use self::account::{AccountStatus, SmtpStatus};
 use self::account::{Beside, Fresh};
+pub use self::verified::{LookWay, Verified};
 use crate::assistant::Assistant;
 use crate::config::{ReplyAddress, Settings};
 use crate::fault::Fault;
@@ -46,6 +48,8 @@ struct Notes {
     gaps: HashMap<MailboxId, (u32, u8)>,
     alone: HashMap<AccountId, (MailboxId, u32)>,
     alive_until: HashMap<AccountId, Instant>,
+    /// For viewers.
+    looks: verified::Looks,
 }
 
 impl Board {

@@ -102,7 +102,7 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(web) = web {
-            let (parts, token) = (self.web_parts(false), stop.clone());
+            let (parts, token) = (self.web_parts(web.address()).await?, stop.clone());
             spawn(
                 "web server",
                 Box::pin(async move { web.serve(parts, token).await }),

@@ -1,14 +1,21 @@
 //! What the web server is given: it knows neither listeners nor the reply actor.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use sha2::{Digest, Sha256};
 
 use super::App;
 use crate::config::AccountSettings;
 use crate::listener::{Listener, Shared};
+use crate::model::CampaignLeadId;
+use crate::reply::ReplyActor;
+use crate::store::{NewPaste, StoreError};
+use crate::time;
+use crate::visible;
 use crate::wake::Doorbell;
-use crate::web::{Boxed, Checked, Engine, Parts};
+use crate::web::{Boxed, Checked, Engine, Parts, PastedReply};
 
 /// Errors that a check tells.
 const MAX_ERRORS: usize = 10;
@@ -18,16 +25,22 @@ const MAX_ERRORS: usize = 10;
 struct Hands {
     shared: Shared,
     accounts: Vec<(AccountSettings, Doorbell)>,
+    actor: ReplyActor,
 }
 
 impl App {
-    /// The parts of the web server; `open`: no token is asked for.
-    pub(super) fn web_parts(&self, open: bool) -> Parts {
+    /// The parts of the web server that listens there.
+    pub(super) async fn web_parts(&self, address: SocketAddr) -> anyhow::Result<Parts> {
         let accounts = self.settings.accounts.iter().cloned();
         let mut shared = self.shared();
         // The leases of the listeners of this process are not its own to take and give back.
         shared.owner.push_str(" web");
-        Parts {
+        let ids = self.accounts().await?;
+        let bells = ids
+            .iter()
+            .map(|(id, _)| *id)
+            .zip(self.look_bells.iter().cloned());
+        Ok(Parts {
             store: self.store.clone(),
             settings: Arc::clone(&self.settings),
             keys: Arc::clone(&self.keys),
@@ -35,28 +48,35 @@ impl App {
             engine: Arc::new(Hands {
                 shared,
                 accounts: accounts.zip(self.look_bells.iter().cloned()).collect(),
+                actor: self.actor.clone(),
             }),
-            open,
-        }
+            board: self.board.clone(),
+            bells: bells.collect(),
+            outbox: self.outbox_bell.clone(),
+            open: self.open && address.ip().is_loopback(),
+        })
     }
 }
 
 impl Engine for Hands {
     fn check(&self, days: u32) -> Boxed<'_, anyhow::Result<Checked>> {
         Box::pin(async move {
-            let mut done = Checked::default();
+            let mut done = Checked {
+                failed: !self.accounts.is_empty(),
+                ..Checked::default()
+            };
             for (account, bell) in &self.accounts {
                 let listener = Listener::new(self.shared.clone(), account.clone(), bell.clone())
                     .await
                     .with_context(|| format!("Prepare account {}", account.name))?;
                 match listener.once(Some(days)).await {
                     Ok(report) => {
+                        done.failed = false;
                         done.processed = done.processed.saturating_add(report.processed);
                         done.new_replies = done.new_replies.saturating_add(report.new_replies);
                         done.errors.extend(report.errors);
                     }
                     Err(ended) => {
-                        done.failed = true;
                         done.errors.push(format!("{}: {ended}", account.name));
                     }
                 }
@@ -65,4 +85,50 @@ impl Engine for Hands {
             Ok(done)
         })
     }
+
+    fn paste(
+        &self,
+        thread: CampaignLeadId,
+        text: String,
+    ) -> Boxed<'_, anyhow::Result<PastedReply>> {
+        Box::pin(async move {
+            let (store, now) = (&self.shared.store, time::now());
+            let visible = visible::split(&text);
+            let new = NewPaste {
+                thread,
+                visible: visible.new_text,
+                sure: visible.sure,
+                digest: digest(&text),
+                text,
+            };
+            let pasted = store
+                .write(move |tx| tx.paste_reply(&new, now))
+                .await
+                .map_err(|e: StoreError| e)
+                .context("Take in a pasted reply")?;
+            if pasted.new {
+                // What goes wrong stands in the job, which the actor tries again.
+                self.actor.process(pasted.job, false, now).await?;
+            }
+            let draft = store
+                .read(move |r| r.draft_of_job(pasted.job))
+                .await
+                .map_err(|e: StoreError| e)
+                .context("Read the draft")?;
+            let (response, tool_used, _) =
+                draft.unwrap_or_else(|| (String::new(), "unknown".to_owned(), String::new()));
+            Ok(PastedReply {
+                response,
+                tool_used,
+                conversation_id: pasted.line,
+                at: now,
+            })
+        })
+    }
+}
+
+/// The same text is the same reply.
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
 }

@@ -40,6 +40,9 @@ pub struct SendOptions {
     pub to: Vec<String>,
     /// Also to leads whose mail was refused or withdrawn before.
     pub retry: bool,
+    /// Where people reach the pages (`web.public_url`): with https, mails offer one-click
+    /// unsubscribing (RFC 8058).
+    pub public_url: Option<String>,
     /// Told (done, of) leads.
     pub progress: Option<Arc<dyn Fn(u64, u64) + Send + Sync>>,
 }
@@ -115,6 +118,8 @@ struct Letter {
     sender: SenderSettings,
     keys: Arc<Keys>,
     redirect_to: Option<String>,
+    /// Begins the https URI of List-Unsubscribe; none: it has a mailto URI only.
+    public_url: Option<String>,
 }
 
 /// Why a mail to one lead cannot be made. Names no address.
@@ -165,6 +170,12 @@ pub async fn send(
         sender,
         keys: Arc::clone(keys),
         redirect_to,
+        // RFC 8058 §3.1: the URI must be https.
+        public_url: options
+            .public_url
+            .as_deref()
+            .filter(|url| url.starts_with("https://"))
+            .map(|url| url.trim_end_matches('/').to_owned()),
     });
     let mut report = check(store, &letter, &options).await?;
     if report.faulty > 0 || options.dry_run {
@@ -329,7 +340,11 @@ impl Letter {
         let filled = self.fill(lead)?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|e| LetterFault::Random(e.to_string()))?;
-        let unsubscribe = [self.unsubscribe_uri(lead)];
+        let page = self.unsubscribe_page(lead);
+        let unsubscribe: Vec<String> = page
+            .into_iter()
+            .chain([self.unsubscribe_uri(lead)])
+            .collect();
         let mail = compose::compose_with(
             &Draftable {
                 kind: MailKind::Campaign,
@@ -407,7 +422,11 @@ impl Letter {
         );
         put("offer_details", campaign.offer_details.clone());
         put("sender_address", self.sender.address.clone());
-        put("unsubscribe_url", self.unsubscribe_uri(lead));
+        let page = self.unsubscribe_page(lead);
+        put(
+            "unsubscribe_url",
+            page.unwrap_or_else(|| self.unsubscribe_uri(lead)),
+        );
         values
     }
 
@@ -421,6 +440,13 @@ impl Letter {
         .into_iter()
         .find(|name| !name.is_empty())
         .map_or("", String::as_str)
+    }
+
+    /// The page that opts this lead out; none: nobody outside reaches one.
+    fn unsubscribe_page(&self, lead: &Recipient) -> Option<String> {
+        let base = self.public_url.as_deref()?;
+        let word = unsubscribe::mint(&self.keys, lead.campaign_lead_id, &lead.lead_id);
+        Some(format!("{base}/u/{word}"))
     }
 
     fn unsubscribe_uri(&self, lead: &Recipient) -> String {

@@ -41,7 +41,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("offer_details", "the campaign's offer"),
     ("sender_address", "From"),
-    ("unsubscribe_url", "a mailto: link that opts this lead out"),
+    (
+        "unsubscribe_url",
+        "a link that opts this lead out: a page with web.public_url, else mailto:",
+    ),
 ];
 
 const SUBJECT: &str = "subject";

@@ -57,7 +57,7 @@ async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
     }
     let settings = settings(&sandbox, folder)?;
     telemetry::init(&settings.log)?;
-    let app = App::open(settings).await?;
+    let app = App::open(settings).await?.without_tokens();
     let store = app.store().clone();
     import(&app).await?;
     let web = app.listen_web().await.context("Answer HTTP requests")?;
@@ -283,6 +283,8 @@ fn invitation(sandbox: &Sandbox, folder: &Path, web: Option<SocketAddr>) -> Stri
          curl -sS --cacert {ca} --user {email}:{PASSWORD} --url smtps://localhost:{port} \\\n     \
          --mail-from {email} --mail-rcpt {TEAM} --upload-file -\n\n\
          and look at what became of it: replyd --database {db} status\n\
+         The page, and the API without a token: http://{web}/\n\
+         A conversation: curl 'http://{web}/api/agent/queries?campaign_lead_id=1'\n\
          Whether it hears, as a monitor asks: curl http://{web}/health\n",
         web = web.map_or_else(|| "127.0.0.1".to_owned(), |a| a.to_string()),
         ca = folder.join("ca.pem").display(),

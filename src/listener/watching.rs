@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::Listener;
 use super::push::{self, MUTE_PERIOD};
+use super::{Ended, Listener};
 use crate::fault::Fault;
 use crate::imap::{Capabilities, ImapError, Mode, Session, Trouble, Watch};
-use crate::model::{AccountState, Pipelining};
+use crate::model::{AccountState, Epoch, Lease, Pipelining};
+use crate::status::LookWay;
 use crate::store::{PushHealth, StoreError};
 use crate::time::{self, UtcMs};
 
@@ -193,6 +194,33 @@ impl Listener {
         if push.pushed(time::now()) {
             self.keep_push(&before, push).await?;
         }
+        Ok(())
+    }
+
+    /// Whether the bell was rung for a viewer, and one mailbox that idles is all there is to look
+    /// at: then one write tells. Otherwise the whole look is due.
+    pub(super) fn is_viewed(&self, watch: &Watch) -> bool {
+        self.shared.board.is_asked(self.id)
+            && watch.mode() == Mode::Idle
+            && self.account.mailboxes.len() == 1
+    }
+
+    /// A viewer's look at the idling mailbox: DONE, FETCH and IDLE again in one write, where the
+    /// server takes it.
+    pub(super) async fn view(
+        &self,
+        session: &mut Session,
+        watch: &mut Watch,
+        lease: &Lease,
+        epoch: &mut Epoch,
+    ) -> Result<(), Ended> {
+        let (began, at) = (Instant::now(), time::now());
+        self.shared.board.begin(self.id);
+        self.take_news(session, watch, lease, epoch, at).await?;
+        self.shared
+            .board
+            .verified(self.id, began, at, LookWay::View);
+        self.heard(lease).await?;
         Ok(())
     }
 

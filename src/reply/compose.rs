@@ -175,6 +175,14 @@ pub fn compose_with(
     }
     if !parts.unsubscribe.is_empty() {
         builder = builder.raw_header(unsubscribe_header(parts.unsubscribe)?);
+        if parts.unsubscribe.iter().any(|u| u.starts_with("https://")) {
+            // RFC 8058 §3.1: with an https URI, and only then. Both fields must be covered by the
+            // DKIM signature, which the mail server makes.
+            builder = builder.raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("List-Unsubscribe-Post"),
+                "List-Unsubscribe=One-Click".to_owned(),
+            ));
+        }
     }
     let text = mail.body.replace("\r\n", "\n").replace('\r', "\n");
     let plain = part(ContentType::TEXT_PLAIN, &text)?;

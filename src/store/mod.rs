@@ -8,6 +8,7 @@
 //! when its future is dropped: so each write is idempotent or guarded by the state it expects.
 
 mod accounts;
+mod agent;
 mod alerts;
 mod automation;
 mod campaigns;
@@ -33,6 +34,7 @@ mod meta;
 mod migrate;
 mod oauth;
 mod outbox;
+mod paste;
 mod pauses;
 mod person;
 mod poison;
@@ -67,6 +69,7 @@ use tracing::trace;
 use crate::model::EventId;
 
 pub use accounts::{AccountRow, LoginPermit, NewEpoch};
+pub use agent::{CampaignFacts, Followup, Line, Thread};
 pub use alerts::{AlertNote, Incident, NewIncident, StrandedAlert, Told, WatchView};
 pub use automation::{AutomationOff, AutomationScope, Released};
 pub use campaigns::{
@@ -98,6 +101,7 @@ pub use outbox::{
     PaceStatus, Passage, Recovered, Settlement, SmtpPause, Verdict,
 };
 pub use outbox::{CopyTold, OwnCopy};
+pub use paste::{NewPaste, Pasted};
 pub use pauses::LeadPause;
 pub use person::{Continues, PersonMail, TakenOver, ThreadWith};
 pub use poison::Poison;

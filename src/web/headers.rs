@@ -21,6 +21,11 @@ pub(crate) fn request_id() -> String {
     REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
 }
 
+/// Takes the request's id along into another task.
+pub(super) async fn same_request<F: Future>(work: F) -> F::Output {
+    REQUEST_ID.scope(request_id(), work).await
+}
+
 /// Gives each request an id, and each answer its headers.
 pub(super) async fn wrap(request: Request, next: Next) -> Response {
     let id = format!("{:016x}", fastrand::u64(..));

@@ -12,11 +12,13 @@ mod attempts;
 mod bounded;
 mod campaigns;
 mod error;
+mod extract;
 mod freshness;
 mod headers;
 mod health;
 mod hosts;
 mod jwt;
+mod limits;
 mod openapi;
 mod pages;
 mod paging;
@@ -24,6 +26,7 @@ mod sent;
 mod session;
 mod sign_in_page;
 mod state;
+mod unsubscribe;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -43,7 +47,7 @@ use self::bounded::BoundedListener;
 use self::hosts::Peer;
 pub use self::session::{LINK_LIFE, new_secret};
 pub(crate) use self::state::Shared;
-pub use self::state::{Boxed, Checked, Engine, Parts};
+pub use self::state::{Boxed, Checked, Engine, Parts, PastedReply};
 use crate::retry;
 
 /// What is under way when the process stops has this long.
@@ -163,10 +167,19 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(api::routes())
         .merge(sent::routes())
         .split_for_parts();
+    let web = &shared.settings.web;
+    let public = web.public_url.as_deref();
+    let is_public = public.is_some_and(|url| url.starts_with("https://"));
     api.merge(openapi::routes(document))
         .merge(pages::routes())
         .merge(session::routes())
+        .merge(unsubscribe::routes(is_public))
         .route("/health", get(health::health))
+        .layer(DefaultBodyLimit::max(limits::BODY))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&shared),
+            limits::wrap,
+        ))
         .layer(middleware::from_fn(headers::wrap))
         .with_state(shared)
 }

@@ -12,7 +12,11 @@ use super::health::HealthKept;
 use crate::config::Settings;
 use crate::desk::Desk;
 use crate::keys::Keys;
+use crate::model::{AccountId, CampaignLeadId, ConversationId};
+use crate::status::Board;
 use crate::store::Store;
+use crate::time::UtcMs;
+use crate::wake::Doorbell;
 
 /// A future behind a trait object.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -30,10 +34,27 @@ pub struct Checked {
     pub failed: bool,
 }
 
+/// What was made of a pasted reply.
+#[derive(Clone, Debug)]
+pub struct PastedReply {
+    /// The text that waits for a person; empty: a person has to write it.
+    pub response: String,
+    /// How it was made.
+    pub tool_used: String,
+    /// The line of the pasted reply.
+    pub conversation_id: ConversationId,
+    /// When.
+    pub at: UtcMs,
+}
+
 /// What the composition root does for the handlers, which know neither listeners nor the actor.
 pub trait Engine: fmt::Debug + Send + Sync {
     /// Looks through the last `days` of every mailbox, as `replyd check` does.
     fn check(&self, days: u32) -> Boxed<'_, anyhow::Result<Checked>>;
+
+    /// Takes in a text as a reply of this lead, and lets the actor read it.
+    fn paste(&self, thread: CampaignLeadId, text: String)
+    -> Boxed<'_, anyhow::Result<PastedReply>>;
 }
 
 /// What a server is made of.
@@ -49,6 +70,12 @@ pub struct Parts {
     pub desk: Desk,
     /// Looks at mailboxes, and answers replies.
     pub engine: Arc<dyn Engine>,
+    /// What the listeners of this process know.
+    pub board: Board,
+    /// Each account with the bell that makes its listener look.
+    pub bells: Vec<(AccountId, Doorbell)>,
+    /// Rung after mails were queued.
+    pub outbox: Doorbell,
     /// No token is asked for: the demo, on loopback.
     pub open: bool,
 }
@@ -68,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<dyn Engine>,
     /// Rings the listeners, and knows what was verified.
     pub(crate) freshness: Freshness,
+    /// Rung after mails were queued.
+    pub(crate) outbox: Doorbell,
     /// No token is asked for: the demo, on loopback.
     pub(crate) open: bool,
     /// Who tries to sign in.
@@ -86,15 +115,20 @@ impl Shared {
             keys,
             desk,
             engine,
+            board,
+            bells,
+            outbox,
             open,
         } = parts;
+        let (limit, fresh) = (settings.web.view_check, settings.listen.fresh());
         Self {
             store,
             settings,
             keys,
             desk,
             engine,
-            freshness: Freshness::default(),
+            freshness: Freshness::new(board, bells, limit, fresh),
+            outbox,
             open,
             // A secret of 256 bits is not guessed: this bounds the load.
             sign_ins: Attempts::new(10, 300, Duration::from_secs(600)),

@@ -5,6 +5,8 @@ use crate::config::Settings;
 use crate::config::{Environment, Need, Sources};
 use crate::desk::Desk;
 use crate::keys::Keys;
+use crate::model::CampaignLeadId;
+use crate::status::Board;
 use crate::store::Store;
 use crate::wake::Doorbell;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +22,10 @@ struct NoEngine;
 impl Engine for NoEngine {
     fn check(&self, _days: u32) -> Boxed<'_, anyhow::Result<Checked>> {
         Box::pin(async { Ok(Checked::default()) })
+    }
+
+    fn paste(&self, _: CampaignLeadId, _: String) -> Boxed<'_, anyhow::Result<PastedReply>> {
+        Box::pin(async { anyhow::bail!("There is no actor here") })
     }
 }
 
@@ -37,6 +43,9 @@ fn parts(store: &Store, settings: Settings) -> Parts {
         settings,
         keys,
         engine: Arc::new(NoEngine),
+        board: Board::default(),
+        bells: Vec::new(),
+        outbox: Doorbell::default(),
         open: false,
     }
 }

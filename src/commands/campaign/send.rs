@@ -28,6 +28,7 @@ pub(super) async fn send(app: &App, args: &CampaignSendArgs) -> anyhow::Result<E
         limit: args.limit,
         to: args.to.clone(),
         retry: args.retry,
+        public_url: app.settings().web.public_url.clone(),
         progress: told.map(|p| -> Arc<dyn Fn(u64, u64) + Send + Sync> { p.0 }),
     };
     let report = campaign::send(

@@ -339,6 +339,7 @@ CREATE TABLE readings (
 ) STRICT;
 
 ALTER TABLE campaigns ADD COLUMN owner_id INTEGER;
+CREATE INDEX conversations_by_time ON conversations (created_at, id);
 CREATE INDEX campaigns_by_owner ON campaigns (owner_id) WHERE owner_id IS NOT NULL;
 
 -- ------------------------------------------------------------------ who may look
