@@ -9,6 +9,8 @@
 //! into `refetch`, in the same transaction.
 
 mod cells;
+mod django;
+mod django_dump;
 mod leads;
 pub mod pace;
 mod recipients;
@@ -25,6 +27,8 @@ use anyhow::Context;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+pub use django::{DjangoReport, ModelCount, RecordError, import_django};
+pub use django_dump::DumpError;
 pub use leads::import_leads;
 pub use recipients::{Standing, Tally};
 pub use send::{LeadFault, Sample, SendOptions, SendReport, compile, lead_count, send};
