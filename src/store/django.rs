@@ -449,14 +449,7 @@ impl Tx<'_> {
             ));
         }
         if there.is_none() && !line.email_message_id.is_empty() {
-            let here = self
-                .conn
-                .prepare_cached(
-                    "SELECT 1 FROM conversations WHERE campaign_lead_id = ?1 AND email_message_id = ?2
-                       AND (message_ref IS NOT NULL OR outbox_ref IS NOT NULL)",
-                )?
-                .exists(params![lead.0, line.email_message_id])?;
-            if here {
+            if self.line_is_here(lead, &line.email_message_id)? {
                 return Ok(Taken {
                     known_here: true,
                     ..Taken::of(Change::Unchanged)
