@@ -437,8 +437,10 @@ impl Capture {
             Disposition::Unmatched => true,
             other => row.matched.is_some() && other.counts_as_reply(),
         };
-        if has_consequences {
-            tx.insert_reply_job(id, row.old_mail, now)?;
+        // What the predecessor captured is never answered here; what it answered is done.
+        let imported = tx.imported_line(id)?;
+        if has_consequences && imported != Some(true) {
+            tx.insert_reply_job(id, row.old_mail || imported.is_some(), now)?;
         }
         Ok(())
     }

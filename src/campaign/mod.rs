@@ -9,9 +9,12 @@
 //! into `refetch`, in the same transaction.
 
 mod cells;
+mod django;
+mod django_dump;
 mod leads;
 pub mod pace;
 mod recipients;
+mod reported;
 mod send;
 mod sent;
 mod table;
@@ -25,8 +28,11 @@ use anyhow::Context;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+pub use django::{DjangoReport, ModelCount, RecordError, import_django};
+pub use django_dump::DumpError;
 pub use leads::import_leads;
 pub use recipients::{Standing, Tally};
+pub use reported::{ReportRefused, SentReport, SentReportLead, report_sent};
 pub use send::{LeadFault, Sample, SendOptions, SendReport, compile, lead_count, send};
 pub use sent::{AddedSent, SentEntry, add_sent, import_sent};
 pub use table::RowError;

@@ -137,6 +137,9 @@ pub enum Command {
     /// Mails sent to leads by other programs: import, scan, add
     #[command(subcommand)]
     Sent(SentCommand),
+    /// Coming from the predecessor: its leads, campaigns and conversations
+    #[command(subcommand)]
+    Import(super::ImportCommand),
     /// Mails that leave: list, cancel, settle
     #[command(subcommand)]
     Outbox(OutboxCommand),

@@ -11,7 +11,7 @@ use anyhow::Context;
 use super::{bar, say};
 use crate::app::App;
 use crate::campaign::{self, ImportOptions, ImportProgress, ImportReport, SentEntry};
-use crate::cli::{Exit, LeadsCommand, SentCommand};
+use crate::cli::{Exit, ImportCommand, LeadsCommand, SentCommand};
 
 pub(super) async fn leads(app: &App, command: &LeadsCommand) -> anyhow::Result<Exit> {
     let LeadsCommand::Import { file, campaign } = command;
@@ -58,6 +58,57 @@ pub(super) async fn sent(app: &App, command: &SentCommand) -> anyhow::Result<Exi
             Ok(Exit::Done)
         }
     }
+}
+
+/// `import django`.
+pub(super) async fn predecessor(app: &App, command: &ImportCommand) -> anyhow::Result<Exit> {
+    let ImportCommand::Django { file, json } = command;
+    let report = campaign::import_django(app.store(), app.keys(), file).await?;
+    let exit = if report.failed() > 0 {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    if *json {
+        say(&format!("{}\n", serde_json::to_string(&report)?))?;
+        return Ok(exit);
+    }
+    let mut text = String::new();
+    for error in &report.errors {
+        writeln!(
+            text,
+            "record {} ({}): {}",
+            error.record, error.what, error.reason
+        )?;
+    }
+    for (model, n) in &report.models {
+        write!(
+            text,
+            "{model}: {} new, {} updated, {} unchanged, {} errors",
+            n.new, n.updated, n.unchanged, n.failed
+        )?;
+        if n.known_here > 0 {
+            write!(text, ", {} captured here already", n.known_here)?;
+        }
+        text.push('\n');
+    }
+    if report.others > 0 {
+        writeln!(
+            text,
+            "{} records of other models were passed over",
+            report.others
+        )?;
+    }
+    if report.refetch > 0 {
+        writeln!(
+            text,
+            "{} stored messages may answer them now: looked at at the next check",
+            report.refetch
+        )?;
+    }
+    writeln!(text, "Database: {}", app.store().path().display())?;
+    say(&text)?;
+    Ok(exit)
 }
 
 fn open(file: &Path) -> anyhow::Result<File> {

@@ -188,6 +188,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Leads(command)) => import::leads(&app, command).await,
             Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,
             Some(Command::Sent(command)) => import::sent(&app, command).await,
+            Some(Command::Import(command)) => import::predecessor(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Documents(command)) => documents::documents(&app, command).await,
             Some(Command::Drafts(command)) => drafts::drafts(&app, command).await,

@@ -100,6 +100,13 @@ impl Tx<'_> {
     ) -> Result<Inserted<ConversationId>, StoreError> {
         let message = line.message_ref.map(|m| m.0);
         let outbox = line.outbox_ref.map(|o| o.0);
+        // The predecessor had captured the same mail: its line is this mail's from now on.
+        if let Some(imported) = self.line_without_mail(line)? {
+            self.conn
+                .prepare_cached("UPDATE conversations SET message_ref = ?2 WHERE id = ?1")?
+                .execute(params![imported.0, message])?;
+            return Ok(Inserted::Duplicate(imported));
+        }
         let added = self
             .conn
             .prepare_cached(
@@ -129,6 +136,31 @@ impl Tx<'_> {
             .optional()?
             .map(|id| Inserted::Duplicate(ConversationId(id)))
             .ok_or_else(|| StoreError::NotFound("Conversation row".into()))
+    }
+
+    fn line_without_mail(
+        &self,
+        line: &NewConversation<'_>,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        if line.message_ref.is_none()
+            || line.sender != Speaker::Customer
+            || line.email_message_id.is_empty()
+        {
+            return Ok(None);
+        }
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT v.id FROM conversations v
+                 JOIN django_rows d ON d.model = 'conversation' AND d.id = v.id
+                 WHERE v.campaign_lead_id = ?1 AND v.email_message_id = ?2 AND v.sender = 'customer'
+                   AND v.message_ref IS NULL",
+            )?
+            .query_row(
+                params![line.campaign_lead_id.0, line.email_message_id],
+                |row| row.get(0).map(ConversationId),
+            )
+            .optional()?)
     }
 
     /// From now on the address gets no mail, and drafts to it are closed. An older entry keeps its

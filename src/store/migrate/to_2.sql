@@ -478,3 +478,13 @@ CREATE TRIGGER events_of_accounts AFTER UPDATE OF state ON accounts WHEN NEW.sta
     INSERT INTO events (at, kind, account_id, data)
     VALUES (NEW.state_since, 'account_state', NEW.id, json_object('account', NEW.name, 'state', NEW.state));
 END;
+
+-- ------------------------------------------------------------------ coming from the predecessor
+-- The rows that `replyd import django` took in under their own ids, and a digest of what they said: the same
+-- again changes nothing, and a row of another origin is never overwritten.
+CREATE TABLE django_rows (
+    model  TEXT NOT NULL CHECK (model IN ('lead', 'campaign', 'campaignlead', 'conversation')),
+    id     INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (model, id)
+) STRICT, WITHOUT ROWID;
