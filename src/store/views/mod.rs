@@ -1,0 +1,8 @@
+//! What people's views read, one file each.
+
+mod inbox;
+mod read_marks;
+mod search;
+
+pub use inbox::{InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState};
+pub use search::{Hit, MOST_HITS, pieces};
