@@ -59,6 +59,10 @@ const SCANS: &[(&str, &str)] = &[
         "d.subject, d.body, m.visible_text, m.from_spam, d.state",
         "a piece: its users add WHERE d.id or WHERE d.state",
     ),
+    (
+        "SELECT i.campaign_lead_id, i.campaign_id, c.name, c.project_name",
+        "a piece: its users add WHERE; a unit test looks at their plans",
+    ),
 ];
 
 fn database() -> (tempfile::TempDir, Connection) {
@@ -93,7 +97,7 @@ fn the_live_database_is_what_schema_sql_says() {
     let live: BTreeSet<String> = column(
         &conn,
         "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'
-         AND name NOT LIKE 'doc_fts_%'",
+         AND NOT (type = 'table' AND name GLOB '*_fts_*')",
     )
     .iter()
     .map(|sql| plain(sql))
@@ -105,7 +109,9 @@ fn the_live_database_is_what_schema_sql_says() {
         // A trigger holds statements of its own, and ends with its END.
         let whole = statement.trim().trim_end_matches(';');
         if !whole.starts_with("CREATE TRIGGER") || whole.ends_with(" END") {
-            written.insert(whole.to_owned());
+            if whole.starts_with("CREATE ") {
+                written.insert(whole.to_owned());
+            }
             statement.clear();
         }
     }
@@ -268,12 +274,16 @@ fn scans_long_table(sql: &str, step: &str) -> bool {
         "messages_raw_expiry",
         "alerts_one_open",
         "alert_notes_due",
+        "inbox_person",
+        "inbox_drafts",
     ];
     !(rest.starts_with("CONSTANT ROW")
         || SMALL.contains(&table.as_str())
         || rest.contains("json_each")
         // FTS5: the index of a MATCH or of a rowid, not the table.
-        || rest.contains("VIRTUAL TABLE INDEX 0:M")
+        || (rest.contains("VIRTUAL TABLE INDEX ") && rest.contains(":M"))
+        // What is read inside it has a step of its own.
+        || rest.starts_with("(subquery")
         || rest.contains("VIRTUAL TABLE INDEX 0:=")
         || (rest.contains("USING COVERING INDEX") && sql.contains("count("))
         || partial.iter().any(|index| rest.contains(index)))

@@ -56,6 +56,7 @@ mod tokens;
 mod trace;
 mod trials;
 mod unmatched;
+mod views;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -125,6 +126,10 @@ pub use tokens::{NewToken, TokenRow};
 pub use trace::Trace;
 pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
+pub use views::{
+    Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState, MOST_HITS, ThreadHead, ThreadLine,
+    ThreadMail, ThreadOurs, ThreadPage, pieces,
+};
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -488,3 +488,165 @@ CREATE TABLE django_rows (
     digest TEXT NOT NULL,
     PRIMARY KEY (model, id)
 ) STRICT, WITHOUT ROWID;
+-- ------------------------------------------------------------------ what the pages list
+-- One row a conversation that has a line: what the inbox filters and sorts by. Kept by the
+-- triggers below, so that a page reads fifty rows of an index, however many there are.
+CREATE TABLE inbox (
+    campaign_lead_id INTEGER PRIMARY KEY NOT NULL REFERENCES campaign_leads (id),
+    campaign_id   INTEGER NOT NULL,
+    last_at       INTEGER NOT NULL,                           -- of its newest line
+    last_line     INTEGER NOT NULL,                           -- conversations.id of that
+    unanswered    INTEGER NOT NULL CHECK (unanswered IN (0, 1)), -- that is the lead's
+    replies       INTEGER NOT NULL,
+    last_reply_at INTEGER NOT NULL,                           -- 0 = no reply
+    reply_line    INTEGER NOT NULL,                           -- greatest conversations.id of a reply: unread beyond a mark
+    goal          INTEGER NOT NULL CHECK (goal IN (0, 1)),    -- a reply reached the goal
+    person        INTEGER NOT NULL CHECK (person IN (0, 1)),  -- a reply was left to people, who did not answer yet
+    drafts        INTEGER NOT NULL                            -- open ones
+) STRICT;
+CREATE INDEX inbox_by_time ON inbox (last_at, campaign_lead_id);
+CREATE INDEX inbox_replies ON inbox (last_reply_at, campaign_lead_id) WHERE replies > 0;
+CREATE INDEX inbox_sent_only ON inbox (last_at, campaign_lead_id) WHERE replies = 0;
+CREATE INDEX inbox_person ON inbox (last_reply_at, campaign_lead_id) WHERE person + drafts > 0;
+CREATE INDEX inbox_drafts ON inbox (last_reply_at, campaign_lead_id) WHERE drafts > 0;
+CREATE INDEX inbox_goal ON inbox (last_reply_at, campaign_lead_id) WHERE goal = 1;
+CREATE INDEX inbox_unanswered ON inbox (last_reply_at, campaign_lead_id) WHERE unanswered = 1;
+CREATE INDEX inbox_of_campaign ON inbox (campaign_id, last_at, campaign_lead_id);
+CREATE INDEX inbox_replies_of_campaign ON inbox (campaign_id, last_reply_at, campaign_lead_id) WHERE replies > 0;
+CREATE INDEX inbox_by_reply_line ON inbox (reply_line) WHERE replies > 0;
+
+-- The same row made anew out of the facts.
+CREATE VIEW inbox_anew AS
+SELECT cl.id AS campaign_lead_id, cl.campaign_id AS campaign_id, n.created_at AS last_at,
+       n.id AS last_line, n.sender = 'customer' AS unanswered,
+       (SELECT count(*) FROM conversations v
+        WHERE v.campaign_lead_id = cl.id AND v.sender = 'customer') AS replies,
+       (SELECT coalesce(max(v.created_at), 0) FROM conversations v
+        WHERE v.campaign_lead_id = cl.id AND v.sender = 'customer') AS last_reply_at,
+       (SELECT coalesce(max(v.id), 0) FROM conversations v
+        WHERE v.campaign_lead_id = cl.id AND v.sender = 'customer') AS reply_line,
+       EXISTS (SELECT 1 FROM messages m JOIN reply_jobs j ON j.message_id = m.id
+               LEFT JOIN corrections k ON k.message_id = m.id
+               WHERE m.campaign_lead_id = cl.id
+                 AND coalesce(k.intent, j.intent) = 'goal_reached') AS goal,
+       EXISTS (SELECT 1 FROM messages m JOIN reply_jobs j ON j.message_id = m.id
+               WHERE m.campaign_lead_id = cl.id
+                 AND (j.state = 'failed' OR (j.state = 'done' AND j.action = 'person'))
+                 AND NOT EXISTS (SELECT 1 FROM conversations v
+                     WHERE v.campaign_lead_id = cl.id AND v.sender <> 'customer'
+                       AND v.agent_tool_used NOT IN ('message_generation', 'acknowledgment')
+                       AND v.created_at > m.internal_date)) AS person,
+       (SELECT count(*) FROM drafts d
+        WHERE d.campaign_lead_id = cl.id AND d.state = 'open') AS drafts
+FROM campaign_leads cl
+JOIN conversations n ON n.id = (SELECT v.id FROM conversations v WHERE v.campaign_lead_id = cl.id
+                                ORDER BY v.created_at DESC, v.id DESC LIMIT 1);
+
+CREATE TRIGGER inbox_line AFTER INSERT ON conversations BEGIN
+    INSERT INTO inbox SELECT NEW.campaign_lead_id, cl.campaign_id, NEW.created_at, NEW.id,
+        NEW.sender = 'customer', NEW.sender = 'customer',
+        iif(NEW.sender = 'customer', NEW.created_at, 0), iif(NEW.sender = 'customer', NEW.id, 0),
+        0, 0, 0
+    FROM campaign_leads cl WHERE cl.id = NEW.campaign_lead_id
+    ON CONFLICT (campaign_lead_id) DO UPDATE SET
+        last_at = max(last_at, excluded.last_at),
+        last_line = iif(excluded.last_at >= last_at, excluded.last_line, last_line),
+        unanswered = iif(excluded.last_at >= last_at, excluded.unanswered, unanswered),
+        replies = replies + excluded.replies,
+        last_reply_at = max(last_reply_at, excluded.last_reply_at),
+        reply_line = max(reply_line, excluded.reply_line),
+        person = iif(NEW.sender <> 'customer' AND excluded.last_at >= last_reply_at
+            AND NEW.agent_tool_used NOT IN ('message_generation', 'acknowledgment'), 0, person);
+END;
+CREATE TRIGGER inbox_line_changed AFTER UPDATE OF campaign_lead_id, created_at, sender ON conversations BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id IN (OLD.campaign_lead_id, NEW.campaign_lead_id);
+    INSERT INTO inbox SELECT * FROM inbox_anew
+        WHERE campaign_lead_id IN (OLD.campaign_lead_id, NEW.campaign_lead_id);
+END;
+CREATE TRIGGER inbox_line_gone AFTER DELETE ON conversations BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id = OLD.campaign_lead_id;
+    INSERT INTO inbox SELECT * FROM inbox_anew WHERE campaign_lead_id = OLD.campaign_lead_id;
+END;
+CREATE TRIGGER inbox_message AFTER UPDATE OF campaign_lead_id ON messages
+    WHEN NEW.campaign_lead_id IS NOT OLD.campaign_lead_id BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id IN (OLD.campaign_lead_id, NEW.campaign_lead_id);
+    INSERT INTO inbox SELECT * FROM inbox_anew
+        WHERE campaign_lead_id IN (OLD.campaign_lead_id, NEW.campaign_lead_id);
+END;
+CREATE TRIGGER inbox_job AFTER UPDATE OF state, intent, action ON reply_jobs
+    WHEN NEW.state IS NOT OLD.state OR NEW.intent <> OLD.intent OR NEW.action <> OLD.action BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id =
+        (SELECT campaign_lead_id FROM messages WHERE id = NEW.message_id);
+    INSERT INTO inbox SELECT * FROM inbox_anew WHERE campaign_lead_id =
+        (SELECT campaign_lead_id FROM messages WHERE id = NEW.message_id);
+END;
+CREATE TRIGGER inbox_draft AFTER INSERT ON drafts BEGIN
+    UPDATE inbox SET drafts = drafts + (NEW.state = 'open')
+        WHERE campaign_lead_id = NEW.campaign_lead_id;
+END;
+CREATE TRIGGER inbox_draft_decided AFTER UPDATE OF state, campaign_lead_id ON drafts BEGIN
+    UPDATE inbox SET drafts = drafts - (OLD.state = 'open')
+        WHERE campaign_lead_id = OLD.campaign_lead_id;
+    UPDATE inbox SET drafts = drafts + (NEW.state = 'open')
+        WHERE campaign_lead_id = NEW.campaign_lead_id;
+END;
+CREATE TRIGGER inbox_draft_gone AFTER DELETE ON drafts BEGIN
+    UPDATE inbox SET drafts = drafts - (OLD.state = 'open')
+        WHERE campaign_lead_id = OLD.campaign_lead_id;
+END;
+CREATE TRIGGER inbox_label AFTER INSERT ON corrections BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id =
+        (SELECT campaign_lead_id FROM messages WHERE id = NEW.message_id);
+    INSERT INTO inbox SELECT * FROM inbox_anew WHERE campaign_lead_id =
+        (SELECT campaign_lead_id FROM messages WHERE id = NEW.message_id);
+END;
+CREATE TRIGGER inbox_label_changed AFTER UPDATE ON corrections BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id =
+        (SELECT campaign_lead_id FROM messages WHERE id = NEW.message_id);
+    INSERT INTO inbox SELECT * FROM inbox_anew WHERE campaign_lead_id =
+        (SELECT campaign_lead_id FROM messages WHERE id = NEW.message_id);
+END;
+
+-- Up to which line somebody has read a conversation; campaign_lead_id 0: every conversation.
+CREATE TABLE read_marks (
+    viewer           TEXT NOT NULL,                           -- name of the token, or user of a JWT
+    campaign_lead_id INTEGER NOT NULL,
+    line             INTEGER NOT NULL,                        -- conversations.id
+    read_at          INTEGER NOT NULL,
+    PRIMARY KEY (viewer, campaign_lead_id)
+) STRICT, WITHOUT ROWID;
+
+-- Search over the lines of conversations and over leads; the texts stay where they are. What is
+-- deleted there is overwritten here.
+CREATE VIRTUAL TABLE line_fts USING fts5 (message, content = 'conversations', content_rowid = 'id',
+    detail = 'column', tokenize = 'unicode61 remove_diacritics 2');
+INSERT INTO line_fts (line_fts, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER line_fts_added AFTER INSERT ON conversations BEGIN
+    INSERT INTO line_fts (rowid, message) VALUES (NEW.id, NEW.message);
+END;
+CREATE TRIGGER line_fts_changed AFTER UPDATE OF message ON conversations BEGIN
+    INSERT INTO line_fts (line_fts, rowid, message) VALUES ('delete', OLD.id, OLD.message);
+    INSERT INTO line_fts (rowid, message) VALUES (NEW.id, NEW.message);
+END;
+CREATE TRIGGER line_fts_gone AFTER DELETE ON conversations BEGIN
+    INSERT INTO line_fts (line_fts, rowid, message) VALUES ('delete', OLD.id, OLD.message);
+END;
+CREATE VIRTUAL TABLE lead_fts USING fts5 (name, email, content = 'leads', content_rowid = 'id',
+    detail = 'column', tokenize = 'unicode61 remove_diacritics 2');
+INSERT INTO lead_fts (lead_fts, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER lead_fts_added AFTER INSERT ON leads BEGIN
+    INSERT INTO lead_fts (rowid, name, email) VALUES (NEW.id, NEW.name, NEW.email);
+END;
+CREATE TRIGGER lead_fts_changed AFTER UPDATE OF name, email ON leads
+    WHEN NEW.name <> OLD.name OR NEW.email <> OLD.email BEGIN
+    INSERT INTO lead_fts (lead_fts, rowid, name, email)
+        VALUES ('delete', OLD.id, OLD.name, OLD.email);
+    INSERT INTO lead_fts (rowid, name, email) VALUES (NEW.id, NEW.name, NEW.email);
+END;
+CREATE TRIGGER lead_fts_gone AFTER DELETE ON leads BEGIN
+    INSERT INTO lead_fts (lead_fts, rowid, name, email)
+        VALUES ('delete', OLD.id, OLD.name, OLD.email);
+END;
+INSERT INTO inbox SELECT * FROM inbox_anew;
+INSERT INTO line_fts (line_fts) VALUES ('rebuild');
+INSERT INTO lead_fts (lead_fts) VALUES ('rebuild');
