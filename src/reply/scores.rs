@@ -11,6 +11,8 @@ use crate::model::{GoalType, Intent};
 const OPEN_QUESTION: &str = "g_open_question";
 /// At or above, a class counts as found.
 pub(super) const FOUND: f64 = 0.5;
+/// The model's share from which one wide net is enough for an acknowledgement.
+const ONE_NET: f64 = 0.78;
 /// Rules of less weight are wide nets, and a person's words fall into them too.
 const SURE_MACHINE: f64 = 0.8;
 /// A text of so many words may be an agreement and nothing else.
@@ -202,6 +204,15 @@ impl Scores {
     /// Whether a yes, or a few words of agreement, are all that speaks for a step.
     pub(super) fn yes_alone(&self, words: usize) -> bool {
         (self.yes || (self.weak && words <= AGREEMENT)) && !self.step
+    }
+
+    /// Whether a rule that names a step hit, or several wide nets, or a yes to a mail of ours that
+    /// asked for one. One wide net ("my … phone") needs a surer model, and a day alone is none.
+    pub(super) fn names_step(&self, asked: bool, share: f64) -> bool {
+        let goal = self.get(Intent::GoalReached);
+        let one_net =
+            goal > 0.0 && share >= ONE_NET && !self.evidence.iter().any(|e| e == "k_time");
+        self.step || goal >= FOUND || one_net || (self.yes && asked)
     }
 
     /// Which step, by the rules with the most weight.
