@@ -382,7 +382,7 @@ mod tests {
         for (text, code) in [
             ("Please call me. Łukasz Wiśniewski, Kraków", "en"),
             ("Ich möchte mit Frau Şahin sprechen, bitte.", "de"),
-            ("Não me ligue nem escreva.", "pt"),
+            ("Não me ligue por favor, obrigado.", "pt"),
         ] {
             assert_eq!(of(text), Language::Known(code), "{text}");
         }
