@@ -9,6 +9,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use super::about;
 use super::fold::{self, Language};
 use super::linear::{self, CLASSES, Features, Weights, WeightsError, place};
 use super::rules::{Mark, Rules, RulesError};
@@ -275,10 +276,13 @@ impl Read {
         let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
         for sentence in fold::sentences(&folded) {
             scores.count_sentence(sentence.ends_with('?'));
-            scores.add_sentence(&hits(&sentence, false), asked);
+            let hits = hits(&sentence, false);
+            // Looked at only where something hit: most sentences wish for nothing.
+            let ours = !hits.is_empty() && about::ours(&sentence);
+            scores.add_sentence(&hits, asked, ours);
         }
         let whole = fold::one_line(&folded);
-        scores.add_sentence(&hits(&whole, true), asked);
+        scores.add_sentence(&hits(&whole, true), asked, true);
         if input.nature == Some(Nature::Calendar) {
             scores.add_calendar(input.subject);
         }

@@ -40,14 +40,41 @@ pub(super) struct Scores {
     step: bool,
     /// A wide net for another step hit: "agreed", "let's".
     weak: bool,
+    /// What of the goal rules stands in sentences that are about our step: the second key.
+    key: Key,
     /// Goal rules that a guard took away.
     guarded: Vec<String>,
     /// Numbers of sentences, and of those that ask.
     sentences: (usize, usize),
 }
 
+/// See [`Scores::names_step`].
+#[derive(Debug, Default)]
+struct Key {
+    counted: Vec<String>,
+    score: f64,
+    step: bool,
+    yes: bool,
+}
+
+impl Key {
+    fn add(&mut self, rule: &Rule) {
+        if self.counted.contains(&rule.name) {
+            return;
+        }
+        self.counted.push(rule.name.clone());
+        if rule.mark == Mark::Yes {
+            self.yes = true;
+        } else {
+            self.step |= rule.weight >= FOUND;
+            self.score = 1.0 - (1.0 - self.score) * (1.0 - rule.weight);
+        }
+    }
+}
+
 impl Scores {
-    pub(super) fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>) {
+    /// Counts what hit a sentence; `ours` tells whether it names our step and nothing else.
+    pub(super) fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>, ours: bool) {
         let guards = |rule: &&&Rule| rule.mark == Mark::Guard;
         let guarded = hits.iter().any(|rule| guards(&rule));
         let closed = hits
@@ -62,6 +89,9 @@ impl Scores {
             }
             if rule.mark == Mark::AsksStep {
                 continue;
+            }
+            if goal && ours {
+                self.key.add(rule);
             }
             // A rule counts once, however many sentences it hits.
             if self.evidence.contains(&rule.name) {
@@ -207,12 +237,13 @@ impl Scores {
     }
 
     /// Whether a rule that names a step hit, or several wide nets, or a yes to a mail of ours that
-    /// asked for one. One wide net ("my … phone") needs a surer model, and a day alone is none.
+    /// asked for one, in a sentence that is about our step. One wide net ("my … phone") needs a
+    /// surer model, and a day alone is none.
     pub(super) fn names_step(&self, asked: bool, share: f64) -> bool {
-        let goal = self.get(Intent::GoalReached);
-        let one_net =
-            goal > 0.0 && share >= ONE_NET && !self.evidence.iter().any(|e| e == "k_time");
-        self.step || goal >= FOUND || one_net || (self.yes && asked)
+        let one_net = self.key.score > 0.0
+            && share >= ONE_NET
+            && !self.evidence.iter().any(|e| e == "k_time");
+        self.key.step || self.key.score >= FOUND || one_net || (self.key.yes && asked)
     }
 
     /// Which step, by the rules with the most weight.
