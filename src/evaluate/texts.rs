@@ -43,6 +43,18 @@ pub struct TextFile {
 }
 
 impl TextRow {
+    /// An empty line.
+    fn nothing(row: usize) -> Self {
+        Self {
+            row,
+            text: String::new(),
+            context: None,
+            label: None,
+            goal_type: None,
+            source: String::new(),
+        }
+    }
+
     /// What the classifier is given.
     #[must_use]
     pub fn input(&self) -> ReplyInput<'_> {
@@ -94,11 +106,15 @@ fn parse(bytes: &[u8]) -> anyhow::Result<TextFile> {
     let [label_at, goal_at, context_at, source_at] =
         ["label", "goal_type", "context", "source"].map(at);
     let mut file = TextFile::default();
-    for (n, line) in lines.enumerate() {
+    let lines: Vec<&[u8]> = lines.collect();
+    let last = lines.iter().rposition(|line| !line.is_empty());
+    for (n, line) in lines.iter().take(last.map_or(0, |n| n + 1)).enumerate() {
+        let (row, line_number) = (n + 1, n + 2);
         if line.is_empty() {
+            // Who pairs rows by their number must find one for it.
+            file.rows.push(TextRow::nothing(row));
             continue;
         }
-        let (row, line_number) = (n + 1, n + 2);
         let Ok(line) = std::str::from_utf8(line) else {
             file.bad.push((line_number, "not UTF-8".into()));
             continue;
@@ -140,7 +156,9 @@ fn parse(bytes: &[u8]) -> anyhow::Result<TextFile> {
 /// # Errors
 /// As [`read`], and when a row is bad, a label is unknown, or there is no row.
 pub fn read_labelled(path: &Path) -> anyhow::Result<Vec<TextRow>> {
-    let file = read(path)?;
+    let mut file = read(path)?;
+    file.rows
+        .retain(|row| !row.text.is_empty() || row.label.is_some());
     if let Some((line, what)) = file.bad.first() {
         bail!("{}, line {line}: {what}", path.display());
     }
@@ -169,9 +187,9 @@ mod tests {
             parse(b"\xef\xbb\xbfid\tText\tcontext\r\n1\ta\\nb\tWhat?\r\n\n2\n3\t\xff\t\n4\tc\n")
                 .unwrap();
         let texts: Vec<_> = file.rows.iter().map(|r| (r.row, r.text.as_str())).collect();
-        assert_eq!(texts, [(1, "a\nb"), (5, "c")]);
+        assert_eq!(texts, [(1, "a\nb"), (2, ""), (5, "c")]);
         assert_eq!(file.rows[0].input().last_outbound, Some("What?"));
-        assert_eq!(file.rows[1].input().last_outbound, Some(CALL_TO_ACTION));
+        assert_eq!(file.rows[2].input().last_outbound, Some(CALL_TO_ACTION));
         let bad: Vec<_> = file.bad.iter().map(|(n, _)| *n).collect();
         assert_eq!(bad, [4, 5]);
         assert!(

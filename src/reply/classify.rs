@@ -9,6 +9,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use super::about;
 use super::fold::{self, Language};
 use super::linear::{self, CLASSES, Features, Weights, WeightsError, place};
 use super::rules::{Mark, Rules, RulesError};
@@ -28,6 +29,11 @@ const GUESS: f64 = 0.3;
 /// Opt-out words of an unsure text count only this far from its top: a quoted footer of our
 /// own mail must not opt a lead out.
 const SURE_TOP_CHARS: usize = 300;
+
+/// Referral rules of this weight say that the step is somebody else's.
+const SOMEBODY_ELSE: f64 = 0.8;
+/// A text of so many words shows a word that we know, if it is in a language that we know.
+const TELLING: usize = 4;
 
 /// The rule for a text that is a yes and nothing else, and what it is worth.
 const BARE_YES: &str = "bare_yes";
@@ -62,7 +68,7 @@ pub struct Verdict {
     pub runner_up: Option<(Intent, f64)>,
     /// Which step, with [`Intent::GoalReached`] only.
     pub goal_type: Option<GoalType>,
-    /// Whether a goal rule hit: the second key of an acknowledgement.
+    /// Whether a goal rule that names a step hit: the second key of an acknowledgement.
     pub goal_rule: bool,
     /// Whether a rule or the model sees an opt-out: suppress, whatever else the mail says.
     pub opt_out: bool,
@@ -264,21 +270,28 @@ impl Read {
         let rules = Rules::embedded()?;
         let asked = input.last_outbound.map(asks_for_step).transpose()?;
         let folded = fold::unquoted(&fold::fold(input.new_text));
-        let language = fold::language(&folded);
+        let mut language = fold::language_of(input.new_text, &folded);
         let mut scores = Scores::default();
         let languages = fold::likely_languages(&folded);
         let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
         for sentence in fold::sentences(&folded) {
             scores.count_sentence(sentence.ends_with('?'));
-            scores.add_sentence(&hits(&sentence, false), asked);
+            let hits = hits(&sentence, false);
+            // Looked at only where something hit: most sentences wish for nothing.
+            let ours = !hits.is_empty() && about::ours(&sentence);
+            scores.add_sentence(&hits, asked, ours);
         }
         let whole = fold::one_line(&folded);
-        scores.add_sentence(&hits(&whole, true), asked);
+        scores.add_sentence(&hits(&whole, true), asked, true);
         if input.nature == Some(Nature::Calendar) {
             scores.add_calendar(input.subject);
         }
         let (mut features, words) = linear::of_text(&folded);
         features.signs = scores.signs(words);
+        if language == Language::Unknown && words >= TELLING && scores.evidence.is_empty() {
+            // No stop word and no rule of any language that we know.
+            language = Language::Other;
+        }
         Ok(Self {
             scores,
             features,
@@ -343,7 +356,10 @@ impl Read {
             cap = cap.min(UNSURE_CONFIDENCE);
         }
         // A pitch, a machine, an instruction to us; or no acceptance, whatever else it says.
-        let stopped = self.scores.veto || self.scores.refused;
+        // Nor is a step of whom it names instead.
+        let stopped = self.scores.veto
+            || self.scores.refused
+            || self.scores.get(Intent::Referral) >= SOMEBODY_ELSE;
         if (self.scores.veto && person_wishes) || (stopped && intent == Intent::GoalReached) {
             cap = cap.min(UNSURE_CONFIDENCE);
         }
@@ -355,7 +371,7 @@ impl Read {
             confidence: confidence.min(cap).clamp(0.0, 1.0),
             runner_up,
             goal_type,
-            goal_rule: self.scores.get(Intent::GoalReached) > 0.0 && !to_nothing && !stopped,
+            goal_rule: self.scores.names_step(asked, confidence) && !to_nothing && !stopped,
             opt_out,
             opt_out_unsure: false,
             person_words: self.scores.person,

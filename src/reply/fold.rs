@@ -97,7 +97,7 @@ fn push_sentence(out: &mut Vec<String>, raw: &str) {
 pub enum Language {
     /// A language whose stop words or script were found, by its ISO 639-1 code.
     Known(&'static str),
-    /// Another script than Latin.
+    /// Another script than Latin, or words and letters of a language that has no rules here.
     Other,
     /// Too short to tell.
     Unknown,
@@ -222,6 +222,84 @@ pub(crate) fn language(folded: &str) -> Language {
     best
 }
 
+/// Letters of Latin script that none of the known languages writes, but in names.
+const FOREIGN_LETTERS: &[char] = &[
+    'å', 'ø', 'ł', 'ş', 'ğ', 'ı', 'ě', 'ő', 'ű', 'ă', 'ą', 'ę', 'ř', 'ů', 'ś', 'ź', 'ż', 'ń', 'ć',
+    'č', 'š', 'ž', 'đ', 'ň', 'ț', 'ș', 'ţ', 'ī', 'ā', 'ē', 'ū', 'į', 'ų', 'ė', 'ļ', 'ķ', 'þ', 'ð',
+];
+
+/// Frequent words, folded, of languages without rules, as far as no known language has them.
+const FOREIGN_WORDS: &[&str] = &[
+    "jag",
+    "och",
+    "inte",
+    "att",
+    "mig",
+    "tack",
+    "ikke",
+    "jeg",
+    "og",
+    "hej",
+    "kiitos",
+    "olen",
+    "minulle",
+    "prosze",
+    "mnie",
+    "dziekuje",
+    "lutfen",
+    "bana",
+    "bir",
+    "istiyorum",
+    "icin",
+    "prosim",
+    "dekuji",
+    "nechci",
+    "kerem",
+    "koszonom",
+    "szeretnem",
+    "rog",
+    "multumesc",
+    "vreau",
+    "hvala",
+    "molim",
+    "zelim",
+    "xin",
+    "vui",
+    "tolong",
+    "terima",
+    "kasih",
+    "saya",
+    "tidak",
+    "mohon",
+];
+
+/// As [`language`], with the letters of `raw` that folding takes away: [`Language::Other`] where
+/// more words are foreign than there are stop words of the best known language.
+pub(super) fn language_of(raw: &str, folded: &str) -> Language {
+    let found = language(folded);
+    if found == Language::Other || found == Language::Known(ARABIC) {
+        return found;
+    }
+    let by_letter = unquoted(&raw.chars().take(MAX_CHARS).collect::<String>())
+        .split_whitespace()
+        .filter(|word| word.to_lowercase().contains(FOREIGN_LETTERS))
+        .count();
+    let by_word = folded
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| FOREIGN_WORDS.contains(word))
+        .count();
+    let most = stop_words(folded)
+        .into_iter()
+        .map(|(_, n)| n)
+        .max()
+        .unwrap_or_default();
+    if by_letter + by_word > most {
+        Language::Other
+    } else {
+        found
+    }
+}
+
 /// Arabic by its script, without the letters that Persian and Urdu have beside it.
 fn other_script(folded: &str, letters: usize) -> Language {
     let of_block = |c: &char| matches!(c, '\u{0620}'..='\u{064a}');
@@ -283,6 +361,31 @@ mod tests {
         assert_eq!(unquoted("> call me\nno\n >> x"), "no");
         assert_eq!(unquoted("> call me\n"), "> call me\n");
         assert_eq!(unquoted("a\n\nb"), "a\n\nb");
+    }
+
+    #[test]
+    fn languages_without_rules_are_other_ones_by_letters_and_words() {
+        let of = |text: &str| language_of(text, &fold(text));
+        for other in [
+            "Sluta skicka mejl till mig.",
+            "Ja tack, jag vill gärna titta på lägenheten på lördag klockan 10.",
+            "Jeg vil gerne se lejligheden på lørdag.",
+            "Proszę mnie wypisać z listy.",
+            "Tak, proszę umówić wizytę w sobotę.",
+            "Lütfen bana mail atmayın.",
+            "Evet, cumartesi günü daireyi görmek istiyorum, lütfen beni arayın.",
+            "Prosím, nepište mi už.",
+            "Vă rog să nu îmi mai scrieți.",
+        ] {
+            assert_eq!(of(other), Language::Other, "{other}");
+        }
+        for (text, code) in [
+            ("Please call me. Łukasz Wiśniewski, Kraków", "en"),
+            ("Ich möchte mit Frau Şahin sprechen, bitte.", "de"),
+            ("Não me ligue por favor, obrigado.", "pt"),
+        ] {
+            assert_eq!(of(text), Language::Known(code), "{text}");
+        }
     }
 
     #[test]

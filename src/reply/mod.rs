@@ -8,6 +8,7 @@
 //! (invariants I3, I5). Nothing here talks to the network, but for the optional model endpoint
 //! (`ask`), which is asked between the transactions.
 
+mod about;
 pub mod again;
 mod ask;
 pub mod classify;

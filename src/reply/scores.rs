@@ -11,6 +11,8 @@ use crate::model::{GoalType, Intent};
 const OPEN_QUESTION: &str = "g_open_question";
 /// At or above, a class counts as found.
 pub(super) const FOUND: f64 = 0.5;
+/// The model's share from which one wide net is enough for an acknowledgement.
+const ONE_NET: f64 = 0.78;
 /// Rules of less weight are wide nets, and a person's words fall into them too.
 const SURE_MACHINE: f64 = 0.8;
 /// A text of so many words may be an agreement and nothing else.
@@ -38,14 +40,41 @@ pub(super) struct Scores {
     step: bool,
     /// A wide net for another step hit: "agreed", "let's".
     weak: bool,
+    /// What of the goal rules stands in sentences that are about our step: the second key.
+    key: Key,
     /// Goal rules that a guard took away.
     guarded: Vec<String>,
     /// Numbers of sentences, and of those that ask.
     sentences: (usize, usize),
 }
 
+/// See [`Scores::names_step`].
+#[derive(Debug, Default)]
+struct Key {
+    counted: Vec<String>,
+    score: f64,
+    step: bool,
+    yes: bool,
+}
+
+impl Key {
+    fn add(&mut self, rule: &Rule) {
+        if self.counted.contains(&rule.name) {
+            return;
+        }
+        self.counted.push(rule.name.clone());
+        if rule.mark == Mark::Yes {
+            self.yes = true;
+        } else {
+            self.step |= rule.weight >= FOUND;
+            self.score = 1.0 - (1.0 - self.score) * (1.0 - rule.weight);
+        }
+    }
+}
+
 impl Scores {
-    pub(super) fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>) {
+    /// Counts what hit a sentence; `ours` tells whether it names our step and nothing else.
+    pub(super) fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>, ours: bool) {
         let guards = |rule: &&&Rule| rule.mark == Mark::Guard;
         let guarded = hits.iter().any(|rule| guards(&rule));
         let closed = hits
@@ -60,6 +89,9 @@ impl Scores {
             }
             if rule.mark == Mark::AsksStep {
                 continue;
+            }
+            if goal && ours {
+                self.key.add(rule);
             }
             // A rule counts once, however many sentences it hits.
             if self.evidence.contains(&rule.name) {
@@ -202,6 +234,16 @@ impl Scores {
     /// Whether a yes, or a few words of agreement, are all that speaks for a step.
     pub(super) fn yes_alone(&self, words: usize) -> bool {
         (self.yes || (self.weak && words <= AGREEMENT)) && !self.step
+    }
+
+    /// Whether a rule that names a step hit, or several wide nets, or a yes to a mail of ours that
+    /// asked for one, in a sentence that is about our step. One wide net ("my … phone") needs a
+    /// surer model, and a day alone is none.
+    pub(super) fn names_step(&self, asked: bool, share: f64) -> bool {
+        let one_net = self.key.score > 0.0
+            && share >= ONE_NET
+            && !self.evidence.iter().any(|e| e == "k_time");
+        self.key.step || self.key.score >= FOUND || one_net || (self.key.yes && asked)
     }
 
     /// Which step, by the rules with the most weight.

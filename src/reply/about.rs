@@ -1,0 +1,217 @@
+//! What the sentence of a wish is about: ours, or something else that happens to be wished for.
+//!
+//! "Let's meet on Tuesday" and "let's meet on Tuesday about the audit findings" hit the same
+//! rules. No list knows everything that other people meet about, but what replies to an outreach
+//! mail say beside a wish is a small vocabulary (`known_words.txt`). So the second key of an
+//! acknowledgement fails closed: a word that is not in it makes the sentence somebody else's
+//! business, and a person looks. Pure.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// Shorter words tell nothing.
+const SHORT: usize = 3;
+/// Short ones that do, all the same.
+const TELLING: &[&str] = &["hr", "dr", "tv", "qa"];
+/// Words that begin alike for so many letters are one word in two forms.
+const STEM: usize = 6;
+/// A sentence of so many words says one thing beside the wish.
+const LONG: usize = 14;
+/// One that names our subject, two.
+const LONG_OF_OURS: usize = 10;
+/// After a greeting or thanks, so many unknown words are a name.
+const NAMES: usize = 2;
+
+const GREETINGS: &[&str] = &[
+    "hi",
+    "hello",
+    "hey",
+    "dear",
+    "hallo",
+    "hoi",
+    "bonjour",
+    "hola",
+    "ola",
+    "ciao",
+    "salut",
+    "buongiorno",
+    "thanks",
+    "thank",
+    "thx",
+    "merci",
+    "gracias",
+    "danke",
+    "obrigado",
+    "obrigada",
+    "grazie",
+    "bedankt",
+    "liebe",
+    "lieber",
+    "geachte",
+    "beste",
+    "estimado",
+    "estimada",
+    "cher",
+    "chere",
+    "gentile",
+    "caro",
+    "cara",
+    "regards",
+    "cheers",
+];
+
+/// Nouns of what an outreach mail offers: beside one of them an unknown word is a detail of it.
+const OURS: &[&str] = &[
+    "viewing",
+    "viewings",
+    "visit",
+    "tour",
+    "besichtigung",
+    "besichtigungstermin",
+    "visite",
+    "visita",
+    "bezichtiging",
+    "flat",
+    "apartment",
+    "house",
+    "villa",
+    "home",
+    "property",
+    "unit",
+    "plot",
+    "penthouse",
+    "studio",
+    "condo",
+    "duplex",
+    "townhouse",
+    "bungalow",
+    "loft",
+    "cottage",
+    "wohnung",
+    "haus",
+    "immobilie",
+    "grundstuck",
+    "appartement",
+    "appart",
+    "maison",
+    "logement",
+    "piso",
+    "apartamento",
+    "casa",
+    "vivienda",
+    "moradia",
+    "appartamento",
+    "huis",
+    "woning",
+    "ghar",
+    "الشقة",
+    "معاينة",
+    "المعاينة",
+    "زيارة",
+    "البيت",
+    "المنزل",
+    "الفيلا",
+];
+
+/// What Arabic writes together with the word that follows.
+const ARABIC_PREFIXES: &[&str] = &["وال", "بال", "لل", "ال", "و", "ف", "ب", "ل"];
+
+static KNOWN: LazyLock<Words> = LazyLock::new(|| Words::parse(include_str!("known_words.txt")));
+
+struct Words {
+    whole: HashSet<&'static str>,
+    stems: HashSet<&'static str>,
+}
+
+impl Words {
+    fn parse(text: &'static str) -> Self {
+        let whole: HashSet<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .flat_map(str::split_whitespace)
+            .collect();
+        let stems = whole.iter().filter_map(|word| word.get(..STEM)).collect();
+        Self { whole, stems }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        if TELLING.contains(&word) {
+            return false;
+        }
+        if word.chars().count() < SHORT || self.whole.contains(word) {
+            return true;
+        }
+        if word.is_ascii() {
+            return word.len() > STEM && word.get(..STEM).is_some_and(|s| self.stems.contains(s));
+        }
+        ARABIC_PREFIXES.iter().any(|prefix| {
+            word.strip_prefix(prefix).is_some_and(|rest| {
+                self.whole.contains(rest) || self.whole.contains(format!("ال{rest}").as_str())
+            })
+        })
+    }
+}
+
+/// Whether a folded sentence names nothing but what a wish for our step names.
+pub(super) fn ours(sentence: &str) -> bool {
+    let mut strange: usize = 0;
+    let mut words: usize = 0;
+    let mut names = 0;
+    let mut subject = false;
+    for word in sentence.split(|c: char| !c.is_alphabetic()) {
+        if word.is_empty() {
+            continue;
+        }
+        words += 1;
+        subject |= OURS.contains(&word);
+        if GREETINGS.contains(&word) {
+            names = NAMES;
+        } else if KNOWN.has(word) {
+            names = 0;
+        } else if names > 0 {
+            names -= 1;
+        } else {
+            strange += 1;
+        }
+    }
+    let allowed = match (subject, words) {
+        (true, LONG_OF_OURS..) => 2,
+        (true, _) | (false, LONG..) => 1,
+        (false, _) => 0,
+    };
+    strange <= allowed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::fold::fold;
+
+    #[test]
+    fn what_a_wish_for_our_step_says_is_known() {
+        for text in [
+            "Hi Leila, yes please call me tomorrow afternoon",
+            "I'd like to come and see the flat on Mill Lane on Saturday",
+            "Nous aimerions visiter la maison ce week-end",
+            "Mi chiami pure domani mattina",
+            "Wir möchten die Wohnung gern am Donnerstagabend ansehen",
+            "اتصل بي غدا بعد الظهر من فضلك",
+        ] {
+            assert!(ours(&fold(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_business_is_not_ours() {
+        for text in [
+            "Let's talk about the roadmap on Monday",
+            "Can we meet on Tuesday to go over the audit findings?",
+            "Herr Schulz möchte am Montag die Produktion besichtigen",
+            "Quiero ver los números del trimestre",
+            "Please call me regarding the payroll error",
+            "Go ahead and merge it",
+        ] {
+            assert!(!ours(&fold(text)), "{text}");
+        }
+    }
+}
