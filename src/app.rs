@@ -340,10 +340,12 @@ impl App {
                 sender.map(|sender| (*id, Pace::of(sender)))
             })
             .collect();
-        let answer_max_age = self.settings.reply.answer_max_age;
+        let settings = Arc::clone(&self.settings);
         self.store
             .write(move |tx| {
-                tx.set_answer_max_age(answer_max_age)?;
+                let reply = &settings.reply;
+                tx.set_answer_max_age(reply.answer_max_age)?;
+                tx.set_working_hours(reply.working_hours.as_ref(), reply.zone)?;
                 for (id, pace) in &paces {
                     tx.set_pace(*id, pace.gap(), pace.per_day)?;
                 }

@@ -57,6 +57,15 @@ impl WorkingHours {
         })
     }
 
+    /// A campaign's own over the general ones. Words are checked where they are written; own ones
+    /// that cannot be read count as not written, so that they open no hour that the general ones
+    /// close.
+    #[must_use]
+    pub fn of(own: Option<&str>, general: Option<&Self>) -> Option<Self> {
+        own.and_then(|own| Self::parse(own).ok())
+            .or_else(|| general.cloned())
+    }
+
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -102,7 +102,7 @@ mod server;
 pub use access::{Access, Scope};
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
 pub use documents::{ChunkKind, Citation, DocChunk};
-pub use draft::{DraftState, HOLE};
+pub use draft::{DraftState, HOLE, has_hole};
 pub use event::EventKind;
 pub use server::Pipelining;
 

@@ -551,6 +551,9 @@ fn log_stopped(mail: OutboxId, passage: &Passage) {
         Passage::Later(until) => {
             tracing::info!(%mail, until = until.rfc3339(), "Mail put off: the lead is away");
         }
+        Passage::Closed(until) => {
+            tracing::info!(%mail, until = until.rfc3339(), "Mail put off: outside the working hours");
+        }
         Passage::SentUnread(_) => {
             tracing::debug!(%mail, "Mail waits until the Sent folder was read");
         }

@@ -3,11 +3,12 @@
 //! live. A pause of days and working hours need no more.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc, Weekday};
+use serde::{Deserialize, Serialize};
 
 use crate::time::UtcMs;
 
 /// A country's zone, and how it writes dates. The default is UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
     /// Minutes east of UTC, without summer time.
     minutes: i32,
@@ -17,7 +18,7 @@ pub struct Zone {
 }
 
 /// When the clock is an hour ahead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Summer {
     /// Never, as far as this table knows.
     #[default]
@@ -33,7 +34,7 @@ enum Summer {
 }
 
 /// In which zone hours are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ZoneChoice {
     /// That of the lead's country; UTC where it is not known.
     Lead,
@@ -58,6 +59,12 @@ impl ZoneChoice {
             .or_else(|| distance(text))
             .map(Self::Fixed)
             .ok_or("Write lead, UTC, a country such as DE, or a distance such as +02:00")
+    }
+
+    /// A campaign's own over the general one.
+    #[must_use]
+    pub fn of(own: Option<&str>, general: Self) -> Self {
+        own.and_then(|own| Self::parse(own).ok()).unwrap_or(general)
     }
 
     /// For a lead of this country.

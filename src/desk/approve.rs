@@ -8,8 +8,8 @@ use super::{Desk, DeskError, Edit, Objection, Remark, open, text};
 use crate::config::{ReplyAddress, SenderSettings};
 use crate::faultpoint;
 use crate::model::{
-    Address, Citation, DraftId, DraftState, HOLE, IdSource, Inserted, MailKind, OutboxId, SentKind,
-    address_key,
+    Address, Citation, DraftId, DraftState, IdSource, Inserted, MailKind, OutboxId, SentKind,
+    address_key, has_hole,
 };
 use crate::msgid;
 use crate::reply::compose::{self, Draftable, FurtherParts};
@@ -179,7 +179,7 @@ impl Desk {
         if !ask.edit.is_empty() && text::apply(tx, &draft, &ask.edit, &ask.by, now)? {
             draft = open(tx, ask.draft, None)?;
         }
-        if draft.wants_text || draft.body.contains(HOLE) || draft.body.trim().is_empty() {
+        if draft.wants_text || has_hole(&draft.body) || draft.body.trim().is_empty() {
             return Err(DeskError::WantsText(draft.id));
         }
         let c = tx.job_context(draft.job_id)?;

@@ -1,7 +1,7 @@
 //! The text of a draft as people write it.
 
 use super::DeskError;
-use crate::model::HOLE;
+use crate::model::{HOLE, has_hole};
 use crate::store::{DraftRow, Tx};
 use crate::time::UtcMs;
 
@@ -120,7 +120,7 @@ pub(super) fn apply(
     }
     // A hole that was not marked is filled by any change of the text, a marked one when its mark
     // is gone.
-    let wants_text = text.contains(HOLE) || (draft.wants_text && !text_differs);
+    let wants_text = has_hole(&text) || (draft.wants_text && !text_differs);
     tx.edit_draft(
         draft.id,
         draft.version,

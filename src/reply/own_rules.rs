@@ -28,19 +28,13 @@ impl OwnRules {
         }
     }
 
-    /// Words are checked where they are written; one that cannot be read counts as not written, so
-    /// that it opens no hour that the settings close.
     pub(super) fn hours(&self, settings: &ReplySettings) -> Option<WorkingHours> {
-        let own = self.0.working_hours.as_deref().map(WorkingHours::parse);
-        own.and_then(Result::ok)
-            .or_else(|| settings.working_hours.clone())
+        let own = self.0.working_hours.as_deref();
+        WorkingHours::of(own, settings.working_hours.as_ref())
     }
 
     pub(super) fn zone(&self, settings: &ReplySettings, country: &str) -> Zone {
-        let own = self.0.zone.as_deref().map(ZoneChoice::parse);
-        own.and_then(Result::ok)
-            .unwrap_or(settings.zone)
-            .zone_for(country)
+        ZoneChoice::of(self.0.zone.as_deref(), settings.zone).zone_for(country)
     }
 }
 

@@ -240,7 +240,10 @@ impl Tx<'_> {
             };
             let count = match passage {
                 Passage::Hold => &mut done.held,
-                Passage::Leave | Passage::Later(_) | Passage::SentUnread(_) => &mut done.released,
+                Passage::Leave
+                | Passage::Later(_)
+                | Passage::Closed(_)
+                | Passage::SentUnread(_) => &mut done.released,
                 Passage::Draft(_) => &mut done.drafted,
                 Passage::Withdraw(_) | Passage::Refuse(_) => &mut done.withdrawn,
             };

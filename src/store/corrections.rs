@@ -195,7 +195,8 @@ impl Reader<'_> {
     }
 
     /// Replies whose class a person confirmed by letting go what was made for it: an
-    /// acknowledgement, or an answer out of documents. Those with a label of their own aside.
+    /// acknowledgement, or an answer out of documents, as it was made: who rewrote it has confirmed
+    /// nothing. Those with a label of their own aside.
     ///
     /// # Errors
     /// What SQLite says.
@@ -209,6 +210,7 @@ impl Reader<'_> {
              JOIN messages m ON m.id = d.message_id
              LEFT JOIN sent_messages s ON s.id = m.matched_sent_id
              WHERE d.outbox_ref IS NOT NULL AND d.state = 'approved' AND m.visible_text <> ''
+               AND d.made_body IS NULL
                AND ((d.tool = 'acknowledgment' AND j.intent = 'goal_reached')
                     OR (d.tool = 'document_rag' AND j.intent = 'question'))
                AND NOT EXISTS (SELECT 1 FROM corrections k WHERE k.message_id = m.id)

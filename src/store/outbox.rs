@@ -15,6 +15,7 @@ mod copy;
 mod folders_tests;
 mod gate;
 mod handover;
+mod hours;
 mod lanes;
 mod limit;
 mod outcome;
@@ -364,6 +365,7 @@ impl Tx<'_> {
             Passage::Leave => Ok(()),
             Passage::Hold => self.hold(id),
             Passage::Later(until) | Passage::SentUnread(until) => self.put_off(id, *until),
+            Passage::Closed(until) => self.wait_for_hours(id, *until),
             Passage::Withdraw(why) => self.end(id, "cancelled", why, now),
             Passage::Refuse(why) => self.end(id, "rejected", why, now),
             Passage::Draft(why) => {

@@ -33,7 +33,13 @@ pub(super) fn by_intent(
         d.reasons.push(why);
         return draft(d, s, settings, ToLead::DraftAnswer, NoticeKind::Person);
     }
-    d.resumes = s.sender_verified && matches!(v.intent, Intent::GoalReached | Intent::Question);
+    // A guess ends no pause that the lead asked for.
+    let sure = match v.intent {
+        Intent::GoalReached => v.confidence >= s.thresholds.goal,
+        Intent::Question => v.confidence >= s.thresholds.question,
+        _ => false,
+    };
+    d.resumes = s.sender_verified && sure;
     match v.intent {
         Intent::GoalReached => goal(d, v, s, settings),
         Intent::Question => question(d, v, s, settings),

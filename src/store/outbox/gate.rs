@@ -25,6 +25,8 @@ pub enum Passage {
     Hold,
     /// It waits until then.
     Later(UtcMs),
+    /// It waits until then: the working hours begin.
+    Closed(UtcMs),
     /// It waits until then, because the Sent folder is to be read first.
     SentUnread(UtcMs),
     /// It is withdrawn; nobody has to look.
@@ -240,7 +242,20 @@ impl Reader<'_> {
         if let Some(id) = asked.waits.filter(|_| asked.automatic) {
             facts.newer_reply = self.newer_reply(id)?;
         }
-        Ok(decide(asked, &facts, now))
+        let passage = decide(asked, &facts, now);
+        let answers = matches!(asked.kind, MailKind::Acknowledgment | MailKind::Answer);
+        if passage == Passage::Leave
+            && answers
+            && asked.automatic
+            && asked.waits.is_some()
+            && let Some(thread) = asked.campaign_lead_id
+        {
+            let opens = self.hours_open_at(thread, now)?;
+            if opens > now {
+                return Ok(Passage::Closed(opens));
+            }
+        }
+        Ok(passage)
     }
 
     /// Whether the reply came longer ago than the settings' `reply.answer_max_age`, which every
@@ -322,7 +337,7 @@ mod tests {
         match decide(&asked, facts, NOW) {
             Passage::Leave => "leave",
             Passage::Hold => "hold",
-            Passage::Later(_) | Passage::SentUnread(_) => "later",
+            Passage::Later(_) | Passage::Closed(_) | Passage::SentUnread(_) => "later",
             Passage::Withdraw(_) => "withdraw",
             Passage::Draft(_) => "draft",
             Passage::Refuse(_) => "refuse",
