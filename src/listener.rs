@@ -356,8 +356,15 @@ impl Listener {
         watch.leave(session).await?;
         let looked = self.look_at_all(session, lease, source, due_before).await?;
         if looked.closed.is_empty() && !looked.more {
-            let way = if asked { LookWay::View } else { LookWay::Poll };
+            let way = if asked {
+                debug!(account = %self.account.name, "looked for viewers");
+                LookWay::View
+            } else {
+                LookWay::Poll
+            };
             self.shared.board.verified(self.id, began, at, way);
+        } else {
+            self.shared.board.looked_in_part(self.id);
         }
         self.judge_pushes(watch, push, looked.missed).await?;
         let way = self.way(watch, push);

@@ -197,6 +197,32 @@ impl Session {
         Ok(Fetch::running(self, fetch, from, pipelined))
     }
 
+    /// DONE and NOOP in one write: one round trip, after which everything that the server has is
+    /// announced ([`Session::take_hint`]). A FETCH behind DONE would not do: Dovecot takes new mail
+    /// into account between commands only when no other one waits. The caller has made sure that
+    /// IDLE was accepted.
+    pub(super) async fn noop_in_idle(&mut self) -> Result<(), ImapError> {
+        if self.is_broken() {
+            return Err(ImapError::Broken);
+        }
+        self.busy = true;
+        self.idle = None;
+        let tag = self.wire.tag();
+        let lines = format!("DONE\r\n{tag} NOOP\r\n");
+        self.wire.send(Step::Noop, lines.as_bytes()).await?;
+        let by = Deadline::after(DONE);
+        loop {
+            let hint = &mut self.hint;
+            let heard = self.wire.next(Step::Noop, by, |r, _| note_hint(hint, r));
+            if let Heard::Tagged(reply) = heard.await?
+                && reply.tag == tag
+            {
+                self.busy = false;
+                return reply.ok(Step::Noop).map(|_| ());
+            }
+        }
+    }
+
     /// The FETCH before a pipelined IDLE has ended: the time to accept it begins now.
     pub(super) fn idle_due(&mut self) {
         if let Some(idle) = &mut self.idle {

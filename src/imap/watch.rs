@@ -196,6 +196,28 @@ impl Watch {
         }
     }
 
+    /// Asks whether there is news, in one round trip where the server takes commands behind DONE.
+    /// IDLE is left; the next [`Watch::wait`] enters it anew.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn ask(&mut self, s: &mut Session) -> Result<Option<Instant>, ImapError> {
+        if s.is_idling() {
+            match s.settle_idle().await {
+                Ok(Some(over)) => self.heard(over)?,
+                Ok(None) => {}
+                Err(e) => return Err(self.learn(e)),
+            }
+        }
+        self.idle_since = None;
+        if s.is_idling() && self.pipelining != Pipelining::No {
+            s.noop_in_idle().await?;
+        } else {
+            s.noop().await?;
+        }
+        Ok(s.take_hint())
+    }
+
     /// Fetches from UID `from_uid` on, after [`News::Announced`] (or at any time). In IDLE, and
     /// unless the server is known not to take it, DONE, UID FETCH and IDLE go out in one write;
     /// else DONE is confirmed first.

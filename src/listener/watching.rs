@@ -205,8 +205,8 @@ impl Listener {
             && self.account.mailboxes.len() == 1
     }
 
-    /// A viewer's look at the idling mailbox: DONE, FETCH and IDLE again in one write, where the
-    /// server takes it.
+    /// A viewer's look at the idling mailbox: DONE and NOOP in one write, where the server takes it,
+    /// and a FETCH when there is news.
     pub(super) async fn view(
         &self,
         session: &mut Session,
@@ -216,10 +216,13 @@ impl Listener {
     ) -> Result<(), Ended> {
         let (began, at) = (Instant::now(), time::now());
         self.shared.board.begin(self.id);
-        self.take_news(session, watch, lease, epoch, at).await?;
+        if watch.ask(session).await?.is_some() {
+            self.take_news(session, watch, lease, epoch, at).await?;
+        }
         self.shared
             .board
             .verified(self.id, began, at, LookWay::View);
+        debug!(account = %self.account.name, "looked for viewers");
         self.heard(lease).await?;
         Ok(())
     }

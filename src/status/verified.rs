@@ -53,6 +53,8 @@ pub(super) struct Looks {
     verified: HashMap<AccountId, Verified>,
     /// Asked for, and not begun. One request stands for all that come before it begins.
     asked: HashMap<AccountId, Instant>,
+    /// Begun, and not ended.
+    under_way: HashMap<AccountId, Instant>,
     listening: HashMap<AccountId, bool>,
     /// Looks because of viewers.
     views: u64,
@@ -72,6 +74,7 @@ impl Board {
         notes.looks.listening.insert(account, is);
         if !is {
             notes.looks.asked.remove(&account);
+            notes.looks.under_way.remove(&account);
         }
         notes.looks.tell();
     }
@@ -83,12 +86,17 @@ impl Board {
         notes.looks.listening.get(&account).copied() == Some(true)
     }
 
-    /// A viewer asks for a look. Says whether the account's bell must be rung: not, while a look
-    /// that was asked for has not begun.
+    /// A viewer asks for a look that began at `since` or later. Says whether the account's bell must
+    /// be rung: not, while one that was asked for has not begun, or one that will do is under way.
     #[must_use]
-    pub fn ask(&self, account: AccountId) -> bool {
+    pub fn ask(&self, account: AccountId, since: Instant) -> bool {
+        let mut notes = self.notes();
+        let begun = notes.looks.under_way.get(&account);
+        if begun.is_some_and(|begun| *begun >= since) {
+            return false;
+        }
         let now = Instant::now();
-        self.notes().looks.asked.insert(account, now).is_none()
+        notes.looks.asked.insert(account, now).is_none()
     }
 
     /// Whether a viewer waits for a look to begin.
@@ -101,6 +109,7 @@ impl Board {
     pub fn begin(&self, account: AccountId) -> bool {
         let mut notes = self.notes();
         let asked = notes.looks.asked.remove(&account).is_some();
+        notes.looks.under_way.insert(account, Instant::now());
         if asked {
             notes.looks.views = notes.looks.views.saturating_add(1);
         }
@@ -111,11 +120,17 @@ impl Board {
     pub fn verified(&self, account: AccountId, began: Instant, at: UtcMs, way: LookWay) {
         let mut notes = self.notes();
         let began = Some(began);
+        notes.looks.under_way.remove(&account);
         notes
             .looks
             .verified
             .insert(account, Verified { at, way, began });
         notes.looks.tell();
+    }
+
+    /// A look ended that did not see everything: it answers nobody.
+    pub fn looked_in_part(&self, account: AccountId) {
+        self.notes().looks.under_way.remove(&account);
     }
 
     /// What the server announced at `at` is stored. It answers nobody who asked for a look.
@@ -156,17 +171,24 @@ mod tests {
     #[tokio::test]
     async fn who_asks_before_a_look_begins_shares_it() {
         let (board, account) = (Board::default(), AccountId(1));
-        assert!(board.ask(account), "the first rings");
+        let now = Instant::now();
+        let since = Instant::now();
+        assert!(board.ask(account, since), "the first rings");
         assert!(
-            !board.ask(account) && !board.ask(account),
+            !board.ask(account, since) && !board.ask(account, since),
             "the others do not"
         );
         assert!(board.begin(account) && !board.begin(account));
         assert_eq!(board.views(), 1);
-        assert!(board.ask(account), "too late for that look: another one");
+        assert!(!board.ask(account, now), "the look under way will do");
+        let later = Instant::now() + std::time::Duration::from_secs(1);
+        assert!(
+            board.ask(account, later),
+            "too late for that look: another one"
+        );
         board.listening(account, false);
         assert!(
-            board.ask(account),
+            board.ask(account, now),
             "what a lost session was asked for is asked anew"
         );
     }

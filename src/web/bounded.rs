@@ -28,6 +28,8 @@ const REQUEST: Duration = Duration::from_secs(90);
 const HEAD: Duration = Duration::from_secs(15);
 /// A connection that has answered waits so long for the next request. Events write more often.
 const IDLE: Duration = Duration::from_secs(75);
+/// Bytes of a head.
+const HEAD_BYTES: usize = 64 * 1024;
 /// Bytes of one request, and a little.
 const BYTES: usize = 3 * 1024 * 1024;
 /// What ends the head of a request.
@@ -197,7 +199,12 @@ impl AsyncRead for BoundedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read > BYTES || self.is_over(cx) {
+        let most = if self.head_end == HEAD_END.len() {
+            BYTES
+        } else {
+            HEAD_BYTES
+        };
+        if self.read > most || self.is_over(cx) {
             return over();
         }
         let before = buf.filled().len();

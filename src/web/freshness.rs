@@ -2,7 +2,8 @@
 //! old it is. The running listeners are rung (no new sign-in), and waited for, for a bounded time.
 //!
 //! One look answers all who asked before it began. So that many viewers who come at once share
-//! one, the first waits until those who are on their way have asked too ([`Asking`]).
+//! one, the first waits until those who are on their way have asked too ([`Asking`]), and in a crowd
+//! a look that began a moment earlier will do.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,6 +28,11 @@ use crate::wake::Doorbell;
 
 /// The longest that those who come at once wait for each other.
 const GATHER: Duration = Duration::from_millis(25);
+/// So many viewers at the same moment are a crowd…
+const CROWD: usize = 4;
+/// …for whom a look will do that began so much earlier. What the server announces comes all the
+/// same.
+const CROWD_AGE: Duration = Duration::from_millis(100);
 /// The longest `?wait=`.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(20);
 /// A check of our own costs a sign-in, of which an account has few.
@@ -103,6 +109,8 @@ pub(crate) struct Freshness {
     fresh: Duration,
     /// Viewers who have come and not asked yet.
     coming: Arc<Coming>,
+    /// Viewers who have asked, and wait.
+    waiting: AtomicUsize,
     /// When a check of our own began last.
     own: Arc<Mutex<Option<Instant>>>,
 }
@@ -139,6 +147,26 @@ impl FromRequestParts<Arc<Shared>> for Asking {
     }
 }
 
+/// One more, while it lives.
+struct Counted<'c> {
+    count: &'c AtomicUsize,
+    /// How many there were with it.
+    now: usize,
+}
+
+impl<'c> Counted<'c> {
+    fn new(count: &'c AtomicUsize) -> Self {
+        let now = count.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+        Self { count, now }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Freshness {
     pub(super) fn new(
         board: Board,
@@ -152,6 +180,7 @@ impl Freshness {
             limit,
             fresh,
             coming: Arc::default(),
+            waiting: AtomicUsize::new(0),
             own: Arc::default(),
         }
     }
@@ -171,16 +200,29 @@ impl Freshness {
         }
     }
 
-    /// Rings where nobody has, and waits until all that listen have looked.
-    async fn ring_and_wait(&self, asked: Instant, limit: Duration) {
+    /// Rings where nobody has, and waits until all that listen have looked. Gives the moment since
+    /// when a look counts.
+    async fn ring_and_wait(&self, asked: Instant, limit: Duration) -> Instant {
+        let counted = Counted::new(&self.waiting);
+        let coming = self.coming.count.load(Ordering::Acquire);
+        let crowd = counted.now.saturating_add(coming) >= CROWD;
+        self.gather(asked).await;
+        let since = match asked.checked_sub(CROWD_AGE) {
+            Some(earlier) if crowd => earlier,
+            _ => asked,
+        };
+        self.wait_since(since, asked + limit).await;
+        since
+    }
+
+    async fn wait_since(&self, asked: Instant, until: Instant) {
         let mut changes = self.board.changes();
         for (account, bell) in &self.accounts {
             let open = self.board.is_listening(*account) && !self.is_verified(*account, asked);
-            if open && self.board.ask(*account) {
+            if open && self.board.ask(*account, asked) {
                 bell.ring();
             }
         }
-        let until = asked + limit;
         let open = || {
             self.accounts
                 .iter()
@@ -234,10 +276,10 @@ pub(crate) async fn look(
     let fresh = &shared.freshness;
     let (asked, asked_at) = (Instant::now(), time::now());
     drop(asking);
+    let mut since = asked;
     let limit = window.wait.unwrap_or(fresh.limit).min(MAX_WAIT);
     if limit > Duration::ZERO {
-        fresh.gather(asked).await;
-        fresh.ring_and_wait(asked, limit).await;
+        since = fresh.ring_and_wait(asked, limit).await;
         let deaf = fresh
             .accounts
             .iter()
@@ -250,7 +292,7 @@ pub(crate) async fn look(
     }
     mailbox(
         shared,
-        (limit > Duration::ZERO).then_some((asked, asked_at)),
+        (limit > Duration::ZERO).then_some((since, asked_at)),
     )
     .await
 }
@@ -266,12 +308,11 @@ pub(crate) async fn check(
     let fresh = &shared.freshness;
     let asked = Instant::now();
     drop(asking);
-    fresh.gather(asked).await;
-    fresh.ring_and_wait(asked, limit).await;
+    let since = fresh.ring_and_wait(asked, limit).await;
     let heard = fresh
         .accounts
         .iter()
-        .filter(|(account, _)| fresh.is_verified(*account, asked))
+        .filter(|(account, _)| fresh.is_verified(*account, since))
         .count();
     let from = time::now().minus(Duration::from_secs(u64::from(days).saturating_mul(86_400)));
     let covered = shared
