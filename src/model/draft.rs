@@ -18,6 +18,20 @@ pub fn has_hole(text: &str) -> bool {
     words.join(" ").contains("[write the answer")
 }
 
+words! {
+    /// What became of an answer that waits for a person.
+    DraftState, "draft state" {
+        /// It waits.
+        Open => "open",
+        /// A person let it go: it is a mail.
+        Approved => "approved",
+        /// A person wants it not to be sent.
+        Rejected => "rejected",
+        /// It is of no use any more: somebody answered by mail, or the lead wants no more mail.
+        Superseded => "superseded",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,19 +47,5 @@ mod tests {
             assert!(has_hole(text), "{text}");
         }
         assert!(!has_hole("I write the answer here."));
-    }
-}
-
-words! {
-    /// What became of an answer that waits for a person.
-    DraftState, "draft state" {
-        /// It waits.
-        Open => "open",
-        /// A person let it go: it is a mail.
-        Approved => "approved",
-        /// A person wants it not to be sent.
-        Rejected => "rejected",
-        /// It is of no use any more: somebody answered by mail, or the lead wants no more mail.
-        Superseded => "superseded",
     }
 }
