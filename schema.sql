@@ -757,6 +757,18 @@ CREATE INDEX inbox_of_campaign ON inbox (campaign_id, last_at, campaign_lead_id)
 CREATE INDEX inbox_replies_of_campaign ON inbox (campaign_id, last_reply_at, campaign_lead_id) WHERE replies > 0;
 CREATE INDEX inbox_by_reply_line ON inbox (reply_line) WHERE replies > 0;
 
+-- A person has dealt with what a conversation held up to a message, for good or until a moment; due: that
+-- moment has come, and nobody has answered since.
+CREATE TABLE desk_marks (
+    campaign_lead_id INTEGER PRIMARY KEY NOT NULL REFERENCES campaign_leads (id),
+    message_id       INTEGER NOT NULL,                        -- the newest message then; 0 = none
+    snoozed_until    INTEGER,
+    is_due           INTEGER NOT NULL CHECK (is_due IN (0, 1)),
+    marked_by        TEXT NOT NULL,
+    marked_at        INTEGER NOT NULL
+) STRICT;
+CREATE INDEX desk_marks_snoozed ON desk_marks (snoozed_until) WHERE snoozed_until IS NOT NULL;
+
 -- The same row made anew out of the facts.
 CREATE VIEW inbox_anew AS
 SELECT cl.id AS campaign_lead_id, cl.campaign_id AS campaign_id, n.created_at AS last_at,
@@ -774,10 +786,14 @@ SELECT cl.id AS campaign_lead_id, cl.campaign_id AS campaign_id, n.created_at AS
        EXISTS (SELECT 1 FROM messages m JOIN reply_jobs j ON j.message_id = m.id
                WHERE m.campaign_lead_id = cl.id
                  AND (j.state = 'failed' OR (j.state = 'done' AND j.action = 'person'))
+                 AND m.id > coalesce((SELECT k.message_id FROM desk_marks k
+                                      WHERE k.campaign_lead_id = cl.id), 0)
                  AND NOT EXISTS (SELECT 1 FROM conversations v
                      WHERE v.campaign_lead_id = cl.id AND v.sender <> 'customer'
                        AND v.agent_tool_used NOT IN ('message_generation', 'acknowledgment')
-                       AND v.created_at > m.internal_date)) AS person,
+                       AND v.created_at > m.internal_date))
+       OR EXISTS (SELECT 1 FROM desk_marks k
+                  WHERE k.campaign_lead_id = cl.id AND k.is_due = 1) AS person,
        (SELECT count(*) FROM drafts d
         WHERE d.campaign_lead_id = cl.id AND d.state = 'open') AS drafts
 FROM campaign_leads cl
@@ -799,6 +815,20 @@ CREATE TRIGGER inbox_line AFTER INSERT ON conversations BEGIN
         reply_line = max(reply_line, excluded.reply_line),
         person = iif(NEW.sender <> 'customer' AND excluded.last_at >= last_reply_at
             AND NEW.agent_tool_used NOT IN ('message_generation', 'acknowledgment'), 0, person);
+END;
+CREATE TRIGGER inbox_marked AFTER INSERT ON desk_marks BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id = NEW.campaign_lead_id;
+    INSERT INTO inbox SELECT * FROM inbox_anew WHERE campaign_lead_id = NEW.campaign_lead_id;
+END;
+CREATE TRIGGER inbox_mark_changed AFTER UPDATE ON desk_marks BEGIN
+    DELETE FROM inbox WHERE campaign_lead_id = NEW.campaign_lead_id;
+    INSERT INTO inbox SELECT * FROM inbox_anew WHERE campaign_lead_id = NEW.campaign_lead_id;
+END;
+CREATE TRIGGER marks_answered AFTER INSERT ON conversations
+    WHEN NEW.sender <> 'customer' AND NEW.agent_tool_used NOT IN ('message_generation', 'acknowledgment')
+BEGIN
+    UPDATE desk_marks SET is_due = 0, snoozed_until = NULL
+        WHERE campaign_lead_id = NEW.campaign_lead_id AND (is_due = 1 OR snoozed_until IS NOT NULL);
 END;
 CREATE TRIGGER inbox_line_changed AFTER UPDATE OF campaign_lead_id, created_at, sender ON conversations BEGIN
     DELETE FROM inbox WHERE campaign_lead_id IN (OLD.campaign_lead_id, NEW.campaign_lead_id);

@@ -39,6 +39,8 @@ const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 const EVENT_ROWS: u32 = 5000;
 /// While somebody listens, events of other processes are looked for this often.
 const EVENTS_LOOK: Duration = Duration::from_secs(1);
+/// Conversations that were put off come back this exactly.
+const SNOOZE_LOOK: Duration = Duration::from_secs(30);
 
 /// How a task ended: its name, and why.
 type Ended = (String, anyhow::Result<()>);
@@ -118,6 +120,13 @@ impl App {
             Box::pin(async move { keep_house(store, retention, token).await }),
         );
         let (store, token) = (self.store.clone(), stop.clone());
+        spawn(
+            "alarm clock",
+            Box::pin({
+                let (store, token) = (self.store.clone(), stop.clone());
+                async move { wake_snoozed(store, token).await }
+            }),
+        );
         spawn(
             "ear for events",
             Box::pin(async move { hear_others(store, token).await }),
@@ -362,6 +371,20 @@ async fn keep_house(
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Brings conversations back that people put off, when their time has come.
+async fn wake_snoozed(store: crate::store::Store, stop: CancellationToken) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        if let Err(e) = store.wake_due_snoozes(time::now()).await {
+            warn!("could not bring back what people put off: {e:#}");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(SNOOZE_LOOK) => {}
         }
     }
     Ok(())

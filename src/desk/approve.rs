@@ -168,7 +168,7 @@ impl Desk {
         Ok(approved)
     }
 
-    fn settle(
+    pub(super) fn settle(
         &self,
         tx: &Tx<'_>,
         ask: &Approval,

@@ -6,6 +6,7 @@ mod approve;
 mod labels;
 mod objections;
 mod text;
+mod threads;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ pub use approve::{Approval, Approved, Recipient, View};
 pub use labels::{Labelled, export_answers, export_rows};
 pub use objections::{Objection, Remark};
 pub use text::{Edit, MAX_TEXT_BYTES};
+pub use threads::{Moved, OwnAnswer};
 
 use crate::config::Settings;
 use crate::keys::Keys;

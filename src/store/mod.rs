@@ -15,6 +15,7 @@ mod campaigns;
 mod conversations;
 mod corrections;
 mod desk;
+mod detach;
 mod digest;
 mod django;
 mod documents;
@@ -82,6 +83,7 @@ pub use campaigns::{
 pub use conversations::{NewConversation, Speaker};
 pub use corrections::{Correction, CorrectionRow, DraftEdit, MessageFacts};
 pub use desk::{DraftFilter, DraftItem, DraftMail, SetAside};
+pub use detach::Detached;
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use django::{DjangoCampaign, DjangoCampaignLead, DjangoLine, DjangoRow, Taken};
 pub use documents::{DocumentRow, DocumentsFolder, DocumentsStamp, NewDocument, scratch};
