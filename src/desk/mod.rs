@@ -195,3 +195,5 @@ fn open(tx: &Tx<'_>, id: DraftId, version: Option<i64>) -> Result<DraftRow, Desk
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threads_tests;

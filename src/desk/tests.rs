@@ -8,9 +8,9 @@ use crate::model::{HOLE, Intent, MessageRowId};
 use crate::reply::tests::settings;
 use crate::store::fixture::{Captured, Fixture, NOW};
 
-const AT: UtcMs = UtcMs(NOW + 1_000);
+pub(super) const AT: UtcMs = UtcMs(NOW + 1_000);
 
-fn desk(f: &Fixture) -> Desk {
+pub(super) fn desk(f: &Fixture) -> Desk {
     let mut settings = settings(f);
     settings.senders = vec![SenderSettings {
         account: "main".into(),
