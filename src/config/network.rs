@@ -53,6 +53,24 @@ impl FromStr for Network {
     }
 }
 
+/// What can be written instead of a wrong one.
+pub(super) const REMEDY: &str =
+    "Write addresses such as 127.0.0.1, networks such as 10.0.0.0/8, or none";
+
+/// Checks a list as it was written; the word `none` alone is an empty one. An error is what is
+/// wrong.
+pub(super) fn list(written: Vec<String>) -> Result<Vec<String>, String> {
+    if let [word] = written.as_slice()
+        && word.eq_ignore_ascii_case("none")
+    {
+        return Ok(Vec::new());
+    }
+    match written.iter().find(|n| n.parse::<Network>().is_err()) {
+        Some(bad) => Err(format!("{bad:?} is no IP address and no network")),
+        None => Ok(written),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::keys::Kind;
 use super::nearest::nearest;
-use super::network::Network;
+use super::network;
 use crate::hours::WorkingHours;
 use crate::zone::ZoneChoice;
 
@@ -108,7 +108,10 @@ pub(super) fn check(kind: Kind, raw: &Raw) -> Result<Value, Fault> {
         Kind::Phrases => phrases(raw),
         Kind::Hours => hours(raw).map(Value::Text),
         Kind::Zone => zone(raw).map(Value::Text),
-        Kind::Networks => networks(raw),
+        Kind::Networks => match network::list(list(raw)?) {
+            Ok(networks) => Ok(Value::List(networks)),
+            Err(what) => fault(what, network::REMEDY),
+        },
     }
 }
 
@@ -159,23 +162,6 @@ fn listen(raw: &Raw) -> Result<String, Fault> {
     match address.parse::<std::net::SocketAddr>() {
         Ok(address) => Ok(address.to_string()),
         Err(_) => fault(format!("{written:?} is no address with a port"), REMEDY),
-    }
-}
-
-/// IP addresses and networks; `none` is an empty list.
-fn networks(raw: &Raw) -> Result<Value, Fault> {
-    let written = list(raw)?;
-    if let [word] = written.as_slice()
-        && word.eq_ignore_ascii_case("none")
-    {
-        return Ok(Value::List(Vec::new()));
-    }
-    match written.iter().find(|n| n.parse::<Network>().is_err()) {
-        Some(bad) => fault(
-            format!("{bad:?} is no IP address and no network"),
-            "Write addresses such as 127.0.0.1, networks such as 10.0.0.0/8, or none",
-        ),
-        None => Ok(Value::List(written)),
     }
 }
 
