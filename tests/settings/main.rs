@@ -20,6 +20,7 @@ mod old_names;
 mod reference;
 mod secrets;
 mod sources;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fs;
