@@ -27,6 +27,7 @@ use crate::config::{AccountSettings, Credential, Settings};
 use crate::credential::Vault;
 use crate::desk::Desk;
 use crate::fault::Fault;
+use crate::hooks::Hooks;
 use crate::imap::ByteBudget;
 use crate::keys::Keys;
 use crate::listener::{Listener, Progress, Shared};
@@ -219,6 +220,16 @@ impl App {
             Arc::clone(&self.settings),
             Arc::clone(&self.keys),
             self.outbox_bell.clone(),
+        )
+    }
+
+    /// Tells webhooks.
+    #[must_use]
+    pub fn hooks(&self) -> Hooks {
+        Hooks::new(
+            self.store.clone(),
+            self.settings.webhooks.clone(),
+            self.roots.clone(),
         )
     }
 

@@ -56,6 +56,15 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
 }
 
+/// What is kept of an answer whose body nobody needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The status code.
+    pub status: u16,
+    /// Retry-After in seconds (RFC 9110 §10.2.3), where the answer gives it so.
+    pub retry_after: Option<Duration>,
+}
+
 /// Without the body, which may hold tokens.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,6 +185,39 @@ impl HttpClient {
         self.send(&url, request.timeout(limit)).await
     }
 
+    /// POST of a JSON text with further headers; `limit` is for the whole request. The body of the answer is
+    /// not read, however long it is.
+    ///
+    /// # Errors
+    /// As [`HttpError`] says.
+    pub async fn tell(
+        &self,
+        url: &str,
+        body: String,
+        headers: &[(&'static str, String)],
+        limit: Duration,
+    ) -> Result<Told, HttpError> {
+        let url = checked(url)?;
+        let mut request = self.0.request(Method::POST, url.clone()).timeout(limit);
+        request = request.header(reqwest::header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request
+            .body(body)
+            .send()
+            .await
+            .map_err(|e| HttpError::Network {
+                host: url.host_str().unwrap_or_default().to_owned(),
+                sent: !e.is_connect(),
+                reason: reason(e),
+            })?;
+        Ok(Told {
+            status: answer.status().as_u16(),
+            retry_after: retry_after(&answer),
+        })
+    }
+
     async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Answer, HttpError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let network = |e: reqwest::Error| HttpError::Network {
@@ -185,8 +227,7 @@ impl HttpClient {
         };
         let mut answer = request.send().await.map_err(network)?;
         let status = answer.status().as_u16();
-        let retry_after = answer.headers().get(reqwest::header::RETRY_AFTER);
-        let retry_after = retry_after.and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        let retry_after = retry_after(&answer);
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(network)? {
             if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
@@ -197,9 +238,15 @@ impl HttpClient {
         Ok(Answer {
             status,
             body,
-            retry_after: retry_after.map(Duration::from_secs),
+            retry_after,
         })
     }
+}
+
+fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
+    let value = answer.headers().get(reqwest::header::RETRY_AFTER)?;
+    let seconds = value.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The innermost reason says most; the URL may hold a secret.

@@ -103,7 +103,7 @@ pub use access::{Access, Scope};
 pub use alert::{AlertEvent, AlertTopic, AlertWay};
 pub use documents::{ChunkKind, Citation, DocChunk};
 pub use draft::{DraftState, HOLE, has_hole};
-pub use event::EventKind;
+pub use event::{EventKind, HookKind};
 pub use server::Pipelining;
 
 words! {

@@ -22,7 +22,8 @@ use crate::config::{ReplyAddress, Settings};
 use crate::fault::Fault;
 use crate::model::{AccountId, AccountState, EndpointState, MailboxId, OutboxState};
 use crate::store::{
-    DigestFailure, OutboxStatus, ReplyAddressTrial, ReplyTrouble, SetAside, Store, StoreError,
+    DigestFailure, HookStatus, OutboxStatus, ReplyAddressTrial, ReplyTrouble, SetAside, Store,
+    StoreError,
 };
 use crate::time::{self, UtcMs};
 
@@ -168,6 +169,8 @@ pub struct Snapshot {
     pub outbox: OutboxStatus,
     /// The model endpoint; none: there is none in the settings, or it was never asked.
     pub endpoint: Option<EndpointState>,
+    /// Programs that are told of replies.
+    pub webhooks: Vec<HookStatus>,
     /// What of them is held, and campaigns.
     #[serde(flatten)]
     pub sending: Sending,
@@ -184,6 +187,7 @@ impl Snapshot {
         let redirect_to = settings.redirect_to.clone();
         let names = settings.account_names.clone();
         let senders = settings.senders.clone();
+        let hooks: Vec<String> = settings.webhooks.iter().map(|w| w.name.clone()).collect();
         let endpoint = settings.model.as_ref().map(Assistant::name_of);
         store
             .read(move |r| {
@@ -235,6 +239,7 @@ impl Snapshot {
                         Some(name) => r.endpoint_state()?.filter(|s| s.endpoint == name),
                         None => None,
                     },
+                    webhooks: r.hook_status(&hooks)?,
                     sending: Sending::read(r, at)?,
                 })
             })
@@ -432,6 +437,13 @@ impl fmt::Display for Snapshot {
                 Some(at) => writeln!(f, "again at {}", at.rfc3339())?,
                 None => writeln!(f, "given up")?,
             }
+        }
+        for hook in self.webhooks.iter().filter(|h| h.retrying + h.failed > 0) {
+            writeln!(
+                f,
+                "webhook {}: {} events wait, {} failed ({}): replyd webhooks deliveries",
+                hook.name, hook.due, hook.failed, hook.error
+            )?;
         }
         if self.replies_failed > 0 {
             writeln!(f, "failed replies: mend the reason, then replyd process")?;

@@ -55,6 +55,15 @@ const SCANS: &[(&str, &str)] = &[
         "FROM corrections k JOIN messages m ON m.id = k.message_id",
         "corrections list and export, by hand",
     ),
+    ("UPDATE sqlite_sequence", "a row a table"),
+    (
+        "FROM outbox WHERE campaign_lead_id IN (SELECT value FROM json_each(?1)) UNION",
+        "all of one lead that is to be erased, by hand",
+    ),
+    (
+        "WHERE outbox_id IN (SELECT value FROM json_each(?1))",
+        "the same",
+    ),
     (
         "d.subject, d.body, m.visible_text, m.from_spam, d.state",
         "a piece: its users add WHERE d.id or WHERE d.state",

@@ -116,6 +116,9 @@ impl App {
     /// # Errors
     /// When the pass cannot begin; what an account met is in the report.
     pub async fn once(&self, check_days: Option<u32>) -> anyhow::Result<CheckReport> {
+        // A webhook that is new is told of what this pass finds.
+        let hooks = self.hooks();
+        hooks.register().await?;
         let sending = self.begin_sending().await?;
         // A first look may take longer than a lease.
         let keeping = CancellationToken::new();
@@ -137,6 +140,7 @@ impl App {
         self.alerts.after_pass(time::now()).await?;
         self.begin_sending().await?.end().await?;
         ended?;
+        hooks.once(&CancellationToken::new()).await?;
         Ok(report)
     }
 

@@ -131,6 +131,11 @@ impl App {
             "ear for events",
             Box::pin(async move { hear_others(store, token).await }),
         );
+        let (hooks, token) = (self.hooks(), stop.clone());
+        if !hooks.is_empty() {
+            hooks.register().await?;
+            spawn("webhooks", Box::pin(async move { hooks.run(token).await }));
+        }
         // Before the listeners: it notices what changes from here on.
         if let Some(keeper) = self.token_keeper().await {
             let token = stop.clone();
@@ -351,7 +356,10 @@ async fn keep_house(
             });
         let before = time::now().minus(EVENTS_KEPT);
         let pruned: usize = store
-            .write(move |tx| tx.prune_events(before, EVENT_ROWS))
+            .write(move |tx| {
+                let deliveries = tx.prune_deliveries(before, EVENT_ROWS)?;
+                Ok(deliveries + tx.prune_events(before, EVENT_ROWS)?)
+            })
             .await
             .map_err(|e: StoreError| e)
             .context("Drop old events")

@@ -257,7 +257,10 @@ fn hashes(row: &DjangoRow, keys: &Keys) -> Vec<String> {
         }
     };
     match row {
-        DjangoRow::Lead { lead, .. } => vec![keys.hash(&address_key(&lead.email))],
+        DjangoRow::Lead { lead, .. } => vec![
+            keys.hash(&address_key(&lead.email)),
+            super::lead_hash(keys, &lead.lead_id),
+        ],
         DjangoRow::Campaign(_) => Vec::new(),
         DjangoRow::CampaignLead(cl) => of_id(&cl.email_message_id),
         DjangoRow::Conversation(line) if line.by_customer => Vec::new(),

@@ -155,10 +155,15 @@ impl Import for Leads {
     }
 
     fn hashes(entry: &LeadEntry, keys: &Keys) -> Vec<String> {
-        vec![keys.hash(&entry.key)]
+        vec![keys.hash(&entry.key), lead_hash(keys, &entry.lead.lead_id)]
     }
 
     fn write(&self, tx: &Tx<'_>, entry: &LeadEntry, hashes: &[String]) -> Result<Done, StoreError> {
+        if self.options.erased_too {
+            tx.lift_erasure(hashes, &entry.key, self.now)?;
+        } else if let Some(at) = tx.erased_at(hashes)? {
+            return Err(erased(at));
+        }
         let lead = tx.upsert_lead(&entry.lead, self.now)?;
         let mut done = Done {
             change: lead.change,
@@ -180,4 +185,18 @@ impl Import for Leads {
         }
         Ok(done)
     }
+}
+
+/// By what an erased lead is known without its key.
+#[must_use]
+pub fn lead_hash(keys: &Keys, lead_id: &str) -> String {
+    keys.hash(&format!("lead_id:{lead_id}"))
+}
+
+/// Why a lead does not come in.
+pub(super) fn erased(at: UtcMs) -> StoreError {
+    StoreError::Invalid(format!(
+        "this lead was erased on {}: `leads import --erased-too` brings it back",
+        at.rfc3339()
+    ))
 }

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 
 pub use django::{DjangoReport, ModelCount, RecordError, import_django};
 pub use django_dump::DumpError;
-pub use leads::import_leads;
+pub use leads::{import_leads, lead_hash};
 pub use recipients::{Standing, Tally};
 pub use reported::{ReportRefused, SentReport, SentReportLead, report_sent};
 pub use send::{LeadFault, Sample, SendOptions, SendReport, compile, lead_count, send};
@@ -55,6 +55,8 @@ const MAX_CAMPAIGNS: usize = 100;
 pub struct ImportOptions {
     /// The campaign of rows that name none.
     pub campaign: Option<String>,
+    /// Leads that were erased come back; their addresses get no mail all the same.
+    pub erased_too: bool,
     /// Called after each transaction.
     pub progress: Option<Arc<dyn Fn(ImportProgress) + Send + Sync>>,
 }

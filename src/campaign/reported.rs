@@ -88,8 +88,13 @@ pub async fn report_sent(
             let hashes: Vec<String> = hashes
                 .flat_map(|(id, _)| msgid::ref_hashes(keys, id))
                 .collect();
-            let sender = sent.lead.as_ref().map(|l| address_key(&l.record.email));
-            let sender = sender.map(|key| keys.hash(&key)).unwrap_or_default();
+            let lead = sent.lead.as_ref().map(|l| &l.record);
+            let sender = lead.map_or_else(Vec::new, |lead| {
+                vec![
+                    keys.hash(&address_key(&lead.email)),
+                    super::lead_hash(keys, &lead.lead_id),
+                ]
+            });
             (sent, hashes, sender)
         }));
     }

@@ -140,6 +140,15 @@ pub enum Command {
     /// Coming from the predecessor: its leads, campaigns and conversations
     #[command(subcommand)]
     Import(super::ImportCommand),
+    /// Conversations, leads and sent mails as CSV or JSON lines
+    #[command(after_help = super::side_args::EXPORT_EXAMPLES)]
+    Export(super::ExportArgs),
+    /// Personal data of a lead: erase, list
+    #[command(subcommand)]
+    Erase(super::EraseCommand),
+    /// Programs that are told of replies: list, deliveries, replay, test
+    #[command(subcommand)]
+    Webhooks(super::WebhooksCommand),
     /// Mails that leave: list, cancel, settle
     #[command(subcommand)]
     Outbox(OutboxCommand),
@@ -261,6 +270,9 @@ pub enum LeadsCommand {
         /// Put the leads into this campaign, unless their row names another
         #[arg(long, value_name = "NAME")]
         campaign: Option<String>,
+        /// Also leads that were erased; their addresses get no mail all the same
+        #[arg(long)]
+        erased_too: bool,
     },
 }
 

@@ -14,10 +14,15 @@ use crate::campaign::{self, ImportOptions, ImportProgress, ImportReport, SentEnt
 use crate::cli::{Exit, ImportCommand, LeadsCommand, SentCommand};
 
 pub(super) async fn leads(app: &App, command: &LeadsCommand) -> anyhow::Result<Exit> {
-    let LeadsCommand::Import { file, campaign } = command;
+    let LeadsCommand::Import {
+        file,
+        campaign,
+        erased_too,
+    } = command;
     let reader = open(file)?;
     let options = ImportOptions {
         campaign: campaign.clone(),
+        erased_too: *erased_too,
         ..options(file, "leads")
     };
     let report = campaign::import_leads(app.store(), app.keys(), reader, options)

@@ -11,6 +11,7 @@ mod documents;
 mod drafts;
 mod editor;
 mod evaluate;
+mod export;
 mod import;
 mod labels;
 mod login;
@@ -24,6 +25,7 @@ mod template;
 mod token;
 mod train;
 mod unmatched;
+mod webhooks;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use tracing::{error, info, warn};
 use crate::app::App;
 use crate::cli::{
     self, AuthCommand, Cli, Command, ConfigCommand, Credentials, DoctorArgs, Exit, RootShell,
-    SentCommand, TemplateCommand,
+    SentCommand, TemplateCommand, WebhooksCommand,
 };
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault::{self, Fault};
@@ -149,6 +151,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
         None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
         Some(Command::Auth(AuthCommand::Login(_))) => Need::Mail,
         Some(Command::Sent(SentCommand::Scan(_))) => Need::Mail,
+        Some(Command::Webhooks(WebhooksCommand::Test { .. })) => Need::Mail,
         _ => Need::Store,
     };
     let loaded = match load(cli, need)? {
@@ -189,6 +192,9 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,
             Some(Command::Sent(command)) => import::sent(&app, command).await,
             Some(Command::Import(command)) => import::predecessor(&app, command).await,
+            Some(Command::Export(args)) => export::rows(&app, args).await,
+            Some(Command::Erase(command)) => export::erase(&app, command).await,
+            Some(Command::Webhooks(command)) => webhooks::webhooks(&app, command).await,
             Some(Command::Outbox(command)) => desk::outbox(&app, command).await,
             Some(Command::Documents(command)) => documents::documents(&app, command).await,
             Some(Command::Drafts(command)) => drafts::drafts(&app, command).await,

@@ -83,8 +83,8 @@ impl Walk<'_> {
             };
             if let Some(key) = keys::ALL.iter().copied().find(|k| k.path == here) {
                 self.value(key, scope, name.span(), value);
-            } else if here == "accounts" {
-                self.accounts(name.span(), value);
+            } else if here == "accounts" || here == "webhooks" {
+                self.tables(&here, name.span(), value);
             } else if keys::ALL.iter().any(|k| k.table() == here) {
                 match value.get_ref() {
                     DeValue::Table(inner) => self.table(&here, scope, inner),
@@ -126,14 +126,15 @@ impl Walk<'_> {
         self.problem(name.span(), here, "unknown key".to_owned(), &remedy);
     }
 
-    fn accounts(&mut self, span: Range<usize>, value: &Spanned<DeValue<'_>>) {
+    /// `[[accounts]]` or `[[webhooks]]`.
+    fn tables(&mut self, list: &str, span: Range<usize>, value: &Spanned<DeValue<'_>>) {
         let DeValue::Array(items) = value.get_ref() else {
             let what = format!("a list of tables is wanted, not {}", shape(value.get_ref()));
             self.problem(
                 span,
-                "accounts",
+                list,
                 what,
-                "Write [[accounts]] with two brackets",
+                &format!("Write [[{list}]] with two brackets"),
             );
             return;
         };
@@ -142,15 +143,19 @@ impl Walk<'_> {
                 let what = format!("a table is wanted, not {}", shape(item.get_ref()));
                 self.problem(
                     item.span(),
-                    "accounts",
+                    list,
                     what,
-                    "Write [[accounts]] with its keys",
+                    &format!("Write [[{list}]] with its keys"),
                 );
                 continue;
             };
             let origin = self.origin(&item.span());
-            let index = self.layers.add_account(origin);
-            self.table("accounts", Scope::Account(index), table);
+            let scope = if list == "accounts" {
+                Scope::Account(self.layers.add_account(origin))
+            } else {
+                Scope::Webhook(self.layers.add_webhook(origin))
+            };
+            self.table(list, scope, table);
         }
     }
 

@@ -111,6 +111,12 @@ impl Key {
         self.path.starts_with("accounts.")
     }
 
+    /// Whether it stands in a `[[webhooks]]` table.
+    #[must_use]
+    pub fn of_webhook(&self) -> bool {
+        self.path.starts_with("webhooks.")
+    }
+
     /// The table it stands in, `listen` for `listen.interval`.
     #[must_use]
     pub fn table(&self) -> &'static str {
@@ -449,6 +455,21 @@ keys! {
     ALERTS_OUTBOX_LATE: "alerts.outbox_late", Duration { min_s: 1, max_s: DAY_S }, Is("10m"), "REPLYD_ALERTS_OUTBOX_LATE", None, &[],
         "A mail that should have left so long ago makes the outbox late: /health fails and the operator is told.";
 
+    WEBHOOK_NAME: "webhooks.name", Text, Required, "NAME", None, &[],
+        "Unique name, shown in status and part of its environment names; deliveries go on where this name is. Set it in replyd.toml only.";
+    WEBHOOK_URL: "webhooks.url", SecretUrl, Required, "URL", None, &[],
+        "Address to which events are posted as JSON (docs/RECIPES.md shows receivers).";
+    WEBHOOK_SECRET: "webhooks.secret", Secret, Rule("see \"Secrets\""), "SECRET", None, &[],
+        "Key by which deliveries are signed; at least 16 bytes.";
+    WEBHOOK_SECRET_FILE: "webhooks.secret_file", Path, Rule("none"), "SECRET_FILE", None, &[],
+        "File that holds that key.";
+    WEBHOOK_SECRET_CREDENTIAL: "webhooks.secret_credential", CredentialName, Rule("none"), "SECRET_CREDENTIAL", None, &[],
+        "systemd credential that holds that key.";
+    WEBHOOK_EVENTS: "webhooks.events", Scopes, Is("reply, goal_reached, opt_out, bounce"), "EVENTS", None, &[],
+        "What is told: reply, goal_reached, opt_out, bounce, new_reply, queued, sent, failed, draft, account_state, changed.";
+    WEBHOOK_CAMPAIGNS: "webhooks.campaigns", Phrases, Rule("all"), "CAMPAIGNS", None, &[],
+        "Names of the campaigns whose events are told.";
+
     LOG_FORMAT: "log.format", Words(&["text", "json"]), Is("text"), "REPLYD_LOG_FORMAT", Some("--log-format"), &[],
         "Look of the log: text, or one JSON object a line.";
     LOG_FILTER: "log.filter", Filter, Is("info"), "REPLYD_LOG_FILTER", None, &[],
@@ -504,6 +525,8 @@ mod tests {
             assert!(paths.insert(key.path), "{}", key.path);
             let prefix = if key.of_account() {
                 "REPLYD_ACCOUNT_X_"
+            } else if key.of_webhook() {
+                "REPLYD_WEBHOOK_X_"
             } else {
                 ""
             };

@@ -21,6 +21,8 @@ pub(super) enum Scope {
     All,
     /// The account with this number, from 0.
     Account(usize),
+    /// The webhook with this number, from 0.
+    Webhook(usize),
 }
 
 /// Strength of a source.
@@ -56,6 +58,7 @@ pub(super) struct AccountSeed {
 pub(super) struct Layers {
     slots: BTreeMap<(Scope, &'static str), Found>,
     pub(super) accounts: Vec<AccountSeed>,
+    pub(super) webhooks: Vec<AccountSeed>,
 }
 
 impl Layers {
@@ -84,6 +87,25 @@ impl Layers {
             old: false,
         });
         self.accounts.len() - 1
+    }
+
+    /// Adds a webhook of replyd.toml.
+    pub(super) fn add_webhook(&mut self, origin: Origin) -> usize {
+        self.webhooks.push(AccountSeed {
+            name: String::new(),
+            origin,
+            old: false,
+        });
+        self.webhooks.len() - 1
+    }
+
+    /// The table of a scope; none for what holds for everybody.
+    pub(super) fn seed(&self, scope: Scope) -> Option<&AccountSeed> {
+        match scope {
+            Scope::All => None,
+            Scope::Account(index) => self.accounts.get(index),
+            Scope::Webhook(index) => self.webhooks.get(index),
+        }
     }
 
     /// Text of a key, whatever is wrong with it.
@@ -125,6 +147,7 @@ pub(super) fn read(
     let old = old_names::merge(&from_env_file, &from_env);
     old_names::apply(&old, &mut layers, problems, notes);
     name_accounts(&mut layers, problems);
+    super::webhooks::name(&mut layers, problems);
 
     let names = known_names(&layers, problems);
     let mut secrets_in_env_file = old_names::secret_from_file(&old);
@@ -293,6 +316,8 @@ pub(super) fn env_form(name: &str) -> String {
 pub(super) fn env_name(key: &Key, account: &str) -> String {
     if key.of_account() {
         format!("REPLYD_ACCOUNT_{}_{}", env_form(account), key.env)
+    } else if key.of_webhook() {
+        format!("REPLYD_WEBHOOK_{}_{}", env_form(account), key.env)
     } else {
         key.env.to_owned()
     }
@@ -304,8 +329,19 @@ fn known_names(
     problems: &mut Vec<Problem>,
 ) -> HashMap<String, (Scope, &'static Key)> {
     let mut names: HashMap<String, (Scope, &'static Key)> = HashMap::new();
-    for key in keys::ALL.iter().copied().filter(|k| !k.of_account()) {
+    for key in keys::ALL
+        .iter()
+        .copied()
+        .filter(|k| !k.of_account() && !k.of_webhook())
+    {
         names.insert(key.env.to_owned(), (Scope::All, key));
+    }
+    for (index, webhook) in layers.webhooks.iter().enumerate() {
+        for key in keys::ALL.iter().copied().filter(|k| k.of_webhook()) {
+            if key.path != keys::WEBHOOK_NAME.path {
+                names.insert(env_name(key, &webhook.name), (Scope::Webhook(index), key));
+            }
+        }
     }
     for (index, account) in layers.accounts.iter().enumerate() {
         let of_account = keys::ALL.iter().copied().filter(|k| k.of_account());

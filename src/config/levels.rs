@@ -81,6 +81,12 @@ static JWT: &[Way] = &[
     password(&keys::WEB_JWT_KEY_CREDENTIAL),
 ];
 
+static WEBHOOK: &[Way] = &[
+    password(&keys::WEBHOOK_SECRET),
+    password(&keys::WEBHOOK_SECRET_FILE),
+    password(&keys::WEBHOOK_SECRET_CREDENTIAL),
+];
+
 /// The ways to give one secret in one table.
 pub(super) struct Level {
     pub(super) scope: Scope,
@@ -100,6 +106,12 @@ impl Level {
             scope: Scope::All,
             ways: JWT,
         }
+    }
+
+    /// Where the key of a webhook's signatures stands.
+    pub(super) fn webhook(scope: Scope) -> Self {
+        let ways = WEBHOOK;
+        Self { scope, ways }
     }
 
     /// Where the key of the model endpoint stands.

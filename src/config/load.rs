@@ -123,6 +123,7 @@ impl Resolver<'_> {
         let log = self.log();
         let web = self.web(need);
         let alerts = self.alerts();
+        let webhooks = self.webhooks(need);
         let listen = self.listen();
         let account_names = self
             .layers
@@ -162,6 +163,7 @@ impl Resolver<'_> {
             log,
             web,
             alerts,
+            webhooks,
             redirect_to,
         }
     }

@@ -30,6 +30,7 @@ mod senders;
 mod servers;
 mod sources;
 mod values;
+mod webhooks;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::hours::WorkingHours;
-use crate::model::CampaignMode;
+use crate::model::{CampaignMode, HookKind};
 use crate::zone::ZoneChoice;
 
 pub use load::{Loaded, Need};
@@ -93,6 +94,8 @@ pub struct Settings {
     pub web: WebSettings,
     /// How the operator is told.
     pub alerts: AlertSettings,
+    /// Programs that are told of replies and the like.
+    pub webhooks: Vec<WebhookSettings>,
     /// `--redirect-to`: every outgoing mail goes here instead. Only by flag.
     pub redirect_to: Option<String>,
 }
@@ -376,6 +379,21 @@ pub struct AlertSettings {
     pub lost_after: Duration,
     /// Age of a due mail beyond which the outbox is late (default 10 min).
     pub outbox_late: Duration,
+}
+
+/// A program that is told of replies and the like.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    /// Unique name.
+    pub name: String,
+    /// Where events are posted; may hold a secret.
+    pub url: SecretString,
+    /// By which deliveries are signed; none for commands that work on the database alone.
+    pub secret: Option<SecretString>,
+    /// What is told.
+    pub events: Vec<HookKind>,
+    /// Names of campaigns; empty: all.
+    pub campaigns: Vec<String>,
 }
 
 /// Who is told, and what is answered.

@@ -62,7 +62,7 @@ pub(super) fn secret_from_file(old: &OldNames) -> bool {
 pub(super) fn natural_name(layers: &Layers, scope: Scope) -> Option<String> {
     let seed_is_old = match scope {
         Scope::Account(i) => layers.accounts.get(i).is_some_and(|a| a.old),
-        Scope::All => false,
+        Scope::All | Scope::Webhook(_) => false,
     };
     let order: [&'static Key; 3] = if seed_is_old {
         // DEFAULT_FROM_EMAIL is often a no-reply address: the mailbox's user says more.

@@ -118,6 +118,11 @@ const TABLES: &[(&str, &str, &str)] = &[
         "`[alerts]`",
         "How the operator is told that an account does not hear, besides by mail to `reply.operator_addresses` (else `reply.sales_email`).",
     ),
+    (
+        "webhooks",
+        "`[[webhooks]]`",
+        "One table for each program that is told of replies and the like; its environment names begin with `REPLYD_WEBHOOK_<NAME>_`. What it is told, and how it knows that replyd says so, stands in docs/RECIPES.md.",
+    ),
     ("log", "`[log]`", "How the log looks."),
 ];
 
@@ -149,9 +154,9 @@ fn row(page: &mut String, key: &Key) {
         Default::Required => "none".to_owned(),
     };
     let mut names = Vec::new();
-    if key.path == keys::ACCOUNT_NAME.path {
+    if key.path == keys::ACCOUNT_NAME.path || key.path == keys::WEBHOOK_NAME.path {
         names.push("–".to_owned());
-    } else if key.of_account() {
+    } else if key.of_account() || key.of_webhook() {
         names.push(format!("`…_{}`", key.env));
     } else {
         names.push(format!("`{}`", key.env));

@@ -48,28 +48,30 @@ impl Resolver<'_> {
                     .map_or("", |a| a.name.as_str());
                 format!("accounts[{name}].{rest}")
             }
+            (Scope::Webhook(_), _) => {
+                let name = self.layers.seed(scope).map_or("", |a| a.name.as_str());
+                format!("webhooks[{name}].{}", key.name())
+            }
             _ => key.path.to_owned(),
         }
     }
 
     /// The names under which a missing value can be set.
     pub(super) fn ways(&self, scope: Scope, key: &Key) -> String {
-        let account = match scope {
-            Scope::Account(index) => self.layers.accounts.get(index),
-            Scope::All => None,
-        };
+        let account = self.layers.seed(scope);
         match (account, key.old.first()) {
             (Some(account), Some(old)) if account.old => {
                 format!("Set {old} in .env or in the environment")
             }
             (account, _) => {
                 let name = env_name(key, account.map_or("", |a| a.name.as_str()));
-                let table = if account.is_some() {
-                    "this [[accounts]] table"
-                } else {
-                    "replyd.toml"
+                let table = match scope {
+                    Scope::Account(_) => "this [[accounts]] table",
+                    Scope::Webhook(_) => "this [[webhooks]] table",
+                    Scope::All => "replyd.toml",
                 };
                 let path = key.path.strip_prefix("accounts.").unwrap_or(key.path);
+                let path = path.strip_prefix("webhooks.").unwrap_or(path);
                 format!("Set {path} in {table}, or {name} in the environment")
             }
         }
@@ -85,12 +87,9 @@ impl Resolver<'_> {
         remedy: impl Into<String>,
     ) {
         let place = match (origin, scope) {
-            (Origin::Default | Origin::From(_), Scope::Account(index)) => self
-                .layers
-                .accounts
-                .get(index)
-                .map(|a| a.origin.to_string()),
-            (Origin::Default | Origin::From(_), Scope::All) => None,
+            (Origin::Default | Origin::From(_), _) => {
+                self.layers.seed(scope).map(|a| a.origin.to_string())
+            }
             (origin, _) => Some(origin.to_string()),
         };
         let key = self.shown(scope, key);

@@ -68,6 +68,7 @@ pub(crate) fn settings(f: &Fixture) -> Settings {
             filter: String::new(),
         },
         web: WebSettings::default(),
+        webhooks: Vec::new(),
         alerts: AlertSettings {
             webhook: None,
             command: Vec::new(),

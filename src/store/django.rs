@@ -164,7 +164,8 @@ impl Tx<'_> {
         now: UtcMs,
     ) -> Result<Taken, StoreError> {
         let before = self.digest_of(row.model(), id)?;
-        if before.as_deref() == Some(digest) {
+        // What was erased here stays so.
+        if before.as_deref() == Some(digest) || before.as_deref() == Some("erased") {
             return Ok(Taken::of(Change::Unchanged));
         }
         self.conn.execute_batch("SAVEPOINT django_row")?;
@@ -227,6 +228,12 @@ impl Tx<'_> {
         hashes: &[String],
         now: UtcMs,
     ) -> Result<Taken, StoreError> {
+        if let Some(at) = self.erased_at(hashes)? {
+            return Err(taken(format!(
+                "this lead was erased here on {}",
+                at.rfc3339()
+            )));
+        }
         let there: Option<(i64, String)> = self
             .conn
             .prepare_cached("SELECT id, email_key FROM leads WHERE lead_id = ?1")?

@@ -21,14 +21,17 @@ mod django;
 mod documents;
 mod drafts;
 mod endpoint;
+mod erase;
 mod error;
 mod events;
 mod examine;
 mod explain;
+mod export;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod folders;
 mod handled;
+mod hooks;
 mod leads;
 mod lookups;
 mod messages;
@@ -38,6 +41,7 @@ mod oauth;
 mod outbox;
 mod paste;
 mod pauses;
+mod pending;
 mod person;
 mod poison;
 mod presence;
@@ -89,14 +93,17 @@ pub use django::{DjangoCampaign, DjangoCampaignLead, DjangoLine, DjangoRow, Take
 pub use documents::{DocumentRow, DocumentsFolder, DocumentsStamp, NewDocument, scratch};
 pub use drafts::{Decision, DraftRow, NewDraft, Superseded};
 pub use endpoint::Reading;
+pub use erase::{Erasable, ErasedCounts, ErasureRow};
 pub use error::StoreError;
 pub use events::{Event, Events, NewEvent};
 pub use examine::{Examined, Integrity, examine_blocking};
 pub use explain::{
     DraftExplained, Explained, JobExplained, LabelExplained, MailExplained, ThreadName,
 };
+pub use export::{ExportFilter, ExportKind, ExportRow};
 pub use folders::{FolderRow, FoldersKnown, Unfiled};
 pub use handled::{JobMail, ReplyTrouble};
+pub use hooks::{ClaimedDelivery, DeliveryEnd, DeliveryRow, HookFacts, HookFilter, HookStatus};
 pub use leads::{KnownCounts, LeadKey, LeadRecord, LeadUpsert};
 pub use lookups::{Asked, Lookups};
 pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
@@ -109,6 +116,7 @@ pub use outbox::{
 pub use outbox::{CopyTold, OwnCopy};
 pub use paste::{NewPaste, Pasted};
 pub use pauses::LeadPause;
+pub use pending::PendingLine;
 pub use person::{Continues, PersonMail, TakenOver, ThreadWith};
 pub use poison::Poison;
 pub use presence::ReaderPresence;

@@ -56,13 +56,13 @@ impl Tx<'_> {
         &self,
         sent: &ReportedSent,
         ref_hashes: &[String],
-        sender_hash: &str,
+        sender_hashes: &[String],
         access: &Access,
         now: UtcMs,
     ) -> Result<SentUpsert, StoreError> {
         self.conn.execute_batch("SAVEPOINT reported")?;
         let taken = self
-            .ensure_reported_lead(sent, sender_hash, access, now)
+            .ensure_reported_lead(sent, sender_hashes, access, now)
             .and_then(|()| self.import_sent(&sent.mail, ref_hashes, now));
         if taken.is_err() {
             self.conn.execute_batch("ROLLBACK TO reported")?;
@@ -74,7 +74,7 @@ impl Tx<'_> {
     fn ensure_reported_lead(
         &self,
         sent: &ReportedSent,
-        sender_hash: &str,
+        sender_hashes: &[String],
         access: &Access,
         now: UtcMs,
     ) -> Result<(), StoreError> {
@@ -110,8 +110,7 @@ impl Tx<'_> {
                     lead: lead.record.clone(),
                     created_at: now,
                 };
-                let hashes = [sender_hash.to_owned()];
-                self.take_django_row(lead.id.0, &row, TOLD, &hashes, now)?;
+                self.take_django_row(lead.id.0, &row, TOLD, sender_hashes, now)?;
             }
         }
         let row = DjangoRow::CampaignLead(DjangoCampaignLead {

@@ -22,6 +22,7 @@ mod limits;
 mod openapi;
 mod pages;
 mod paging;
+mod pending;
 mod sent;
 mod session;
 mod sign_in_page;

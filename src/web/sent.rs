@@ -22,7 +22,9 @@ const MAX_MAILS: usize = 500;
 
 /// Its route.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::new().routes(routes!(sent))
+    OpenApiRouter::new()
+        .routes(routes!(sent))
+        .routes(routes!(super::pending::pending))
 }
 
 /// Several mails.

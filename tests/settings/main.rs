@@ -21,6 +21,7 @@ mod reference;
 mod secrets;
 mod sources;
 mod web;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -60,8 +60,6 @@ impl Got {
 pub(crate) enum Does {
     /// Answers with this status and these further header lines.
     Answers(u16, &'static str),
-    /// Hangs up without an answer.
-    HangsUp,
     /// Never answers; the connection stays open.
     Hangs,
     /// An answer without end.
@@ -140,7 +138,6 @@ fn answer(socket: TcpStream, does: Does, to: &Sender<Got>) {
             );
             socket.write_all(text.as_bytes()).unwrap_or_default();
         }
-        Does::HangsUp => {}
         Does::Hangs => thread::sleep(PATIENCE * 10),
         Does::Floods => {
             let head = "HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n";

@@ -6,7 +6,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod django;
+mod erase;
+mod export;
+mod hooks;
 mod http;
+mod recipes;
 mod sent;
 
 use std::path::{Path, PathBuf};

@@ -463,8 +463,9 @@ CREATE TRIGGER events_of_drafts_decided AFTER UPDATE OF state ON drafts WHEN NEW
 END;
 
 CREATE TRIGGER events_of_outcomes AFTER UPDATE OF state ON outbox
-WHEN NEW.state <> OLD.state AND NEW.state IN ('sent', 'rejected', 'unknown', 'cancelled')
- AND (NEW.state <> 'cancelled' OR NEW.kind <> 'campaign') BEGIN
+WHEN NEW.state <> OLD.state AND (NEW.state IN ('rejected', 'unknown')
+ OR (NEW.state IN ('sent', 'cancelled') AND NEW.kind IN ('acknowledgment', 'answer', 'optout_confirmation', 'manual'))
+ OR (NEW.state = 'sent' AND NEW.kind = 'campaign')) BEGIN
     INSERT INTO events (at, kind, campaign_id, campaign_lead_id, conversation_id, draft_id, outbox_id, account_id, data)
     VALUES (coalesce(NEW.finished_at, NEW.handed_over_at, NEW.created_at),
             CASE NEW.state WHEN 'sent' THEN 'sent' WHEN 'cancelled' THEN 'changed' ELSE 'failed' END,
@@ -680,3 +681,51 @@ END;
 INSERT INTO inbox SELECT * FROM inbox_anew;
 INSERT INTO line_fts (line_fts) VALUES ('rebuild');
 INSERT INTO lead_fts (lead_fts) VALUES ('rebuild');
+
+-- ------------------------------------------------------------------ webhooks
+-- How far each webhook of the settings is in the events. Deliveries are made from them by this cursor, in
+-- one transaction.
+CREATE TABLE webhooks (
+    name     TEXT PRIMARY KEY NOT NULL,
+    cursor   INTEGER NOT NULL,                                -- the last event that was looked at
+    added_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a webhook is told. An attempt is booked (attempts + 1, next_at in the future) before it is made; the
+-- body is put together from the rows as they are then.
+CREATE TABLE webhook_deliveries (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook    TEXT NOT NULL,
+    event_id   INTEGER NOT NULL,
+    kind       TEXT NOT NULL,                                 -- as the receiver is told
+    state      TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'done', 'failed')),
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    next_at    INTEGER NOT NULL,
+    status     INTEGER,                                       -- of the last answer
+    error      TEXT NOT NULL DEFAULT '',
+    created_at INTEGER NOT NULL,
+    ended_at   INTEGER,
+    UNIQUE (webhook, event_id)
+) STRICT;
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook, next_at) WHERE state = 'due';
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (webhook) WHERE state = 'failed';
+CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (created_at);
+
+-- ------------------------------------------------------------------ erased leads
+-- That a lead was erased, and nothing of it but keyed hashes: so that an import does not bring it back, and
+-- its addresses get no mail.
+CREATE TABLE erasures (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    lead_row   INTEGER NOT NULL,                              -- leads.id, whose row stays, empty
+    erased_at  INTEGER NOT NULL,
+    erased_by  TEXT NOT NULL DEFAULT '',
+    reason     TEXT NOT NULL DEFAULT '',
+    counts     TEXT NOT NULL DEFAULT '{}',                    -- JSON: rows that were emptied, by table
+    lifted_at  INTEGER                                        -- since then an import may bring it back
+) STRICT;
+CREATE TABLE erased_hashes (
+    hash       TEXT NOT NULL,                                 -- keyed, of an address key or of `lead_id:` and the operator's key
+    erasure_id INTEGER NOT NULL REFERENCES erasures (id),
+    PRIMARY KEY (hash, erasure_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erased_hashes_by_erasure ON erased_hashes (erasure_id);
