@@ -50,6 +50,15 @@ pub(super) fn unquoted(text: &str) -> String {
     own.join("\n")
 }
 
+/// Without quotation marks around the whole, which are a file's and not the writer's.
+pub(super) fn bare(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .filter(|inner| !inner.contains('"'))
+        .unwrap_or(text)
+}
+
 /// One line with single blanks.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

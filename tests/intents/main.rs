@@ -219,6 +219,28 @@ fn the_halves_are_read_at_least_as_well_as_when_they_were_last_looked_at() {
     }
 }
 
+/// Texts that a reviewer found acknowledged, answered or left to rest, with what may become of them.
+#[test]
+fn what_was_once_wrong_stays_right() {
+    let path = root("tests/data/intents/once_wrong.tsv");
+    let out = replyd(&["classify", path.to_str().unwrap()]);
+    let file = std::fs::read_to_string(&path).unwrap();
+    let cases: Vec<_> = file
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once('\t'))
+        .collect();
+    let found = rows(&out);
+    assert_eq!(found.len(), cases.len());
+    let wrong: Vec<_> = cases
+        .iter()
+        .zip(&found)
+        .filter(|((_, gates), row)| !gates.split(' ').any(|gate| row["gate"] == gate))
+        .map(|((text, gates), row)| format!("{text}: {} instead of {gates}", row["gate"]))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn odd_files_are_read_or_refused_with_the_line() {
     let dir = tempfile::tempdir().unwrap();
