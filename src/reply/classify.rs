@@ -293,6 +293,13 @@ impl Read {
         if language == Language::Unknown && words >= TELLING && scores.evidence.is_empty() {
             // No stop word and no rule of any language that we know.
             language = Language::Other;
+        } else if scores.evidence.is_empty()
+            && language != Language::Other
+            && fold::most_stop_words(folded) == 1
+            && !input.new_text.is_ascii()
+        {
+            // One stop word may be chance, and no rule knows the text.
+            language = Language::Unknown;
         }
         Ok(Self {
             scores,
@@ -363,6 +370,13 @@ impl Read {
             || self.scores.refused
             || self.scores.get(Intent::Referral) >= SOMEBODY_ELSE;
         if (self.scores.veto && person_wishes) || (stopped && intent == Intent::GoalReached) {
+            cap = cap.min(UNSURE_CONFIDENCE);
+        }
+        if self.scores.refused
+            && intent == Intent::Neutral
+            && self.scores.get(Intent::GoalReached) >= STRONG
+        {
+            // Somebody wishes for a step, but not for ours: not to rest unread.
             cap = cap.min(UNSURE_CONFIDENCE);
         }
         let goal_type = (intent == Intent::GoalReached)
