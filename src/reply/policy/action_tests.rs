@@ -139,13 +139,6 @@ fn not_now_pauses_until_the_day_that_is_named_else_for_a_while() {
     let d = decide(&v, &s, &month);
     assert_eq!(d.pause.unwrap().until, s.internal_date.plus(WEEK * 4));
     assert!(d.reasons.join("; ").contains("no day is named"));
-    // Who said no gets nothing either, from no campaign, for a while.
-    let declined = decide(&verdict(Intent::NotInterested, 0.8), &s, &month);
-    let pause = declined.pause.unwrap();
-    assert_eq!(
-        (pause.until, pause.why),
-        (s.internal_date.plus(WEEK * 4), "declined")
-    );
     // A stranger, a guess, a day that has passed: none.
     let mut stranger = s.clone();
     stranger.sender_verified = false;
