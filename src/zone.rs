@@ -110,14 +110,16 @@ impl Zone {
 
     /// The day there at that moment.
     pub(crate) fn day_of(&self, at: UtcMs) -> Option<NaiveDate> {
-        let local = at.0.checked_add(self.offset_ms())?;
+        let local = at.0.checked_add(self.offset_ms_at(at))?;
         Some(DateTime::<Utc>::from_timestamp_millis(local)?.date_naive())
     }
 
     /// When that day begins there.
     pub(crate) fn start_of(&self, day: NaiveDate) -> Option<UtcMs> {
         let start = day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-        start.checked_sub(self.offset_ms()).map(UtcMs)
+        // No zone changes its clocks within an hour of midnight but in summer time's own night.
+        let about = start.checked_sub(self.offset_ms()).map(UtcMs)?;
+        start.checked_sub(self.offset_ms_at(about)).map(UtcMs)
     }
 
     fn is_summer(&self, at: UtcMs) -> bool {
@@ -354,6 +356,19 @@ const ZONES: &[(&str, &str, i32)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_begins_at_its_own_midnight_in_summer_too() {
+        let zone = of("DE");
+        let midnight = UtcMs(1_751_320_800_000); // 1 July 2025, 00:00 in Berlin.
+        let day = zone.day_of(midnight).unwrap();
+        assert_eq!(day.to_string(), "2025-07-01");
+        assert_eq!(zone.start_of(day), Some(midnight));
+        assert_eq!(
+            zone.day_of(UtcMs(midnight.0 - 1)).unwrap(),
+            day.pred_opt().unwrap()
+        );
+    }
 
     #[test]
     fn a_country_is_known_by_its_code_and_its_calling_code() {

@@ -125,6 +125,7 @@ fn topic(rule: &str) -> &str {
         "data" | "source" => "data protection",
         "complaint" => "complaint, refund, discrimination or press",
         "bot" => "asks whether a machine writes",
+        "tenant" => "a tenant, or a repair",
         _ => rule,
     }
 }
@@ -270,27 +271,35 @@ impl Read {
         let rules = Rules::embedded()?;
         let asked = input.last_outbound.map(asks_for_step).transpose()?;
         let folded = fold::unquoted(&fold::fold(input.new_text));
-        let mut language = fold::language_of(input.new_text, &folded);
+        let folded = fold::bare(&folded);
+        let mut language = fold::language_of(input.new_text, folded);
         let mut scores = Scores::default();
-        let languages = fold::likely_languages(&folded);
+        let languages = fold::likely_languages(folded);
         let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
-        for sentence in fold::sentences(&folded) {
+        for sentence in fold::sentences(folded) {
             scores.count_sentence(sentence.ends_with('?'));
             let hits = hits(&sentence, false);
             // Looked at only where something hit: most sentences wish for nothing.
             let ours = !hits.is_empty() && about::ours(&sentence);
             scores.add_sentence(&hits, asked, ours);
         }
-        let whole = fold::one_line(&folded);
+        let whole = fold::one_line(folded);
         scores.add_sentence(&hits(&whole, true), asked, true);
         if input.nature == Some(Nature::Calendar) {
             scores.add_calendar(input.subject);
         }
-        let (mut features, words) = linear::of_text(&folded);
+        let (mut features, words) = linear::of_text(folded);
         features.signs = scores.signs(words);
         if language == Language::Unknown && words >= TELLING && scores.evidence.is_empty() {
             // No stop word and no rule of any language that we know.
             language = Language::Other;
+        } else if scores.evidence.is_empty()
+            && language != Language::Other
+            && fold::most_stop_words(folded) == 1
+            && !input.new_text.is_ascii()
+        {
+            // One stop word may be chance, and no rule knows the text.
+            language = Language::Unknown;
         }
         Ok(Self {
             scores,
@@ -361,6 +370,13 @@ impl Read {
             || self.scores.refused
             || self.scores.get(Intent::Referral) >= SOMEBODY_ELSE;
         if (self.scores.veto && person_wishes) || (stopped && intent == Intent::GoalReached) {
+            cap = cap.min(UNSURE_CONFIDENCE);
+        }
+        if self.scores.refused
+            && intent == Intent::Neutral
+            && self.scores.get(Intent::GoalReached) >= STRONG
+        {
+            // Somebody wishes for a step, but not for ours: not to rest unread.
             cap = cap.min(UNSURE_CONFIDENCE);
         }
         let goal_type = (intent == Intent::GoalReached)

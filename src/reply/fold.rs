@@ -50,6 +50,15 @@ pub(super) fn unquoted(text: &str) -> String {
     own.join("\n")
 }
 
+/// Without quotation marks around the whole, which are a file's and not the writer's.
+pub(super) fn bare(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .filter(|inner| !inner.contains('"'))
+        .unwrap_or(text)
+}
+
 /// One line with single blanks.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -225,7 +234,8 @@ pub(crate) fn language(folded: &str) -> Language {
 /// Letters of Latin script that none of the known languages writes, but in names.
 const FOREIGN_LETTERS: &[char] = &[
     'å', 'ø', 'ł', 'ş', 'ğ', 'ı', 'ě', 'ő', 'ű', 'ă', 'ą', 'ę', 'ř', 'ů', 'ś', 'ź', 'ż', 'ń', 'ć',
-    'č', 'š', 'ž', 'đ', 'ň', 'ț', 'ș', 'ţ', 'ī', 'ā', 'ē', 'ū', 'į', 'ų', 'ė', 'ļ', 'ķ', 'þ', 'ð',
+    'č', 'š', 'ž', 'ơ', 'ư', 'đ', 'ň', 'ț', 'ș', 'ţ', 'ī', 'ā', 'ē', 'ū', 'į', 'ų', 'ė', 'ļ', 'ķ',
+    'þ', 'ð',
 ];
 
 /// Frequent words, folded, of languages without rules, as far as no known language has them.
@@ -282,22 +292,29 @@ pub(super) fn language_of(raw: &str, folded: &str) -> Language {
     }
     let by_letter = unquoted(&raw.chars().take(MAX_CHARS).collect::<String>())
         .split_whitespace()
-        .filter(|word| word.to_lowercase().contains(FOREIGN_LETTERS))
+        .filter(|word| {
+            let word = word.to_lowercase();
+            // The block from U+1EA0 is Vietnamese.
+            word.contains(FOREIGN_LETTERS)
+                || word.contains(|c| ('\u{1ea0}'..='\u{1ef9}').contains(&c))
+        })
         .count();
     let by_word = folded
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| FOREIGN_WORDS.contains(word))
         .count();
-    let most = stop_words(folded)
-        .into_iter()
-        .map(|(_, n)| n)
-        .max()
-        .unwrap_or_default();
+    let most = most_stop_words(folded);
     if by_letter + by_word > most {
         Language::Other
     } else {
         found
     }
+}
+
+/// How many stop words of the best known language a text has.
+pub(super) fn most_stop_words(folded: &str) -> usize {
+    let counts = stop_words(folded).into_iter().map(|(_, n)| n);
+    counts.max().unwrap_or_default()
 }
 
 /// Arabic by its script, without the letters that Persian and Urdu have beside it.

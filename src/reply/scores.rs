@@ -12,7 +12,7 @@ const OPEN_QUESTION: &str = "g_open_question";
 /// At or above, a class counts as found.
 pub(super) const FOUND: f64 = 0.5;
 /// The model's share from which one wide net is enough for an acknowledgement.
-const ONE_NET: f64 = 0.78;
+const ONE_NET: f64 = 0.75;
 /// Rules of less weight are wide nets, and a person's words fall into them too.
 const SURE_MACHINE: f64 = 0.8;
 /// A text of so many words may be an agreement and nothing else.
@@ -53,7 +53,6 @@ pub(super) struct Scores {
 struct Key {
     counted: Vec<String>,
     score: f64,
-    step: bool,
     yes: bool,
 }
 
@@ -66,7 +65,6 @@ impl Key {
         if rule.mark == Mark::Yes {
             self.yes = true;
         } else {
-            self.step |= rule.weight >= FOUND;
             self.score = 1.0 - (1.0 - self.score) * (1.0 - rule.weight);
         }
     }
@@ -236,14 +234,13 @@ impl Scores {
         (self.yes || (self.weak && words <= AGREEMENT)) && !self.step
     }
 
-    /// Whether a rule that names a step hit, or several wide nets, or a yes to a mail of ours that
-    /// asked for one, in a sentence that is about our step. One wide net ("my … phone") needs a
-    /// surer model, and a day alone is none.
+    /// Whether a rule that names a step hit, or several wide nets ("my … phone"), or a yes to a mail of
+    /// ours that asked for one, in a sentence that is about our step. One wide net needs
+    /// a surer model, and a day alone is none.
     pub(super) fn names_step(&self, asked: bool, share: f64) -> bool {
-        let one_net = self.key.score > 0.0
-            && share >= ONE_NET
-            && !self.evidence.iter().any(|e| e == "k_time");
-        self.key.step || self.key.score >= FOUND || one_net || (self.key.yes && asked)
+        let day_alone = self.key.counted.iter().all(|rule| rule == "k_time");
+        let net = self.key.score > 0.0 && share >= ONE_NET;
+        (!day_alone && (net || self.key.score >= FOUND)) || (self.key.yes && asked)
     }
 
     /// Which step, by the rules with the most weight.

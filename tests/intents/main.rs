@@ -219,6 +219,73 @@ fn the_halves_are_read_at_least_as_well_as_when_they_were_last_looked_at() {
     }
 }
 
+/// Written before the rules that they judge were looked at; half b was first looked at when those
+/// were mended with half a.
+#[test]
+fn the_fresh_halves_bring_no_wrong_mail() {
+    for half in ["a", "b"] {
+        let of = |kind: &str| -> Vec<(String, String)> {
+            let path = root("tests/data/intents").join(format!("fresh_{kind}_{half}.tsv"));
+            let file = std::fs::read_to_string(&path).unwrap();
+            let labels = file.lines().skip(1).filter_map(|l| l.split('\t').nth(1));
+            let out = replyd(&["classify", path.to_str().unwrap()]);
+            let gates = rows(&out);
+            labels
+                .zip(gates)
+                .map(|(label, row)| (label.to_owned(), row["gate"].as_str().unwrap().to_owned()))
+                .collect()
+        };
+        let count = |rows: &[(String, String)], label: &str, gate: &str| {
+            let hits = rows.iter().filter(|(l, g)| l == label && g == gate);
+            hits.count()
+        };
+        let replies = of("replies");
+        let all = |label: &str| replies.iter().filter(|(l, _)| l == label).count();
+        let acknowledged = replies.iter().filter(|(_, g)| g == "acknowledge").count();
+        let right = count(&replies, "goal_reached", "acknowledge");
+        assert_eq!(acknowledged, right, "{half}");
+        assert!(right * 10 >= all("goal_reached") * 9, "{half}: {right}");
+        let stopped = count(&replies, "unsubscribe", "suppress");
+        assert_eq!(stopped, all("unsubscribe"), "{half}");
+        let ordinary = of("ordinary");
+        assert!(count(&ordinary, "background", "acknowledge") <= 2, "{half}");
+        let never = of("never");
+        assert!(
+            never
+                .iter()
+                .all(|(_, g)| g != "acknowledge" && g != "answer")
+        );
+        let foreign = of("foreign");
+        assert!(
+            foreign
+                .iter()
+                .all(|(_, g)| g == "person" || g == "suppress")
+        );
+    }
+}
+
+/// Texts that a reviewer found acknowledged, answered or left to rest, with what may become of them.
+#[test]
+fn what_was_once_wrong_stays_right() {
+    let path = root("tests/data/intents/once_wrong.tsv");
+    let out = replyd(&["classify", path.to_str().unwrap()]);
+    let file = std::fs::read_to_string(&path).unwrap();
+    let cases: Vec<_> = file
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once('\t'))
+        .collect();
+    let found = rows(&out);
+    assert_eq!(found.len(), cases.len());
+    let wrong: Vec<_> = cases
+        .iter()
+        .zip(&found)
+        .filter(|((_, gates), row)| !gates.split(' ').any(|gate| row["gate"] == gate))
+        .map(|((text, gates), row)| format!("{text}: {} instead of {gates}", row["gate"]))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn odd_files_are_read_or_refused_with_the_line() {
     let dir = tempfile::tempdir().unwrap();

@@ -184,7 +184,7 @@ fn the_pause_ends_with_the_start_of_that_day_in_the_persons_zone() {
     let text = "I am back on 12 May.";
     assert_eq!(until("", text), "2025-05-12T00:00:00.000Z");
     assert_eq!(until("AE", text), "2025-05-11T20:00:00.000Z");
-    assert_eq!(until("+49", text), "2025-05-11T23:00:00.000Z");
+    assert_eq!(until("+49", text), "2025-05-11T22:00:00.000Z", "in summer");
     // Without a date seven days.
     assert_eq!(until("AE", "I am away."), "2025-05-06T10:00:00.000Z");
     // Late in the evening in UTC it is the next day there.
