@@ -14,6 +14,7 @@ mod automation;
 mod campaigns;
 mod conversations;
 mod corrections;
+mod decided;
 mod desk;
 mod digest;
 mod django;
@@ -81,6 +82,7 @@ pub use campaigns::{
 };
 pub use conversations::{NewConversation, Speaker};
 pub use corrections::{Correction, CorrectionRow, DraftEdit, MessageFacts};
+pub use decided::{ByPerson, Newer};
 pub use desk::{DraftFilter, DraftItem, DraftMail, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use django::{DjangoCampaign, DjangoCampaignLead, DjangoLine, DjangoRow, Taken};

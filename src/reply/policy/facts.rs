@@ -3,7 +3,8 @@
 
 use crate::config::ReplySettings;
 use crate::hours::WorkingHours;
-use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, SenderAuth};
+use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, MessageRowId, SenderAuth};
+use crate::store::Newer;
 use crate::time::UtcMs;
 use crate::zone::Zone;
 
@@ -128,6 +129,12 @@ pub struct Situation {
     pub hours: Option<WorkingHours>,
     /// Where those hours are counted.
     pub zone: Zone,
+    /// What a person has decided of this reply, in words.
+    pub decided_by_person: Option<String>,
+    /// What was decided of newer replies of the lead.
+    pub newer: Newer,
+    /// The same mail in another mailbox, which was read first.
+    pub copy_of: Option<MessageRowId>,
     /// Whether a person asked for a second mail (`process --force --resend`).
     pub resend: bool,
 }

@@ -38,6 +38,7 @@ impl Reader<'_> {
                  JOIN messages m ON m.id = j.message_id
                  JOIN messages n ON n.campaign_lead_id = o.campaign_lead_id AND n.id > m.id
                  WHERE o.id = ?1 AND n.sender_verified = 1 AND n.internal_date >= m.internal_date
+                   AND n.message_key <> m.message_key
                    AND n.disposition IN ('reply', 'human_uncertain', 'unreadable', 'opt_out')",
             )?
             .exists([id.0])?)
