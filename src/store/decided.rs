@@ -138,6 +138,18 @@ impl Reader<'_> {
             .map(MessageRowId))
     }
 
+    /// The job of a captured reply, and whether it is done.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn job_of_message(&self, id: MessageRowId) -> Result<Option<(JobId, bool)>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT id, state = 'done' FROM reply_jobs WHERE message_id = ?1")?
+            .query_row([id.0], |row| Ok((JobId(row.get(0)?), row.get(1)?)))
+            .optional()?)
+    }
+
     /// Whether this reply was decided before, and its automatic mail has left or will.
     ///
     /// # Errors

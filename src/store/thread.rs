@@ -330,7 +330,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT s.body FROM sent_messages s LEFT JOIN outbox o ON o.id = s.outbox_ref
-                 WHERE s.campaign_lead_id = ?1 AND o.state IS NOT 'cancelled'
+                 WHERE s.campaign_lead_id = ?1 AND coalesce(o.state, '') NOT IN ('cancelled', 'rejected')
                  ORDER BY s.sent_at DESC, s.id DESC LIMIT 1",
             )?
             .query_row([id.0], |row| row.get(0))

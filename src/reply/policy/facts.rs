@@ -189,6 +189,8 @@ pub enum DigestReason {
     Unmatched,
     /// Over the hourly cap of notices.
     Overflow,
+    /// The server refused its automatic mail; the outbox writes the word.
+    Refused,
 }
 
 impl DigestReason {
@@ -199,6 +201,7 @@ impl DigestReason {
             Self::OldMail => "old_mail",
             Self::Unmatched => "unmatched",
             Self::Overflow => "overflow",
+            Self::Refused => "refused",
         }
     }
 }

@@ -88,6 +88,32 @@ impl Tx<'_> {
         self.draft_of(mail.id, "the lead wrote again before it left", now)
     }
 
+    /// The server refused an automatic mail to a lead: the conversation does not show it as said, a
+    /// person finds its text as a draft, and sales hear of it in the next digest.
+    pub(super) fn not_delivered(
+        &self,
+        id: OutboxId,
+        text: &str,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        let answers: Option<i64> = self
+            .conn
+            .prepare_cached(
+                "SELECT j.message_id FROM outbox o JOIN reply_jobs j ON j.id = o.job_id
+                 WHERE o.id = ?1 AND o.automatic = 1 AND o.kind IN ('acknowledgment', 'answer')",
+            )?
+            .query_row([id.0], |row| row.get(0))
+            .optional()?;
+        let Some(message) = answers else {
+            return Ok(());
+        };
+        self.conn
+            .prepare_cached("DELETE FROM conversations WHERE outbox_ref = ?1")?
+            .execute([id.0])?;
+        self.draft_of(id, &format!("the server refused it: {text}"), now)?;
+        self.add_digest_item(MessageRowId(message), "refused", now)
+    }
+
     /// A person takes back a mail that waits. With `as_draft` its text stays as a draft, where it
     /// answers a reply.
     ///
