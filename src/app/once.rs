@@ -188,24 +188,34 @@ impl App {
     }
 
     /// Reply jobs that wait, and with `force` those that were processed already, at most
-    /// `limit`; then the digest and the outbox. Nothing is sent twice for one reply unless
-    /// `resend` is given.
+    /// `limit`; then the digest and the outbox. Nothing is sent twice for one reply.
     ///
     /// # Errors
     /// What the store says.
-    pub async fn process(
-        &self,
-        limit: u32,
-        force: bool,
-        resend: bool,
-    ) -> anyhow::Result<CheckReport> {
-        let mut report = CheckReport::default();
-        let (jobs, before) = self
+    pub async fn process(&self, limit: u32, force: bool) -> anyhow::Result<CheckReport> {
+        let jobs = self
             .store
-            .read(move |r| {
-                Ok::<_, StoreError>((r.pending_replies(limit, force)?, r.newest_mail()?))
-            })
-            .await?;
+            .read(move |r| r.pending_replies(limit, force))
+            .await
+            .map_err(|e: StoreError| e)?;
+        self.work_off(jobs, false).await
+    }
+
+    /// As [`App::process`], of this reply alone; with `resend` a second mail may leave for it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn process_one(&self, job: JobId, resend: bool) -> anyhow::Result<CheckReport> {
+        self.work_off(vec![job], resend).await
+    }
+
+    async fn work_off(&self, jobs: Vec<JobId>, resend: bool) -> anyhow::Result<CheckReport> {
+        let mut report = CheckReport::default();
+        let before = self
+            .store
+            .read(|r| r.newest_mail())
+            .await
+            .map_err(|e: StoreError| e)?;
         for id in jobs {
             match self.actor.process(id, resend, time::now()).await {
                 Ok(job) => report.note(job),

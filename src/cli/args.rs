@@ -116,7 +116,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         replyd process --limit 50\n  \
         replyd process --force            decide again, send nothing twice\n  \
-        replyd process --force --resend   may send a second mail for the same reply\n  \
+        replyd process 812 --force        only this message, by its number or Message-ID\n  \
+        replyd process --conversation 31 --force --resend\n  \
+                                          may send a second mail for this reply\n  \
         replyd process --json             one JSON object a reply")]
     Process(ProcessArgs),
     /// Look at everything that must be right, and say what is wrong and what to do
@@ -231,16 +233,22 @@ fn days_range() -> clap::builder::RangedI64ValueParser<u32> {
 }
 
 /// Flags of `process`.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct ProcessArgs {
+    /// Only this reply: the number of its message, or its Message-ID
+    #[arg(value_name = "MESSAGE", group = "reply", conflicts_with = "limit")]
+    pub message: Option<String>,
+    /// Only the reply of this line of a conversation, as `process` prints it
+    #[arg(long, value_name = "ID", group = "reply", conflicts_with = "limit")]
+    pub conversation: Option<i64>,
     /// At most this many replies
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
     /// Decide again on replies that were processed already
     #[arg(long)]
     pub force: bool,
-    /// With --force: allow a second automatic mail for the same reply
-    #[arg(long, requires = "force")]
+    /// With --force and a reply that is named: allow a second automatic mail for it
+    #[arg(long, requires_all = ["force", "reply"])]
     pub resend: bool,
     /// One JSON object a reply instead of text
     #[arg(long)]

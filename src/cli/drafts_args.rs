@@ -10,7 +10,8 @@ with the running service (without one: with the next `replyd process`). It is a 
 brakes, modes and age do not hold it. What stands against it is told, and nothing is sent: an
 address that bounced, a newer reply of the lead, a person's own answer by mail, another answer to
 the same reply, automation switched off for everything. --anyway overrules these; a lead who wants
-no more mail gets one with --to-suppressed only.
+no more mail gets one with --to-suppressed only. A text that somebody else changed within the hour
+is sent with --version only, which `replyd drafts show` names.
 
 Examples:
   replyd drafts approve 12
@@ -70,6 +71,9 @@ pub enum DraftsCommand {
         /// The new text
         #[command(flatten)]
         text: DraftTextArgs,
+        /// Only if this version of the text stands there, as `drafts show` names it
+        #[arg(long, value_name = "N")]
+        version: Option<i64>,
     },
     /// Send it
     #[command(after_help = APPROVE_EXAMPLES)]
@@ -152,6 +156,9 @@ pub struct DraftsApproveArgs {
     /// The new text, in the same step
     #[command(flatten)]
     pub text: DraftTextArgs,
+    /// Only if this version of the text stands there, as `drafts show` names it
+    #[arg(long, value_name = "N")]
+    pub version: Option<i64>,
     /// To whom, when the reply came from another address than the lead's
     #[arg(long, value_enum, value_name = "WHO")]
     pub to: Option<DraftTo>,

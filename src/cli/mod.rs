@@ -209,6 +209,10 @@ mod tests {
             "nonsense",
             "check --days 0",
             "process --resend",
+            "process --force --resend",
+            "process 12 --resend",
+            "process 12 --conversation 3",
+            "process 12 --limit 3",
             "leads",
         ] {
             assert!(parse(line).unwrap_err().use_stderr(), "{line}");

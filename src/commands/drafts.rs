@@ -28,15 +28,23 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
                 say(&shown(&view)?)?;
             }
         }
-        DraftsCommand::Edit { id, text } => edit(app, DraftId(*id), text).await?,
+        DraftsCommand::Edit { id, text, version } => {
+            edit(app, DraftId(*id), text, *version).await?;
+        }
         DraftsCommand::Approve(args) => approve(app, args).await?,
         DraftsCommand::Reject { ids, reason } => {
             let desk = app.desk();
+            let mut exit = Exit::Done;
             for id in ids {
-                desk.reject(DraftId(*id), reason, &who(), time::now())
-                    .await?;
-                say(&format!("Draft {id} is closed; nothing was sent\n"))?;
+                match desk.reject(DraftId(*id), reason, &who(), time::now()).await {
+                    Ok(()) => say(&format!("Draft {id} is closed; nothing was sent\n"))?,
+                    Err(e) => {
+                        super::complain(&e.to_string());
+                        exit = Exit::Failed;
+                    }
+                }
             }
+            return Ok(exit);
         }
         DraftsCommand::Reopen { id } => {
             app.desk().reopen(DraftId(*id)).await?;
@@ -72,6 +80,17 @@ async fn list(app: &App, args: &DraftsListArgs) -> anyhow::Result<()> {
             writeln!(text, "{}", serde_json::to_string(draft)?)?;
         } else {
             line(&mut text, draft, now)?;
+        }
+    }
+    if drafts.is_empty() {
+        let (campaign, lead) = (args.campaign.clone(), args.lead.clone());
+        let unknown: Option<String> = app
+            .store()
+            .read(move |r| r.unknown_filter(campaign.as_deref(), lead.as_deref()))
+            .await
+            .map_err(|e: StoreError| e)?;
+        if let Some(unknown) = unknown {
+            bail!("{unknown}");
         }
     }
     if !args.json && drafts.is_empty() {
@@ -154,6 +173,7 @@ fn shown(view: &View) -> anyhow::Result<String> {
     let d = &view.draft;
     let mut t = String::new();
     writeln!(t, "Draft:    {}, {}", d.id, ended(d))?;
+    writeln!(t, "Version:  {}", d.version)?;
     writeln!(
         t,
         "Lead:     {} {} <{}>",
@@ -189,7 +209,11 @@ fn shown(view: &View) -> anyhow::Result<String> {
             t,
             "Edited:   {} by {}",
             at.rfc3339(),
-            or_somebody(&d.edited_by)
+            if d.made_body.is_none() {
+                "replyd, which decided anew"
+            } else {
+                or_somebody(&d.edited_by)
+            }
         )?;
     }
     writeln!(
@@ -214,7 +238,11 @@ fn shown(view: &View) -> anyhow::Result<String> {
                 d.id
             )?;
         } else {
-            writeln!(t, "To send it: replyd drafts approve {}", d.id)?;
+            writeln!(
+                t,
+                "To send it: replyd drafts approve {} --version {}",
+                d.id, d.version
+            )?;
         }
     }
     Ok(t)
@@ -256,11 +284,16 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-async fn edit(app: &App, id: DraftId, args: &DraftTextArgs) -> anyhow::Result<()> {
+async fn edit(
+    app: &App,
+    id: DraftId,
+    args: &DraftTextArgs,
+    version: Option<i64>,
+) -> anyhow::Result<()> {
     let desk = app.desk();
     let given = edit_of(args)?;
     if !given.is_empty() {
-        let draft = desk.edit(id, given, None, &who(), time::now()).await?;
+        let draft = desk.edit(id, given, version, &who(), time::now()).await?;
         return say(&changed(id, draft.wants_text));
     }
     let view = desk.view(id, time::now()).await?;
@@ -316,7 +349,7 @@ async fn approve(app: &App, args: &DraftsApproveArgs) -> anyhow::Result<()> {
         draft: DraftId(args.id),
         by: who(),
         edit: edit_of(&args.text)?,
-        version: None,
+        version: args.version,
         to: args.to.map(|to| match to {
             DraftTo::Lead => Recipient::Lead,
             DraftTo::Sender => Recipient::Sender,

@@ -48,6 +48,7 @@ pub(super) fn edit(editor: &str, text: &str, beside: &str) -> anyhow::Result<Edi
         "{text}\n{CUT}\nWhat stands from this line on is not sent.\n\n{beside}\n"
     ))?;
     // As git does it: the variable may hold arguments.
+    let before = fs::read(&path).with_context(|| format!("Read {}", path.display()))?;
     let status = Command::new("/bin/sh")
         .arg("-c")
         .arg(format!("{editor} \"$1\""))
@@ -56,6 +57,13 @@ pub(super) fn edit(editor: &str, text: &str, beside: &str) -> anyhow::Result<Edi
         .status()
         .with_context(|| format!("Start the editor {editor}"))?;
     if !status.success() {
+        // A crash is no wish to throw away what a person wrote.
+        if fs::read(&path).is_ok_and(|now| now != before) {
+            bail!(
+                "The editor {editor} failed ({status}): nothing was changed. Your text lies in {}",
+                path.display()
+            );
+        }
         fs::remove_file(&path).with_context(|| format!("Remove {}", path.display()))?;
         bail!("The editor {editor} failed ({status}): nothing was changed");
     }

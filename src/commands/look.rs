@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
+use anyhow::{Context, bail};
+
 use super::{complain, progress, say};
 use crate::app::{App, CheckReport, Outcome, problem};
 use crate::cli::{Exit, ProcessArgs};
 use crate::fault::Fault;
-use crate::model::{AccountState, MailKind, OutboxState};
+use crate::model::{AccountState, ConversationId, JobId, MailKind, MessageRowId, OutboxState};
 use crate::reply::{ActionTaken, JobReport};
-use crate::store::JobMail;
+use crate::store::{JobMail, StoreError};
 
 pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
     let app = app.with_progress(progress("first look"));
@@ -54,8 +56,43 @@ pub(super) async fn check(app: App, days: u32) -> anyhow::Result<Exit> {
     Ok(exit(&report))
 }
 
-pub(super) async fn process(app: App, args: ProcessArgs) -> anyhow::Result<Exit> {
-    let report = app.process(args.limit, args.force, args.resend).await?;
+/// The job of the reply that is named.
+async fn named(app: &App, args: &ProcessArgs) -> anyhow::Result<Option<JobId>> {
+    let message = match (&args.message, args.conversation) {
+        (Some(message), _) => match message.parse() {
+            Ok(number) => MessageRowId(number),
+            Err(_) => super::replay::with_message_id(app, message).await?,
+        },
+        (None, Some(line)) => {
+            let id = ConversationId(line);
+            let found = app
+                .store()
+                .read(move |r| r.message_of_line(id))
+                .await
+                .map_err(|e: StoreError| e)?;
+            found.with_context(|| format!("Conversation {id} is a mail of ours"))?
+        }
+        (None, None) => return Ok(None),
+    };
+    let found = app
+        .store()
+        .read(move |r| r.job_of_message(message))
+        .await
+        .map_err(|e: StoreError| e)?;
+    match found {
+        None => bail!("Message {message} is not stored, or is no reply: nothing is decided of it"),
+        Some((_, true)) if !args.force => {
+            bail!("Message {message} was processed already: --force decides it again")
+        }
+        Some((job, _)) => Ok(Some(job)),
+    }
+}
+
+pub(super) async fn process(app: App, args: &ProcessArgs) -> anyhow::Result<Exit> {
+    let report = match named(&app, args).await? {
+        Some(job) => app.process_one(job, args.resend).await?,
+        None => app.process(args.limit, args.force).await?,
+    };
     let mut text = String::new();
     if args.json {
         let none = Vec::new();

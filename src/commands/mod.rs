@@ -186,7 +186,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             None | Some(Command::Run(_)) if cli.run.once => look::once(app).await,
             None | Some(Command::Run(_)) => run(app, stop).await,
             Some(Command::Check(args)) => look::check(app, args.days).await,
-            Some(Command::Process(args)) => look::process(app, *args).await,
+            Some(Command::Process(args)) => look::process(app, args).await,
             Some(Command::Status(args)) => show::status(&app, args.json).await,
             Some(Command::Leads(command)) => import::leads(&app, command).await,
             Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::objections::judge;
-use super::{Desk, DeskError, Edit, Objection, Remark, open, text};
+use super::{Desk, DeskError, Edit, Objection, Remark, open, seen, text};
 use crate::config::{ReplyAddress, SenderSettings};
 use crate::faultpoint;
 use crate::model::{
@@ -38,7 +38,8 @@ pub struct Approval {
     pub by: String,
     /// A change of the text in the same step.
     pub edit: Edit,
-    /// The version of the text that the person saw; none: whatever stands there.
+    /// The version of the text that the person saw; none: what stands there, unless somebody else
+    /// changed it within the hour.
     pub version: Option<i64>,
     /// To whom; none: to the lead, as long as the reply came from there.
     pub to: Option<Recipient>,
@@ -176,6 +177,7 @@ impl Desk {
         now: UtcMs,
     ) -> Result<Approved, DeskError> {
         let mut draft = open(tx, ask.draft, ask.version)?;
+        seen(&draft, ask.version, &ask.by, now)?;
         if !ask.edit.is_empty() && text::apply(tx, &draft, &ask.edit, &ask.by, now)? {
             draft = open(tx, ask.draft, None)?;
         }

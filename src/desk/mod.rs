@@ -9,6 +9,7 @@ mod text;
 mod threads;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use approve::{Approval, Approved, Recipient, View};
 pub use labels::{Labelled, export_answers, export_rows};
@@ -36,6 +37,20 @@ pub enum DeskError {
     /// The text was changed since it was looked at.
     #[error("Draft {0} was changed meanwhile: look at it again")]
     Changed(DraftId),
+    /// Somebody changed the text a moment ago, and nothing says that it was looked at since.
+    #[error(
+        "Draft {draft} was changed at {} by {by}: look at it (`replyd drafts show {draft}`), then say `--version {version}`", at.rfc3339()
+    )]
+    Unseen {
+        /// The draft.
+        draft: DraftId,
+        /// When it was changed.
+        at: UtcMs,
+        /// By whom.
+        by: String,
+        /// The version that stands there now.
+        version: i64,
+    },
     /// It is only a frame.
     #[error(
         "Draft {0} wants text: a person has to write in it first (`replyd drafts edit {0}`, or --file)"
@@ -129,6 +144,7 @@ impl Desk {
         self.store
             .write(move |tx| {
                 let draft = open(tx, id, version)?;
+                seen(&draft, version, &by, now)?;
                 text::apply(tx, &draft, &edit, &by, now)?;
                 tx.draft_row(id)?.ok_or(DeskError::NotFound(id))
             })
@@ -191,6 +207,30 @@ fn open(tx: &Tx<'_>, id: DraftId, version: Option<i64>) -> Result<DraftRow, Desk
         return Err(DeskError::Changed(id));
     }
     Ok(draft)
+}
+
+/// What somebody else changed within this time was hardly seen by who names no version.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// Whether who speaks can have seen the text as it stands: he names its version, or nobody else
+/// has changed it lately.
+fn seen(draft: &DraftRow, version: Option<i64>, by: &str, now: UtcMs) -> Result<(), DeskError> {
+    let Some(at) = draft.edited_at.filter(|at| now.since(*at) < FRESH) else {
+        return Ok(());
+    };
+    if version.is_some() || draft.edited_by.as_deref() == Some(by) {
+        return Ok(());
+    }
+    Err(DeskError::Unseen {
+        draft: draft.id,
+        at,
+        by: match draft.edited_by.as_deref() {
+            None => "replyd, which decided anew".to_owned(),
+            Some("") => "somebody".to_owned(),
+            Some(name) => name.to_owned(),
+        },
+        version: draft.version,
+    })
 }
 
 #[cfg(test)]

@@ -510,3 +510,53 @@ async fn a_stranger_is_suppressed_for_himself_alone() {
     );
     assert_eq!(f.text("SELECT state FROM drafts"), "open");
 }
+
+#[tokio::test]
+async fn a_text_that_somebody_else_changed_is_neither_sent_nor_overwritten_unseen() {
+    let (f, desk) = with_draft(&Captured::default());
+    let text = |t: &str| Edit {
+        body: Some(t.into()),
+        ..Edit::default()
+    };
+    let edited = desk
+        .edit(DraftId(1), text("Eve's text"), None, "eve", AT)
+        .await
+        .unwrap();
+    let unseen = desk.approve(ask("bob"), AT).await.unwrap_err();
+    let words = unseen.to_string();
+    assert!(
+        words.contains("by eve") && words.contains(&format!("--version {}", edited.version)),
+        "{words}"
+    );
+    let wiped = desk.edit(DraftId(1), text("Bob's"), None, "bob", AT).await;
+    assert!(matches!(wiped, Err(DeskError::Unseen { .. })), "{wiped:?}");
+    assert_eq!(f.text("SELECT body FROM drafts"), "Eve's text\n");
+    let old = Approval {
+        version: Some(edited.version - 1),
+        ..ask("bob")
+    };
+    let stale = desk.approve(old, AT).await;
+    assert!(matches!(stale, Err(DeskError::Changed(_))), "{stale:?}");
+    let named = Approval {
+        version: Some(edited.version),
+        ..ask("bob")
+    };
+    desk.approve(named, AT).await.unwrap();
+
+    // Her own text she has seen, and an hour later so may everybody.
+    for (who, at) in [("eve", AT), ("bob", UtcMs(AT.0 + 3_600_000))] {
+        let (_f, desk) = with_draft(&Captured::default());
+        desk.edit(DraftId(1), text("Eve's text"), None, "eve", AT)
+            .await
+            .unwrap();
+        desk.approve(ask(who), at).await.unwrap();
+    }
+
+    // What replyd itself made anew nobody has seen.
+    let (f, desk) = with_draft(&Captured::default());
+    f.sql(&format!(
+        "UPDATE drafts SET body = 'Made anew', version = 2, edited_at = {NOW}"
+    ));
+    let anew = desk.approve(ask("bob"), AT).await.unwrap_err().to_string();
+    assert!(anew.contains("replyd, which decided anew"), "{anew}");
+}

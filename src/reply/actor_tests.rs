@@ -108,6 +108,8 @@ pub(super) async fn handle(m: &Captured) -> (Fixture, JobReport) {
 
 pub(super) const KINDS: &str = "SELECT kind FROM outbox ORDER BY id";
 
+#[path = "decided_tests.rs"]
+mod decided;
 #[path = "digest_tests.rs"]
 mod digests;
 #[path = "queue_tests.rs"]

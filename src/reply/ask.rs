@@ -48,7 +48,9 @@ fn facts(c: &JobContext) -> Facts {
         mode: t.map_or(CampaignMode::Off, |t| t.mode),
         active: t.is_some_and(|t| t.active),
         old: c.old_mail,
-        person: t.is_some_and(|t| t.person_wrote || t.person_answered_it),
+        person: t.is_some_and(|t| t.person_wrote || t.person_answered_it)
+            || c.by_person.in_words().is_some()
+            || c.copy_of.is_some(),
     }
 }
 

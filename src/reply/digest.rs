@@ -52,10 +52,10 @@ pub(super) fn is_due(r: &Reader<'_>, now: UtcMs, flush: bool) -> Result<bool, St
     {
         return Ok(true);
     }
-    if let Some(overflow) = waiting(DigestReason::Overflow)?
-        && now.since(overflow.oldest) >= HOUR
-    {
-        return Ok(true);
+    for reason in [DigestReason::Overflow, DigestReason::Refused] {
+        if waiting(reason)?.is_some_and(|w| now.since(w.oldest) >= HOUR) {
+            return Ok(true);
+        }
     }
     let Some(old) = waiting(DigestReason::OldMail)? else {
         return Ok(false);
@@ -153,6 +153,7 @@ fn why(item: &DigestItem) -> String {
         "old_mail" => "too old for an automatic answer",
         "unmatched" => "answers no mail that is known here",
         "overflow" => "too many notices in that hour",
+        "refused" => "the server refused our answer, and the lead has got nothing",
         other => other,
     };
     let spam = if item.from_spam {

@@ -106,6 +106,9 @@ impl Step<'_> {
             ),
             hours: rules.hours(settings),
             zone: rules.zone(settings, country),
+            decided_by_person: c.by_person.in_words(),
+            newer: c.newer,
+            copy_of: c.copy_of,
             resend: self.resend,
         };
         Ok(policy::decide(self.verdict, &situation, settings))
@@ -147,6 +150,7 @@ impl Step<'_> {
 pub(super) fn overtakes(c: &JobContext) -> bool {
     c.sender_verified
         && !c.old_mail
+        && c.copy_of.is_none()
         && matches!(
             c.disposition,
             Disposition::Reply

@@ -10,6 +10,7 @@ use super::policy::{
 use super::templates::Templates;
 use crate::config::ReplySettings;
 use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, SenderAuth};
+use crate::store::Newer;
 use crate::time::UtcMs;
 use crate::zone::{Zone, ZoneChoice};
 
@@ -95,6 +96,9 @@ impl Situation {
             until: None,
             hours: None,
             zone: Zone::default(),
+            decided_by_person: None,
+            newer: Newer::default(),
+            copy_of: None,
             resend: false,
         }
     }

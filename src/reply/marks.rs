@@ -26,7 +26,7 @@ impl Step<'_> {
         match c.disposition {
             Disposition::Bounce => tx.mark_bounced(t.lead_id, c.internal_date)?,
             // A colleague in Cc, a ticket system: their absence is not the lead's.
-            Disposition::AutoReply if c.sender_verified || c.carries_token => {
+            Disposition::AutoReply if (c.sender_verified || c.carries_token) && !c.newer.wants => {
                 // Until the day that the notice names, else for seven days.
                 let received = c.internal_date;
                 let absence =

@@ -505,7 +505,11 @@ impl ReplyActor {
                 if again {
                     return tx.note_job_error(&job, &note);
                 }
-                tx.fail_job(&job, &note, now)?;
+                // What was decided once stays so: only deciding it again has failed.
+                match tx.decided_before(job.id)? {
+                    Some(_) => tx.keep_decision(&job, &format!("failed ({note})"))?,
+                    None => tx.fail_job(&job, &note, now)?,
+                }
                 marks::suppress_all_the_same(tx, &parts, job.id, read, now)
             })
             .await;

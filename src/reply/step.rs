@@ -14,7 +14,9 @@ use super::texts::{self, Ours};
 use super::{ActionTaken, JobReport, Parts, own_words};
 use crate::answers::Found;
 use crate::config::{AccountSettings, ReplyAddress};
-use crate::model::{Address, ConversationId, HOLE, IdSource, Inserted, Intent, MailKind, SentKind};
+use crate::model::{
+    Address, ConversationId, GoalType, HOLE, IdSource, Inserted, Intent, MailKind, SentKind,
+};
 use crate::msgid;
 use crate::store::{
     ClaimedJob, JobContext, JobOutcome, NewConversation, NewDraft, NewSent, Reading, Speaker,
@@ -53,7 +55,22 @@ pub(super) fn read(
     verdict
         .person_words
         .extend(own_words::found(&new_text, own_person_words));
+    if let Some((intent, goal_type)) = c.by_person.label {
+        labelled(&mut verdict, intent, goal_type);
+    }
     Ok(verdict)
+}
+
+/// A person's word takes the place of what was read. Words for a person stay what they are.
+fn labelled(v: &mut Verdict, intent: Intent, goal_type: Option<GoalType>) {
+    v.intent = intent;
+    v.confidence = 1.0;
+    v.runner_up = None;
+    v.goal_type = goal_type.filter(|_| intent == Intent::GoalReached);
+    v.goal_rule = intent == Intent::GoalReached;
+    v.opt_out = intent == Intent::Unsubscribe;
+    v.opt_out_unsure = false;
+    v.disagreement = None;
 }
 
 /// One attempt of one job.
@@ -114,25 +131,38 @@ impl Step<'_> {
         let conversation_id = self.customer_line(tx, &c)?;
         self.mark_lead(tx, &c, &mut decision)?;
         let contact = self.contact(&c, &decision);
+        let before = tx.decided_before(self.job.id)?;
         let queued = match &c.thread {
-            Some(t) => self.mails(tx, &c, t, &mut decision, contact.as_ref())?,
+            Some(t) => {
+                let told = before.is_some() && !self.resend;
+                self.mails(tx, &c, t, &mut decision, contact.as_ref(), told)?
+            }
             None => Queued::default(),
         };
+        if before == Some(true) && !queued.to_lead {
+            // What was sent keeps the decision and the reasons that sent it.
+            let found = format!(
+                "{} ({})",
+                decision.gate().as_str(),
+                decision.reasons.join("; ")
+            );
+            tx.keep_decision(&self.job, &found)?;
+            return Ok(self.report(&c, conversation_id, &queued, decision));
+        }
         if let Some(found) = self.found {
             tx.put_citations(self.job.id, &found.answered.citations())?;
         }
         tx.put_reading(self.job.id, self.reading)?;
-        if let ToSales::Digest(reason) = decision.sales {
+        if before.is_some() && !self.resend {
+            // Who had to be told was told when it was decided first.
+        } else if let ToSales::Digest(reason) = decision.sales {
             tx.add_digest_item(c.message_id, reason.as_str(), self.now)?;
         }
         let gate = decision.gate().as_str();
         let mut reasons = decision.reasons.clone();
         reasons.extend(self.said());
         reasons.extend(self.verdict.evidence.iter().map(|e| format!("rule {e}")));
-        let goal_type = self
-            .verdict
-            .goal_type
-            .filter(|_| decision.intent == Intent::GoalReached);
+        let goal_type = self.goal_type(&decision);
         tx.finish_job(
             &self.job,
             &JobOutcome {
@@ -150,7 +180,18 @@ impl Step<'_> {
             },
             self.now,
         )?;
-        Ok(JobReport {
+        Ok(self.report(&c, conversation_id, &queued, decision))
+    }
+
+    fn report(
+        &self,
+        c: &JobContext,
+        conversation_id: Option<ConversationId>,
+        queued: &Queued,
+        decision: Decision,
+    ) -> JobReport {
+        let goal_type = self.goal_type(&decision);
+        JobReport {
             job_id: self.job.id,
             message_id: c.message_id,
             conversation_id,
@@ -161,7 +202,7 @@ impl Step<'_> {
             } else {
                 ActionTaken::Skipped
             },
-            gate,
+            gate: decision.gate().as_str(),
             intent: Some(decision.intent),
             confidence: self.verdict.confidence,
             goal_type,
@@ -169,7 +210,13 @@ impl Step<'_> {
             error: None,
             next_try: None,
             queued: queued.to_lead || queued.to_sales,
-        })
+        }
+    }
+
+    fn goal_type(&self, d: &Decision) -> Option<GoalType> {
+        self.verdict
+            .goal_type
+            .filter(|_| d.intent == Intent::GoalReached)
     }
 
     /// What the endpoint said, for the reasons.
@@ -223,6 +270,7 @@ impl Step<'_> {
         t: &ThreadContext,
         d: &mut Decision,
         contact: Option<&Contact>,
+        told: bool,
     ) -> Result<Queued, StepError> {
         let round = tx.next_round(self.job.id)?;
         let mut text = self.text(c, t);
@@ -271,7 +319,10 @@ impl Step<'_> {
         if let Some(found) = self.found {
             text.sources = texts::source_lines(&found.answered.citations(), text.answered);
         }
-        if let ToSales::Notice(kind) = d.sales {
+        // Decided before, it is no news, unless something leaves to the lead only now.
+        if let ToSales::Notice(kind) = d.sales
+            && (!told || queued.to_lead)
+        {
             queued.to_sales = self.to_sales(tx, &letter()?, &text, kind)?;
         }
         Ok(queued)

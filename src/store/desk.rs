@@ -201,6 +201,34 @@ impl Reader<'_> {
         rows.map(|row| with_state(row?)).collect()
     }
 
+    /// Which of a filter's names nobody has, in words.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn unknown_filter(
+        &self,
+        campaign: Option<&str>,
+        lead: Option<&str>,
+    ) -> Result<Option<String>, StoreError> {
+        if let Some(name) = campaign {
+            let mut named = self
+                .conn
+                .prepare_cached("SELECT 1 FROM campaigns WHERE name = ?1")?;
+            if !named.exists([name])? {
+                return Ok(Some(format!("No campaign {name}")));
+            }
+        }
+        if let Some(id) = lead {
+            let mut named = self
+                .conn
+                .prepare_cached("SELECT 1 FROM leads WHERE lead_id = ?1")?;
+            if !named.exists([id])? {
+                return Ok(Some(format!("No lead {id}")));
+            }
+        }
+        Ok(None)
+    }
+
     /// One draft, open or not.
     ///
     /// # Errors

@@ -49,6 +49,10 @@ pub struct DraftRow {
     pub wants_text: bool,
     /// Grows with each change of the text.
     pub version: i64,
+    /// When the text was changed last.
+    pub edited_at: Option<UtcMs>,
+    /// Who did; none: replyd itself, which decided anew.
+    pub edited_by: Option<String>,
     /// Where it stands.
     pub state: DraftState,
     /// Not open since.
@@ -96,7 +100,7 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT d.job_id, d.campaign_lead_id, d.message_id, d.subject, d.body, d.tool,
                         d.wants_text, d.version, d.state, d.decided_at, d.decided_by, d.decision,
-                        o.id, o.state
+                        o.id, o.state, d.edited_at, iif(d.made_body IS NULL, NULL, d.edited_by)
                  FROM drafts d LEFT JOIN outbox o ON o.id = d.outbox_ref WHERE d.id = ?1",
             )?
             .query_row([id.0], |row| {
@@ -113,6 +117,8 @@ impl Reader<'_> {
                         tool: row.get(5)?,
                         wants_text: row.get(6)?,
                         version: row.get(7)?,
+                        edited_at: row.get::<_, Option<i64>>(14)?.map(UtcMs),
+                        edited_by: row.get(15)?,
                         state: DraftState::Open,
                         decided_at: row.get::<_, Option<i64>>(9)?.map(UtcMs),
                         decided_by: row.get(10)?,
@@ -193,7 +199,7 @@ impl Tx<'_> {
         self.conn
             .prepare_cached(
                 "UPDATE drafts SET subject = ?2, body = ?3, reason = ?4, tool = ?5, wants_text = ?6,
-                     version = version + 1
+                     version = version + 1, edited_at = ?7
                  WHERE id = ?1 AND state = 'open' AND made_body IS NULL
                    AND (subject <> ?2 OR body <> ?3 OR reason <> ?4 OR tool <> ?5)",
             )?
@@ -204,6 +210,7 @@ impl Tx<'_> {
                 draft.reason,
                 draft.tool,
                 draft.wants_text,
+                now.0,
             ])?;
         Ok(Inserted::Duplicate(DraftId(id)))
     }

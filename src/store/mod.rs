@@ -14,6 +14,7 @@ mod automation;
 mod campaigns;
 mod conversations;
 mod corrections;
+mod decided;
 mod desk;
 mod detach;
 mod digest;
@@ -86,6 +87,7 @@ pub use campaigns::{
 };
 pub use conversations::{NewConversation, Speaker};
 pub use corrections::{Correction, CorrectionRow, DraftEdit, MessageFacts};
+pub use decided::{ByPerson, Newer};
 pub use desk::{DraftFilter, DraftItem, DraftMail, SetAside};
 pub use detach::Detached;
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};

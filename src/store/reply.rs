@@ -121,7 +121,8 @@ impl Reader<'_> {
     }
 
     /// The jobs that `process` works on: those that did not end well, and with `force` also
-    /// those that did, newest first; at most `limit`.
+    /// the newest of those that did; at most `limit`, the oldest first: what a newer reply decided
+    /// stands at the end.
     ///
     /// # Errors
     /// What SQLite says.
@@ -131,7 +132,9 @@ impl Reader<'_> {
              ORDER BY state = 'done', CASE WHEN state = 'done' THEN -id ELSE id END LIMIT ?1",
         )?;
         let rows = statement.query_map(params![limit, force], |row| Ok(JobId(row.get(0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut jobs = rows.collect::<Result<Vec<_>, _>>()?;
+        jobs.sort_unstable_by_key(|job| job.0);
+        Ok(jobs)
     }
 
     /// Whether a job of an old mail is still pending: its line of the digest is to come.
@@ -201,7 +204,7 @@ impl Tx<'_> {
     pub fn reopen_reply_job(&self, message: MessageRowId, now: UtcMs) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
-                "UPDATE reply_jobs SET state = 'pending', old_mail = 1, tries_from = attempts,
+                "UPDATE reply_jobs SET state = 'pending', old_mail = 1, tries_from = attempts, action = '',
                      next_attempt_at = ?2, done_at = NULL, error = ''
                  WHERE message_id = ?1 AND state <> 'pending'",
             )?

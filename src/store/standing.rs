@@ -86,8 +86,8 @@ impl Reader<'_> {
             found.ok_or_else(|| StoreError::NotFound(format!("Conversation {thread}")))?;
         standing.mode = mode.parse()?;
         standing.person_wrote_at = self.person_wrote_after(thread, received_at)?;
-        standing.newer = self.reply_after(thread, received_at)?;
-        standing.answered = self.mail_for_reply(job)?;
+        standing.newer = self.reply_after(thread, job, received_at)?;
+        standing.answered = self.mail_for_reply(thread, job)?;
         Ok(standing)
     }
 
@@ -121,6 +121,7 @@ impl Reader<'_> {
     fn reply_after(
         &self,
         thread: CampaignLeadId,
+        job: JobId,
         since: UtcMs,
     ) -> Result<Option<(MessageRowId, UtcMs, Option<DraftId>)>, StoreError> {
         Ok(self
@@ -131,12 +132,16 @@ impl Reader<'_> {
                          JOIN drafts d ON d.job_id = j.id AND d.state = 'open'
                          WHERE j.message_id = m.id)
                  FROM messages m
-                 WHERE m.campaign_lead_id = ?1 AND m.internal_date > ?2
+                 JOIN reply_jobs mine ON mine.id = ?3
+                 JOIN messages me ON me.id = mine.message_id
+                 WHERE m.campaign_lead_id = ?1
+                   AND (m.internal_date > ?2 OR (m.internal_date = ?2 AND m.id > me.id))
+                   AND m.message_key <> me.message_key
                    AND m.disposition IN ('reply', 'reply_unverified', 'human_uncertain', 'opt_out',
                                          'unreadable')
                  ORDER BY m.internal_date DESC LIMIT 1",
             )?
-            .query_row(params![thread.0, since.0], |row| {
+            .query_row(params![thread.0, since.0, job.0], |row| {
                 Ok((
                     MessageRowId(row.get(0)?),
                     UtcMs(row.get(1)?),
@@ -146,15 +151,29 @@ impl Reader<'_> {
             .optional()?)
     }
 
-    fn mail_for_reply(&self, job: JobId) -> Result<Option<ReplyMail>, StoreError> {
+    /// A mail in answer to this reply, or to the same one in another mailbox.
+    fn mail_for_reply(
+        &self,
+        thread: CampaignLeadId,
+        job: JobId,
+    ) -> Result<Option<ReplyMail>, StoreError> {
         let found: Option<(i64, String, String)> = self
             .conn
             .prepare_cached(
                 "SELECT id, kind, state FROM outbox
-                 WHERE job_id = ?1 AND kind IN ('acknowledgment', 'answer', 'manual')
+                 WHERE job_id IN (
+                       SELECT ?1
+                       UNION SELECT j.id FROM reply_jobs mine
+                       JOIN messages me ON me.id = mine.message_id
+                       JOIN messages m ON m.campaign_lead_id = ?2 AND m.message_key = me.message_key
+                       JOIN reply_jobs j ON j.message_id = m.id
+                       WHERE mine.id = ?1)
+                   AND kind IN ('acknowledgment', 'answer', 'manual')
                    AND state NOT IN ('rejected', 'cancelled') ORDER BY id DESC LIMIT 1",
             )?
-            .query_row([job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row(params![job.0, thread.0], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
         found
             .map(|(id, kind, state)| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Reader, StoreError};
+use super::{ByPerson, Newer, Reader, StoreError};
 use crate::model::{
     AccountId, CampaignId, CampaignLeadId, CampaignMode, CaptureSource, ConversationId,
     Disposition, JobId, LeadRowId, MessageRowId, Nature, SenderAuth, SentId,
@@ -66,6 +66,12 @@ pub struct JobContext {
     pub visible_quoted: bool,
     /// The mail that it answers.
     pub matched: Option<MatchedSent>,
+    /// What a person has decided of it.
+    pub by_person: ByPerson,
+    /// What was decided of newer replies.
+    pub newer: Newer,
+    /// The same mail in another mailbox, which was read first.
+    pub copy_of: Option<MessageRowId>,
     /// The conversation; none for unmatched mail.
     pub thread: Option<ThreadContext>,
 }
@@ -208,6 +214,9 @@ impl Reader<'_> {
                     visible_sure: row.get(19)?,
                     visible_quoted: row.get(26)?,
                     matched: None,
+                    by_person: ByPerson::default(),
+                    newer: Newer::default(),
+                    copy_of: None,
                     thread: None,
                 };
                 Ok((context, words, refs))
@@ -229,6 +238,9 @@ impl Reader<'_> {
         if let Some(id) = refs.1 {
             context.thread = self.thread_context(CampaignLeadId(id), &context)?;
         }
+        context.by_person = self.decided_by_person(job, context.message_id)?;
+        context.newer = self.newer_decided(&context)?;
+        context.copy_of = self.first_copy(&context)?;
         Ok(context)
     }
 
@@ -318,7 +330,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT s.body FROM sent_messages s LEFT JOIN outbox o ON o.id = s.outbox_ref
-                 WHERE s.campaign_lead_id = ?1 AND o.state IS NOT 'cancelled'
+                 WHERE s.campaign_lead_id = ?1 AND coalesce(o.state, '') NOT IN ('cancelled', 'rejected')
                  ORDER BY s.sent_at DESC, s.id DESC LIMIT 1",
             )?
             .query_row([id.0], |row| row.get(0))

@@ -152,7 +152,9 @@ impl From<DeskError> for ApiError {
     fn from(e: DeskError) -> Self {
         match e {
             DeskError::NotFound(_) => Self::not_found("Draft not found"),
-            DeskError::Decided(_) | DeskError::Changed(_) => Self::conflict(e.to_string()),
+            DeskError::Decided(_) | DeskError::Changed(_) | DeskError::Unseen { .. } => {
+                Self::conflict(e.to_string())
+            }
             DeskError::WantsText(_)
             | DeskError::Text(_)
             | DeskError::WhichRecipient

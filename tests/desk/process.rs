@@ -60,7 +60,16 @@ fn each_reply_is_told_in_the_predecessors_words() {
         all.iter().filter(|m| m.to.contains(to)).count()
     };
     assert_eq!(mails(&desk), 1);
-    desk.replyd.ok(&["process", "--force", "--resend"]);
+    // Not for whoever comes along: the reply has a name.
+    let unnamed = desk.replyd.run(&["process", "--force", "--resend"]);
+    assert_eq!(unnamed.status.code(), Some(64), "{}", unnamed.output());
+    let done = desk.replyd.run(&["process", "1"]);
+    assert!(done.output().contains("--force"), "{}", done.output());
+    let nobody = desk.replyd.run(&["process", "77", "--force"]);
+    assert_eq!(nobody.status.code(), Some(1), "{}", nobody.output());
+    assert_eq!(mails(&desk), 1);
+    desk.replyd
+        .ok(&["process", "--conversation", "1", "--force", "--resend"]);
     assert_eq!(mails(&desk), 2);
 }
 
@@ -92,6 +101,17 @@ fn a_mail_that_the_server_refuses_or_puts_off_is_told_as_such() {
         );
         // Sales were told all the same.
         assert_eq!(json["notification_sent"], true, "{json}");
+        // What was refused does not stand in the conversation: a person has its text, sales its line.
+        let (rows, refused) = (desk.replyd.rows(), i64::from(code == 550));
+        assert_eq!(
+            rows.count("conversations WHERE sender = 'agent'"),
+            1 - refused
+        );
+        assert_eq!(
+            rows.count("drafts WHERE state = 'open' AND reason LIKE '%not this one%'"),
+            refused
+        );
+        assert_eq!(rows.count("digest_items WHERE reason = 'refused'"), refused);
     }
 }
 

@@ -80,6 +80,11 @@ pub(super) fn reasons_against(s: &Situation, settings: &ReplySettings) -> Vec<St
             .iter()
             .map(|off| format!("automation is off {off}")),
     );
+    why.extend(
+        s.decided_by_person
+            .iter()
+            .map(|what| format!("a person has decided it: {what}")),
+    );
     let mut add = |hit: bool, word: &str| {
         if hit {
             why.push(word.to_owned());
@@ -108,6 +113,10 @@ pub(super) fn reasons_against(s: &Situation, settings: &ReplySettings) -> Vec<St
     add(s.duplicate_id, "its Message-ID was used for another mail");
     add(!s.language_known, "no template in its language");
     add(s.person_wrote, "a person wrote in the thread");
+    add(
+        s.newer.decided,
+        "the lead wrote again since, and that was decided",
+    );
     add(s.equal_reply_before, SAME_REPLY);
     let c = &s.counts;
     if !s.resend {

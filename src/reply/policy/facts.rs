@@ -3,7 +3,8 @@
 
 use crate::config::ReplySettings;
 use crate::hours::WorkingHours;
-use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, SenderAuth};
+use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, MessageRowId, SenderAuth};
+use crate::store::Newer;
 use crate::time::UtcMs;
 use crate::zone::Zone;
 
@@ -128,6 +129,12 @@ pub struct Situation {
     pub hours: Option<WorkingHours>,
     /// Where those hours are counted.
     pub zone: Zone,
+    /// What a person has decided of this reply, in words.
+    pub decided_by_person: Option<String>,
+    /// What was decided of newer replies of the lead.
+    pub newer: Newer,
+    /// The same mail in another mailbox, which was read first.
+    pub copy_of: Option<MessageRowId>,
     /// Whether a person asked for a second mail (`process --force --resend`).
     pub resend: bool,
 }
@@ -182,6 +189,8 @@ pub enum DigestReason {
     Unmatched,
     /// Over the hourly cap of notices.
     Overflow,
+    /// The server refused its automatic mail; the outbox writes the word.
+    Refused,
 }
 
 impl DigestReason {
@@ -192,6 +201,7 @@ impl DigestReason {
             Self::OldMail => "old_mail",
             Self::Unmatched => "unmatched",
             Self::Overflow => "overflow",
+            Self::Refused => "refused",
         }
     }
 }

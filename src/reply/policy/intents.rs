@@ -39,7 +39,8 @@ pub(super) fn by_intent(
         Intent::Question => v.confidence >= s.thresholds.question,
         _ => false,
     };
-    d.resumes = s.sender_verified && sure;
+    // And a newer word of the lead stands.
+    d.resumes = s.sender_verified && sure && !s.newer.waits;
     match v.intent {
         Intent::GoalReached => goal(d, v, s, settings),
         Intent::Question => question(d, v, s, settings),
@@ -105,6 +106,11 @@ fn leave_alone(
         Intent::OutOfOffice => ("away", s.until.unwrap_or(s.now)),
         _ => return d,
     };
+    if s.newer.wants {
+        d.reasons
+            .push("the lead wants something since: campaign mails do not pause".into());
+        return d;
+    }
     if s.sender_verified && until > s.now {
         let day = if s.until.is_some() && intent != Intent::NotInterested {
             "a day is named"

@@ -65,6 +65,17 @@ pub fn decide(v: &Verdict, s: &Situation, settings: &ReplySettings) -> Decision 
         d.sales = ToSales::Digest(DigestReason::Unmatched);
         return d;
     }
+    if let Some(first) = s.copy_of {
+        // Handled there; a wish for no more mail counts twice without harm.
+        if let Some(why) = ends {
+            d.intent = Intent::Unsubscribe;
+            d.suppress = Some(why);
+        }
+        d.reasons.push(format!(
+            "the same mail as message {first}, in another mailbox: handled there"
+        ));
+        return d;
+    }
     if let Some(why) = ends {
         return no_more_mail(d, why, v, s, settings);
     }
@@ -164,7 +175,13 @@ fn draft(
 ) -> Decision {
     let stranger = !s.sender_verified || s.disposition == Disposition::ReplyUnverified;
     // Who says that is not known: no "ready lead", a person looks.
-    let notice = if stranger { NoticeKind::Person } else { notice };
+    // Nor is it, where the lead has said something else by now.
+    let past = s.newer.decided && notice == NoticeKind::Goal;
+    let notice = if stranger || past {
+        NoticeKind::Person
+    } else {
+        notice
+    };
     d.reasons.extend(reasons_against(s, settings));
     d.flagged = is_flagged(s);
     if s.mode == CampaignMode::Draft {

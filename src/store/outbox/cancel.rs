@@ -38,6 +38,7 @@ impl Reader<'_> {
                  JOIN messages m ON m.id = j.message_id
                  JOIN messages n ON n.campaign_lead_id = o.campaign_lead_id AND n.id > m.id
                  WHERE o.id = ?1 AND n.sender_verified = 1 AND n.internal_date >= m.internal_date
+                   AND n.message_key <> m.message_key
                    AND n.disposition IN ('reply', 'human_uncertain', 'unreadable', 'opt_out')",
             )?
             .exists([id.0])?)
@@ -85,6 +86,32 @@ impl Tx<'_> {
     /// What SQLite says.
     pub fn draft_overtaken(&self, mail: Overtaken, now: UtcMs) -> Result<(), StoreError> {
         self.draft_of(mail.id, "the lead wrote again before it left", now)
+    }
+
+    /// The server refused an automatic mail to a lead: the conversation does not show it as said, a
+    /// person finds its text as a draft, and sales hear of it in the next digest.
+    pub(super) fn not_delivered(
+        &self,
+        id: OutboxId,
+        text: &str,
+        now: UtcMs,
+    ) -> Result<(), StoreError> {
+        let answers: Option<i64> = self
+            .conn
+            .prepare_cached(
+                "SELECT j.message_id FROM outbox o JOIN reply_jobs j ON j.id = o.job_id
+                 WHERE o.id = ?1 AND o.automatic = 1 AND o.kind IN ('acknowledgment', 'answer')",
+            )?
+            .query_row([id.0], |row| row.get(0))
+            .optional()?;
+        let Some(message) = answers else {
+            return Ok(());
+        };
+        self.conn
+            .prepare_cached("DELETE FROM conversations WHERE outbox_ref = ?1")?
+            .execute([id.0])?;
+        self.draft_of(id, &format!("the server refused it: {text}"), now)?;
+        self.add_digest_item(MessageRowId(message), "refused", now)
     }
 
     /// A person takes back a mail that waits. With `as_draft` its text stays as a draft, where it

@@ -250,6 +250,9 @@ impl Tx<'_> {
         if state == OutboxState::Rejected && limit::is_dead_address(code, &text) {
             self.note_dead_address(attempt.id, now)?;
         }
+        if state == OutboxState::Rejected {
+            self.not_delivered(attempt.id, &text, now)?;
+        }
         if let Verdict::Sent {
             provider_id,
             aliases,
@@ -267,7 +270,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Invalid`] for the wrong verdict on a refused mail;
-    /// [`StoreError::Stale`] when it does not wait for a person (any more).
+    /// or one that does not wait for a person; [`StoreError::Stale`] when that changed meanwhile.
     pub fn settle(
         &self,
         id: OutboxId,
@@ -288,7 +291,11 @@ impl Tx<'_> {
                     "Mail {id} was refused by the server: only `--as cancel` settles it"
                 )));
             }
-            _ => return Err(StoreError::Stale(format!("Mail {id}"))),
+            _ => {
+                return Err(StoreError::Invalid(format!(
+                    "Mail {id} is {before}: nothing to settle"
+                )));
+            }
         }
         let (state, word, text) = match settlement {
             Settlement::Sent => (OutboxState::Sent, "settled_sent", "A person says: sent"),
