@@ -81,7 +81,7 @@ pub use campaigns::{
 };
 pub use conversations::{NewConversation, Speaker};
 pub use corrections::{Correction, CorrectionRow, DraftEdit, MessageFacts};
-pub use desk::{DraftFilter, DraftItem, DraftMail, SetAside};
+pub use desk::{DraftAsk, DraftFilter, DraftItem, DraftMail, SetAside};
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use django::{DjangoCampaign, DjangoCampaignLead, DjangoLine, DjangoRow, Taken};
 pub use documents::{DocumentRow, DocumentsFolder, DocumentsStamp, NewDocument, scratch};
@@ -127,8 +127,9 @@ pub use trace::Trace;
 pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
 pub use views::{
-    Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState, MOST_HITS, ThreadHead,
-    ThreadLine, ThreadMail, ThreadOurs, ThreadPage, pieces,
+    Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState, LeadAsk, LeadItem, LeadThread,
+    MOST_HITS, MailItem, MessageAsk, MessageItem, ThreadHead, ThreadLine, ThreadMail, ThreadOurs,
+    ThreadPage, pieces,
 };
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
