@@ -20,6 +20,7 @@ mod health;
 mod hosts;
 mod jwt;
 mod limits;
+mod metrics;
 mod openapi;
 mod pages;
 mod paging;
@@ -143,6 +144,7 @@ impl Web {
         };
         info!(address = %self.address, "answering HTTP requests");
         let shared = Arc::new(Shared::new(parts, stop.clone()));
+        shared.metrics.begin(&shared.store).await;
         let listener = BoundedListener::new(listener, self.address);
         let serving = axum::serve(
             listener,
@@ -167,6 +169,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(campaigns::routes())
         .merge(api::routes())
         .merge(events::routes())
+        .merge(metrics::routes())
         .merge(sent::routes())
         .split_for_parts();
     let web = &shared.settings.web;

@@ -13,6 +13,7 @@ use super::attempts::Attempts;
 use super::events;
 use super::freshness::Freshness;
 use super::health::HealthKept;
+use super::metrics::Counted;
 use crate::config::Settings;
 use crate::desk::Desk;
 use crate::keys::Keys;
@@ -111,6 +112,8 @@ pub(crate) struct Shared {
     pub(super) health: HealthKept,
     /// Places for those who listen to events.
     pub(super) listeners: Arc<Semaphore>,
+    /// What /metrics counts.
+    pub(super) metrics: Counted,
     /// The process stops.
     pub(super) stop: CancellationToken,
 }
@@ -143,6 +146,7 @@ impl Shared {
             unsubscribes: Attempts::new(30, 3000, Duration::from_secs(60)),
             health: HealthKept::default(),
             listeners: Arc::new(Semaphore::new(events::CLIENTS)),
+            metrics: Counted::default(),
             stop,
         }
     }

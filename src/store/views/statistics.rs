@@ -158,6 +158,20 @@ impl Reader<'_> {
         Ok(s)
     }
 
+    /// Replies that the actor has not processed (`auto_reply_processed = 0`).
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn pending_lines(&self) -> Result<u32, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT count(*) FROM conversations
+                 WHERE auto_reply_processed = 0 AND sender = 'customer'",
+            )?
+            .query_row([], |row| row.get(0))?)
+    }
+
     /// Live captures after a row, oldest first, and up to where was looked.
     ///
     /// # Errors
