@@ -445,6 +445,8 @@ keys! {
         "systemd credential with that key.";
     WEB_JWT_USER_CLAIM: "web.jwt_user_claim", Text, Is("user_id"), "REPLYD_WEB_JWT_USER_CLAIM", None, &[],
         "The JWT's claim with the user's number: who owns campaigns.";
+    WEB_OPEN_METRICS: "web.open_metrics", Bool, Is("false"), "REPLYD_WEB_OPEN_METRICS", None, &[],
+        "Whether /metrics is answered to this machine without a token. Do not set it behind a proxy on the same machine that passes /metrics on.";
 
     ALERTS_WEBHOOK: "alerts.webhook", SecretUrl, Rule("none"), "REPLYD_ALERTS_WEBHOOK", None, &[],
         "Address to which each alert is posted as JSON, besides the mail to the operator.";

@@ -352,6 +352,7 @@ impl Resolver<'_> {
             view_check: std::time::Duration::from_millis(self.integer(&keys::WEB_VIEW_CHECK_MS)),
             trusted_proxies: proxies.iter().filter_map(|n| n.parse().ok()).collect(),
             jwt: self.jwt(need),
+            open_metrics: self.boolean(&keys::WEB_OPEN_METRICS),
         }
     }
 

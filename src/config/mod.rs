@@ -357,6 +357,8 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<Network>,
     /// The predecessor's JWTs; none: they are not taken.
     pub jwt: Option<JwtSettings>,
+    /// /metrics is answered to this machine without a token (default: not).
+    pub open_metrics: bool,
 }
 
 /// How the predecessor's JWTs are read.

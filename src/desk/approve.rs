@@ -50,7 +50,7 @@ pub struct Approval {
 }
 
 /// What approving did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Approved {
     /// The draft.
     pub draft: DraftId,
@@ -69,7 +69,7 @@ pub struct Approved {
 }
 
 /// A draft with all that a person needs to decide.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct View {
     /// The draft.
     #[serde(flatten)]

@@ -15,7 +15,7 @@ const TEXT_CHARS: usize = 4_000;
 const QUESTION_CHARS: usize = 300;
 
 /// What a label did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Labelled {
     /// The message.
     pub message: MessageRowId,

@@ -9,7 +9,7 @@ use crate::store::{AutomationOff, AutomationScope, JobContext, Standing};
 use crate::time::UtcMs;
 
 /// Stands against it; a person may overrule it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Objection {
     /// The address wants no mail. Overruled by its own flag only.
@@ -114,7 +114,7 @@ impl fmt::Display for Objection {
 }
 
 /// Worth knowing; stops nothing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Remark {
     /// Automation is off for the campaign or the lead.

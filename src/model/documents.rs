@@ -39,7 +39,7 @@ pub struct DocChunk {
 }
 
 /// A passage that an answer quotes, or that came near.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Citation {
     /// Which of the mail's questions it is for, counted from 1.
     pub part: u32,

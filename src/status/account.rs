@@ -14,7 +14,7 @@ use crate::store::{AccountRow, FolderRow, NoticeBounce, PushHealth, ReplyAddress
 use crate::time::UtcMs;
 
 /// How one account is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct AccountStatus {
     /// Its row.
     pub id: AccountId,
@@ -61,7 +61,7 @@ pub struct AccountStatus {
 }
 
 /// Why an account's mails wait.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct SmtpStatus {
     /// `needs_sign_in` when the server refuses the credentials, else `down`.
     pub state: AccountState,

@@ -33,7 +33,7 @@ impl AutomationScope {
 }
 
 /// Something that is switched off.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct AutomationOff {
     /// For what.
     #[serde(skip)]
@@ -70,7 +70,7 @@ impl std::fmt::Display for AutomationOff {
 }
 
 /// What became of the mails that were held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Released {
     /// Whether it had been off at all.
     pub was_off: bool,

@@ -73,7 +73,7 @@ pub struct CampaignChange<'a> {
 }
 
 /// How far a campaign is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct CampaignCounts {
     /// Leads in it.
     pub leads: u64,

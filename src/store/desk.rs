@@ -3,11 +3,13 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, StoreError};
-use crate::model::{CampaignLeadId, DraftId, DraftState, MessageRowId, OutboxId};
+use crate::model::{
+    Access, CampaignId, CampaignLeadId, DraftId, DraftState, MessageRowId, OutboxId,
+};
 use crate::time::UtcMs;
 
 /// A draft as people see it.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct DraftItem {
     /// The row.
     pub id: DraftId,
@@ -76,7 +78,7 @@ pub struct DraftItem {
 }
 
 /// The mail that a draft became.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct DraftMail {
     /// Its row.
     pub id: OutboxId,
@@ -97,6 +99,21 @@ pub struct DraftFilter {
     pub campaign: Option<String>,
     /// Of the lead with this key of the operator's.
     pub lead: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which page of drafts is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct DraftAsk {
+    /// In this state; none: in any.
+    pub state: Option<DraftState>,
+    /// Of this campaign.
+    pub campaign: Option<CampaignId>,
+    /// Of this conversation.
+    pub thread: Option<CampaignLeadId>,
+    /// Older than this row.
+    pub before: Option<i64>,
     /// At most so many.
     pub limit: u32,
 }
@@ -227,6 +244,38 @@ impl Reader<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// A page of drafts, newest first: at most `limit + 1`.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn draft_page(
+        &self,
+        ask: &DraftAsk,
+        access: &Access,
+    ) -> Result<Vec<DraftItem>, StoreError> {
+        let which = match ask.state {
+            // In words, so that the index of the open ones is used.
+            Some(DraftState::Open) => "d.state = 'open' AND ?2 IS NOT NULL",
+            _ => "(?2 IS NULL OR +d.state = ?2)",
+        };
+        let mut statement = self.conn.prepare_cached(&format!(
+            "{COLUMNS} WHERE d.id < ?1 AND {which}
+                 AND (?3 IS NULL OR +x.campaign_id IN (SELECT value FROM json_each(?3)))
+                 AND (?4 IS NULL OR +x.campaign_id = ?4)
+                 AND (?5 IS NULL OR +d.campaign_lead_id = ?5) ORDER BY d.id DESC LIMIT ?6"
+        ))?;
+        let values = params![
+            ask.before.unwrap_or(i64::MAX),
+            ask.state.map(DraftState::as_str),
+            access.list(),
+            ask.campaign.map(|c| c.0),
+            ask.thread.map(|t| t.0),
+            ask.limit.saturating_add(1),
+        ];
+        let rows = statement.query_map(values, item)?;
+        rows.map(|row| with_state(row?)).collect()
     }
 
     /// One draft, open or not.

@@ -11,7 +11,7 @@ use crate::time::UtcMs;
 const STATE_KEY: &str = "model_endpoint";
 
 /// Who read a reply, and who worded its answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Reading {
     /// `own`, or `own and endpoint`.
     pub provider: String,

@@ -8,7 +8,7 @@ use crate::model::{Citation, JobId, MessageRowId};
 use crate::time::UtcMs;
 
 /// One message from its arrival to what was sent because of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Explained {
     /// The row.
     pub message: MessageRowId,
@@ -69,7 +69,7 @@ pub struct Explained {
 }
 
 /// A thread by its names.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ThreadName {
     /// `campaign_leads.id`.
     pub campaign_lead_id: i64,
@@ -90,7 +90,7 @@ pub struct ThreadName {
 }
 
 /// What the reply actor decided.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct JobExplained {
     /// `pending`, `done` or `failed`.
     pub state: String,
@@ -120,7 +120,7 @@ pub struct JobExplained {
 }
 
 /// A person's label.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct LabelExplained {
     /// What the lead wants.
     pub intent: String,
@@ -133,7 +133,7 @@ pub struct LabelExplained {
 }
 
 /// A mail that was queued.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct MailExplained {
     /// The outbox row.
     pub id: i64,
@@ -152,7 +152,7 @@ pub struct MailExplained {
 }
 
 /// A draft.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct DraftExplained {
     /// The row.
     pub id: i64,

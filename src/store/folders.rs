@@ -11,7 +11,7 @@ use crate::time::UtcMs;
 pub(crate) const FILE_TRIES: u32 = 5;
 
 /// A folder that is looked at.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct FolderRow {
     /// The row.
     #[serde(skip)]

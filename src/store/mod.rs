@@ -88,7 +88,7 @@ pub use campaigns::{
 pub use conversations::{NewConversation, Speaker};
 pub use corrections::{Correction, CorrectionRow, DraftEdit, MessageFacts};
 pub use decided::{ByPerson, Newer};
-pub use desk::{DraftFilter, DraftItem, DraftMail, SetAside};
+pub use desk::{DraftAsk, DraftFilter, DraftItem, DraftMail, SetAside};
 pub use detach::Detached;
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};
 pub use django::{DjangoCampaign, DjangoCampaignLead, DjangoLine, DjangoRow, Taken};
@@ -139,7 +139,8 @@ pub use trace::Trace;
 pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
 pub use views::{
-    Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState, MOST_HITS, ThreadHead,
+    Capture, Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState, LeadAsk, LeadItem,
+    LeadThread, MOST_HITS, MailItem, MessageAsk, MessageItem, Quantiles, Statistics, ThreadHead,
     ThreadLine, ThreadMail, ThreadOurs, ThreadPage, pieces,
 };
 

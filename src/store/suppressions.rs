@@ -7,7 +7,7 @@ use super::{Reader, StoreError, Tx};
 use crate::time::UtcMs;
 
 /// An address that gets no mail from any campaign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Suppression {
     /// The address key.
     pub address: String,

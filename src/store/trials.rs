@@ -15,7 +15,7 @@ const BURST: usize = 2;
 const ARRIVALS: u32 = 50;
 
 /// What a test mail to `user+token@domain` showed.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ReplyAddressTrial {
     /// It came in, with its token.
     pub arrived: bool,

@@ -9,7 +9,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{NewConversation, Reader, Speaker, StoreError, Tx};
 use crate::matcher;
-use crate::model::{CampaignLeadId, Disposition, IdSource, MessageRowId, SentId, address_key};
+use crate::model::{
+    Access, CampaignLeadId, Disposition, IdSource, MessageRowId, SentId, address_key,
+};
 use crate::time::UtcMs;
 
 /// Threads that are proposed for one message.
@@ -20,7 +22,7 @@ const THREADS: u32 = 50;
 const TAUGHT_IDS: usize = 20;
 
 /// A message without a thread.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct Unmatched {
     /// The row.
     pub id: MessageRowId,
@@ -39,7 +41,7 @@ pub struct Unmatched {
 }
 
 /// A thread to which a message may belong.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct Proposal {
     /// The thread.
     pub campaign_lead_id: CampaignLeadId,
@@ -58,7 +60,7 @@ pub struct Proposal {
 }
 
 /// What attaching taught.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Taught {
     /// Ids that stand for the thread's mail from now on.
     pub ids: usize,
@@ -86,12 +88,25 @@ impl Reader<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn unmatched(&self, limit: u32) -> Result<Vec<Unmatched>, StoreError> {
+        let mut found = self.unmatched_before(None, limit)?;
+        for message in &mut found {
+            self.propose(message, &Access::All)?;
+        }
+        Ok(found)
+    }
+
+    /// Those older than a row, without proposals.
+    pub(super) fn unmatched_before(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Unmatched>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, internal_date, from_address, from_name, subject,
                     CASE WHEN visible_text = '' THEN full_text ELSE visible_text END
-             FROM messages WHERE disposition = 'unmatched' ORDER BY id DESC LIMIT ?1",
+             FROM messages WHERE disposition = 'unmatched' AND id < ?2 ORDER BY id DESC LIMIT ?1",
         )?;
-        let rows = statement.query_map([limit], |row| {
+        let rows = statement.query_map([i64::from(limit), before.unwrap_or(i64::MAX)], |row| {
             Ok(Unmatched {
                 id: MessageRowId(row.get(0)?),
                 received_at: UtcMs(row.get(1)?),
@@ -102,16 +117,28 @@ impl Reader<'_> {
                 proposed: Vec::new(),
             })
         })?;
-        let mut found: Vec<Unmatched> = rows.collect::<Result<_, _>>()?;
-        for message in &mut found {
-            let subject = matcher::folded_subject(&message.subject);
-            message.proposed = self.threads_of(&address_key(&message.from_address), &subject)?;
-        }
-        Ok(found)
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The threads that a message may belong to, of those that the viewer may see.
+    pub(super) fn propose(
+        &self,
+        message: &mut Unmatched,
+        access: &Access,
+    ) -> Result<(), StoreError> {
+        let subject = matcher::folded_subject(&message.subject);
+        let key = address_key(&message.from_address);
+        message.proposed = self.threads_of(&key, &subject, access)?;
+        Ok(())
     }
 
     /// The likeliest threads of leads with this address.
-    fn threads_of(&self, key: &str, subject: &str) -> Result<Vec<Proposal>, StoreError> {
+    fn threads_of(
+        &self,
+        key: &str,
+        subject: &str,
+        access: &Access,
+    ) -> Result<Vec<Proposal>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT c.id, l.lead_id, l.name, k.name, s.subject, s.sent_at
              FROM leads l JOIN campaign_leads c ON c.lead_id = l.id
@@ -121,9 +148,10 @@ impl Reader<'_> {
                  ORDER BY sent_at DESC, id DESC LIMIT 1)
              WHERE l.id IN (SELECT id FROM leads WHERE email_key = ?1 AND email_key <> ''
                             UNION SELECT lead_id FROM lead_addresses WHERE address_key = ?1)
+               AND (?3 IS NULL OR c.campaign_id IN (SELECT value FROM json_each(?3)))
              ORDER BY s.sent_at DESC, c.id DESC LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![key, THREADS], |row| {
+        let rows = statement.query_map(params![key, THREADS, access.list()], |row| {
             let last_subject = row.get::<_, Option<String>>(4)?.unwrap_or_default();
             let folded = matcher::folded_subject(&last_subject);
             Ok(Proposal {

@@ -12,6 +12,7 @@ mod attempts;
 mod bounded;
 mod campaigns;
 mod error;
+mod events;
 mod extract;
 mod freshness;
 mod headers;
@@ -19,6 +20,7 @@ mod health;
 mod hosts;
 mod jwt;
 mod limits;
+mod metrics;
 mod openapi;
 mod pages;
 mod paging;
@@ -142,7 +144,8 @@ impl Web {
             return Ok(());
         };
         info!(address = %self.address, "answering HTTP requests");
-        let shared = Arc::new(Shared::new(parts));
+        let shared = Arc::new(Shared::new(parts, stop.clone()));
+        shared.metrics.begin(&shared.store).await;
         let listener = BoundedListener::new(listener, self.address);
         let serving = axum::serve(
             listener,
@@ -166,6 +169,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(agent::routes())
         .merge(campaigns::routes())
         .merge(api::routes())
+        .merge(events::routes())
+        .merge(metrics::routes())
         .merge(sent::routes())
         .split_for_parts();
     let web = &shared.settings.web;

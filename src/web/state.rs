@@ -6,9 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
 use super::attempts::Attempts;
+use super::events;
 use super::freshness::Freshness;
 use super::health::HealthKept;
+use super::metrics::Counted;
 use crate::config::Settings;
 use crate::desk::Desk;
 use crate::keys::Keys;
@@ -105,10 +110,16 @@ pub(crate) struct Shared {
     pub(super) unsubscribes: Attempts,
     /// The last answer of /health.
     pub(super) health: HealthKept,
+    /// Places for those who listen to events.
+    pub(super) listeners: Arc<Semaphore>,
+    /// What /metrics counts.
+    pub(super) metrics: Counted,
+    /// The process stops.
+    pub(super) stop: CancellationToken,
 }
 
 impl Shared {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, stop: CancellationToken) -> Self {
         let Parts {
             store,
             settings,
@@ -134,6 +145,9 @@ impl Shared {
             sign_ins: Attempts::new(10, 300, Duration::from_secs(600)),
             unsubscribes: Attempts::new(30, 3000, Duration::from_secs(60)),
             health: HealthKept::default(),
+            listeners: Arc::new(Semaphore::new(events::CLIENTS)),
+            metrics: Counted::default(),
+            stop,
         }
     }
 }

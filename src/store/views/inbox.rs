@@ -19,7 +19,7 @@ const COUNT_TO: i64 = 100;
 const ONE_BY_ONE: usize = 50;
 
 /// Which conversations are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InboxState {
     /// With a reply.
@@ -90,7 +90,7 @@ pub struct InboxAsk {
 }
 
 /// A conversation as a card.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct InboxRow {
     /// The conversation.
     pub campaign_lead_id: CampaignLeadId,
@@ -136,7 +136,7 @@ pub struct InboxRow {
 }
 
 /// How many there are of each state that wants something; at most 100 is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct InboxCounts {
     /// Conversations that wait for a person.
     pub person: u32,

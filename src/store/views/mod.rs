@@ -1,10 +1,15 @@
 //! What people's views read, one file each.
 
 mod inbox;
+mod lists;
+mod may_see;
 mod read_marks;
 mod search;
+mod statistics;
 mod thread_page;
 
 pub use inbox::{InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState};
+pub use lists::{LeadAsk, LeadItem, LeadThread, MailItem, MessageAsk, MessageItem};
 pub use search::{Hit, MOST_HITS, pieces};
+pub use statistics::{Capture, Quantiles, Statistics};
 pub use thread_page::{ThreadHead, ThreadLine, ThreadMail, ThreadOurs, ThreadPage};

@@ -15,7 +15,7 @@ pub const MOST_LINES: u32 = 200;
 const MAX_TEXT: i64 = 64 * 1024;
 
 /// A conversation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ThreadPage {
     /// Whose and what it is about.
     pub head: ThreadHead,
@@ -28,7 +28,7 @@ pub struct ThreadPage {
 }
 
 /// Who is talked to, and about what.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ThreadHead {
     /// The conversation.
     pub campaign_lead_id: CampaignLeadId,
@@ -63,7 +63,7 @@ pub struct ThreadHead {
 }
 
 /// A mail of either side.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ThreadLine {
     /// The line.
     pub id: ConversationId,
@@ -84,7 +84,7 @@ pub struct ThreadLine {
 }
 
 /// A captured mail.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ThreadMail {
     /// All that is known of it.
     pub about: Explained,
@@ -101,7 +101,7 @@ pub struct ThreadMail {
 }
 
 /// A mail of ours.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ThreadOurs {
     /// Its row.
     pub id: OutboxId,

@@ -1,12 +1,78 @@
-//! The endpoints besides the predecessor's.
+//! The endpoints besides the predecessor's: what people work on, as JSON. Lists are
+//! `{items, next, mailbox}`; each answer holds only what the viewer's campaigns have, and what is
+//! somebody else's is answered as what is not there.
+
+mod accounts;
+mod automation;
+mod conversations;
+mod drafts;
+mod leads;
+mod mails;
+mod messages;
+mod statistics;
+mod suppressions;
+mod unmatched;
 
 use std::sync::Arc;
 
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::error::ApiError;
 use super::state::Shared;
+use crate::store::StoreError;
 
 /// All of them.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
+        .merge(conversations::routes())
+        .merge(drafts::routes())
+        .merge(unmatched::routes())
+        .merge(messages::routes())
+        .merge(mails::routes())
+        .merge(leads::routes())
+        .merge(suppressions::routes())
+        .merge(automation::routes())
+        .merge(accounts::routes())
+        .merge(statistics::routes())
+}
+
+/// What a person asked for and the state of the row does not allow is a conflict, in its words.
+fn refused(e: StoreError) -> ApiError {
+    match e {
+        StoreError::Invalid(why) => ApiError::conflict(why),
+        e => e.into(),
+    }
+}
+
+/// An answer with an ETag: 304 without a body when the caller has it already (RFC 9110, section
+/// 13.1.2).
+fn tagged<T: Serialize>(asked: &HeaderMap, value: &T) -> Result<Response, ApiError> {
+    let body = serde_json::to_vec(value).map_err(|e| ApiError::internal(&anyhow::Error::new(e)))?;
+    let digest = Sha256::digest(&body);
+    let hex: String = digest.iter().take(12).map(|b| format!("{b:02x}")).collect();
+    let tag = format!("\"{hex}\"");
+    let has_it = asked
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .any(|v| v.trim().trim_start_matches("W/") == tag || v.trim() == "*");
+    let mut response = if has_it {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    };
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
+    Ok(response)
 }
