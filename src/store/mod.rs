@@ -127,8 +127,8 @@ pub use trace::Trace;
 pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
 pub use views::{
-    Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState, MOST_HITS, ThreadHead,
-    ThreadLine, ThreadMail, ThreadOurs, ThreadPage, pieces,
+    CaptureTime, Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState, LeadLine, MOST_HITS,
+    ThreadHead, ThreadLine, ThreadMail, ThreadOurs, ThreadPage, ThreadRef, pieces,
 };
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.
