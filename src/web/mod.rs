@@ -12,6 +12,7 @@ mod attempts;
 mod bounded;
 mod campaigns;
 mod error;
+mod events;
 mod extract;
 mod freshness;
 mod headers;
@@ -141,7 +142,7 @@ impl Web {
             return Ok(());
         };
         info!(address = %self.address, "answering HTTP requests");
-        let shared = Arc::new(Shared::new(parts));
+        let shared = Arc::new(Shared::new(parts, stop.clone()));
         let listener = BoundedListener::new(listener, self.address);
         let serving = axum::serve(
             listener,
@@ -165,6 +166,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(agent::routes())
         .merge(campaigns::routes())
         .merge(api::routes())
+        .merge(events::routes())
         .merge(sent::routes())
         .split_for_parts();
     let web = &shared.settings.web;

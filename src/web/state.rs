@@ -6,7 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
 use super::attempts::Attempts;
+use super::events;
 use super::freshness::Freshness;
 use super::health::HealthKept;
 use crate::config::Settings;
@@ -105,10 +109,14 @@ pub(crate) struct Shared {
     pub(super) unsubscribes: Attempts,
     /// The last answer of /health.
     pub(super) health: HealthKept,
+    /// Places for those who listen to events.
+    pub(super) listeners: Arc<Semaphore>,
+    /// The process stops.
+    pub(super) stop: CancellationToken,
 }
 
 impl Shared {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, stop: CancellationToken) -> Self {
         let Parts {
             store,
             settings,
@@ -134,6 +142,8 @@ impl Shared {
             sign_ins: Attempts::new(10, 300, Duration::from_secs(600)),
             unsubscribes: Attempts::new(30, 3000, Duration::from_secs(60)),
             health: HealthKept::default(),
+            listeners: Arc::new(Semaphore::new(events::CLIENTS)),
+            stop,
         }
     }
 }
