@@ -178,6 +178,7 @@ async fn ten_thousand_rows_go_in_by_transactions_with_progress() {
     let bytes = Arc::new(AtomicU64::new(0));
     let (c, l) = (Arc::clone(&calls), Arc::clone(&bytes));
     let options = ImportOptions {
+        erased_too: false,
         campaign: None,
         progress: Some(Arc::new(move |p| {
             c.fetch_add(1, Ordering::SeqCst);
@@ -208,6 +209,7 @@ async fn other_writers_get_their_turn_between_the_transactions_of_an_import() {
     }
     let path = b.path.clone();
     let options = ImportOptions {
+        erased_too: false,
         campaign: None,
         progress: Some(Arc::new(move |p| {
             // Another process, which does not wait: the import holds no lock here.
