@@ -140,7 +140,6 @@ fn file(csv: &str) -> Cursor<Vec<u8>> {
 }
 
 fn into(campaign: Option<&str>) -> ImportOptions {
-    erased_too: false,
     ImportOptions {
         erased_too: false,
         campaign: campaign.map(str::to_owned),
