@@ -131,6 +131,7 @@ fn an_erased_lead_is_in_no_file_and_does_not_come_back_by_itself() {
     s.host
         .dovecot
         .deliver_at("desk@homes.example", again, now());
+    sign_in_at_once(&s);
     s.replyd.ok(&["run", "--once"]);
     let rows = s.replyd.rows();
     assert_eq!(
