@@ -232,7 +232,7 @@ fn a_person_settles_unknown_mails_once() {
         w.tx(|tx| tx.settle(id, settlement, later));
         assert_eq!(w.state(id), state);
         let again = w.try_tx(|tx| tx.settle(id, settlement, later));
-        assert!(matches!(again, Err(StoreError::Stale(_))));
+        assert!(matches!(again, Err(StoreError::Invalid(_))));
         let marked = w.text("SELECT message_sent FROM campaign_leads");
         assert_eq!(marked == "1", settlement == Settlement::Sent);
         let claimed = w.claim(later);
@@ -256,7 +256,10 @@ fn a_person_who_has_seen_a_refused_mail_cancels_it_and_can_do_nothing_else() {
     let w = World::new();
     let id = w.queue(&mail(MailKind::Answer, "1@y"));
     let waiting = w.try_tx(|tx| tx.settle(id, Settlement::Cancel, T0));
-    assert!(matches!(waiting, Err(StoreError::Stale(_))), "{waiting:?}");
+    assert!(
+        matches!(waiting, Err(StoreError::Invalid(_))),
+        "{waiting:?}"
+    );
     let claimed = w.claim(T0).unwrap();
     let refused = Verdict::Rejected {
         code: Some(550),
