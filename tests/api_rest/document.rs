@@ -55,7 +55,10 @@ fn long_no_request_that_the_document_allows_fails_or_is_answered_otherwise() {
         .args(["run", &format!("http://{}/api/openapi.json", w.web.address)])
         .args(["--header", &format!("Authorization: Bearer {token}")])
         .args(["--checks", "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"])
-        .args(["--exclude-path", "/api/events", "--max-examples", "30", "--seed", "7"])
+        // Events do not end; what the predecessor generated is 501 on purpose.
+        .args(["--exclude-path", "/api/events"])
+        .args(["--exclude-path-regex", "/(generate-messages|regenerate-and-send)$"])
+        .args(["--max-examples", "30", "--seed", "7"])
         .args(["--phases", "examples,coverage,fuzzing", "--request-timeout", "60"])
         .current_dir(w.desk.replyd.database().parent().unwrap())
         .output()
