@@ -69,7 +69,8 @@ struct CheckAnswer {
 #[utoipa::path(
     post, path = "/api/campaigns/check-replies", tag = "predecessor", params(CheckQuery),
     responses(
-        (status = 200, body = CheckAnswer), (status = 401, body = ErrorBody),
+        (status = 200, body = CheckAnswer), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
         (status = 500, description = "No mailbox could be looked at: `{success: false, error}`"),
     ),
 )]

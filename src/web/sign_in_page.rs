@@ -29,21 +29,6 @@ fn html(ask: &Ask<'_>) -> Result<Html<String>, ApiError> {
     pages::page("sign_in.html", values)
 }
 
-/// Text inside HTML, also inside quotation marks.
-pub(super) fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut html, c| {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            c => html.push(c),
-        }
-        html
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,16 @@ fn holds(all: &[u8], text: &str) -> bool {
         .any(|w| w.eq_ignore_ascii_case(text.as_bytes()))
 }
 
+/// Sign-ins are rationed: two, then one a minute.
+fn sign_in_at_once(s: &Scenario) {
+    let sql = rusqlite::Connection::open(s.replyd.database()).unwrap();
+    sql.execute(
+        "UPDATE accounts SET login_tokens_ms = 120000, next_attempt_at = 0",
+        [],
+    )
+    .unwrap();
+}
+
 #[test]
 fn an_erased_lead_is_in_no_file_and_does_not_come_back_by_itself() {
     let s = Scenario::new(Setting {

@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
 #[into_params(parameter_in = Query)]
 struct Filter {
     /// Which: `replies` by default.
+    #[param(inline)]
     state: Option<InboxState>,
     /// Of this campaign.
     campaign_id: Option<i64>,

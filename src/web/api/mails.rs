@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
 #[into_params(parameter_in = Query)]
 struct Filter {
     /// Where they stand.
+    #[param(inline)]
     state: Option<OutboxState>,
 }
 

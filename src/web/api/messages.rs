@@ -33,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
 #[into_params(parameter_in = Query)]
 struct Filter {
     /// What became of them: `reply`, `unmatched`, `bounce`, …
+    #[param(inline)]
     disposition: Option<Disposition>,
     /// Of this conversation.
     campaign_lead_id: Option<i64>,
