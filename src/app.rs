@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 
 use anyhow::Context;
 use tokio::sync::OnceCell;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 pub use once::{CheckReport, Outcome, problem};
 pub use replay::{Change, Difference, ReplayReport};
@@ -178,6 +178,15 @@ impl App {
             bound => bound?,
         };
         let bound = web.address();
+        let is_https = |url: &String| url.starts_with("https://");
+        if !bound.ip().is_loopback() && !self.settings.web.public_url.as_ref().is_some_and(is_https)
+        {
+            warn!(
+                %bound,
+                "HTTP is served to other machines without TLS: tokens and mails can be read on the \
+                 way. Put a proxy with TLS in front (docs/API.md), and set web.public_url"
+            );
+        }
         *self.web.lock().unwrap_or_else(PoisonError::into_inner) = Some(web);
         Ok(Some(bound))
     }

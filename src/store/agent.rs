@@ -275,7 +275,9 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT 1 FROM mailbox_epochs e JOIN mailboxes b ON b.id = e.mailbox_id
-                 WHERE b.role = 'watched' AND e.window_from > ?1",
+                 WHERE b.role = 'watched' AND e.window_from > ?1
+                   AND e.id = (SELECT max(n.id) FROM mailbox_epochs n
+                               WHERE n.mailbox_id = e.mailbox_id)",
             )?
             .exists([from.0])?)
     }
