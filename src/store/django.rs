@@ -455,13 +455,14 @@ impl Tx<'_> {
                 "another line of a conversation has its id here: import into a new database",
             ));
         }
-        if there.is_none() && !line.email_message_id.is_empty() {
-            if self.line_is_here(lead, &line.email_message_id)? {
-                return Ok(Taken {
-                    known_here: true,
-                    ..Taken::of(Change::Unchanged)
-                });
-            }
+        if there.is_none()
+            && !line.email_message_id.is_empty()
+            && self.line_is_here(lead, &line.email_message_id)?
+        {
+            return Ok(Taken {
+                known_here: true,
+                ..Taken::of(Change::Unchanged)
+            });
         }
         let sender = if line.by_customer {
             "customer"

@@ -26,7 +26,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn pending_lines(
+    pub fn unprocessed_lines(
         &self,
         access: &Access,
         limit: u32,

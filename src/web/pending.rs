@@ -53,7 +53,7 @@ pub(super) async fn pending(
     let access = viewer.access.clone();
     let (count, lines) = shared
         .store
-        .read(move |r| r.pending_lines(&access, LISTED))
+        .read(move |r| r.unprocessed_lines(&access, LISTED))
         .await
         .map_err(|e: StoreError| ApiError::from(e))?;
     let items = lines

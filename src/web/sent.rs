@@ -45,7 +45,7 @@ pub(crate) struct SentReports {
 )]
 pub(crate) enum SentBody {
     /// One.
-    One(SentReport),
+    One(Box<SentReport>),
     /// Several.
     Several(SentReports),
 }
