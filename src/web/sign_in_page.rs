@@ -1,6 +1,10 @@
 //! The page on which one signs in.
 
-use axum::response::Html;
+use axum::response::{Html, IntoResponse, Response};
+use minijinja::context;
+
+use super::error::ApiError;
+use super::pages;
 
 /// What it shows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,27 +18,15 @@ pub(super) struct Ask<'a> {
 }
 
 /// The page.
-pub(super) fn page(ask: &Ask<'_>) -> Html<String> {
-    let (link, next) = (escaped(ask.link), escaped(ask.next));
-    let field = if ask.link.is_empty() {
-        "<label>Token <input type=\"password\" name=\"token\" autocomplete=\"current-password\" \
-         required autofocus></label>"
-            .to_owned()
-    } else {
-        format!("<input type=\"hidden\" name=\"link\" value=\"{link}\">")
+pub(super) fn page(ask: &Ask<'_>) -> Response {
+    html(ask).into_response()
+}
+
+fn html(ask: &Ask<'_>) -> Result<Html<String>, ApiError> {
+    let values = context! {
+        link => ask.link, next => ask.next, trouble => ask.trouble, version => pages::version(),
     };
-    let trouble = if ask.trouble.is_empty() {
-        String::new()
-    } else {
-        format!("<p role=\"alert\">{}</p>", escaped(ask.trouble))
-    };
-    Html(format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Sign in - replyd</title>\
-         </head><body><main><h1>replyd</h1>{trouble}<form method=\"post\" action=\"/sign-in\">\
-         <input type=\"hidden\" name=\"next\" value=\"{next}\">{field} \
-         <button>Sign in</button></form></main></body></html>"
-    ))
+    pages::page("sign_in.html", values)
 }
 
 /// Text inside HTML, also inside quotation marks.
@@ -63,7 +55,7 @@ mod tests {
             next: "/'\"<b>",
             trouble: "",
         };
-        let Html(page) = page(&ask);
+        let Html(page) = html(&ask).unwrap();
         assert!(
             !page.contains("<script>") && !page.contains("<b>"),
             "{page}"

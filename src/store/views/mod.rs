@@ -3,6 +3,7 @@
 mod inbox;
 mod lists;
 mod may_see;
+mod page_lists;
 mod read_marks;
 mod search;
 mod statistics;
@@ -10,6 +11,7 @@ mod thread_page;
 
 pub use inbox::{InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState};
 pub use lists::{LeadAsk, LeadItem, LeadThread, MailItem, MessageAsk, MessageItem};
+pub use page_lists::{CaptureTime, LeadLine, ThreadRef};
 pub use search::{Hit, MOST_HITS, pieces};
 pub use statistics::{Capture, Quantiles, Statistics};
 pub use thread_page::{ThreadHead, ThreadLine, ThreadMail, ThreadOurs, ThreadPage};

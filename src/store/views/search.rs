@@ -24,8 +24,7 @@ pub struct Hit {
 }
 
 /// A search as FTS5 reads it: each word a prefix, all of them wanted; none: no word.
-#[must_use]
-fn fts_query(text: &str) -> Option<String> {
+pub(super) fn fts_query(text: &str) -> Option<String> {
     let words: Vec<String> = text
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())

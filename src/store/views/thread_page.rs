@@ -10,7 +10,7 @@ use crate::model::{
 use crate::time::UtcMs;
 
 /// Lines of a conversation that are shown: the newest.
-pub const MOST_LINES: u32 = 200;
+const MOST_LINES: u32 = 200;
 /// Bytes of a text that are shown.
 const MAX_TEXT: i64 = 64 * 1024;
 

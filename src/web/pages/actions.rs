@@ -70,7 +70,8 @@ async fn not_done(
             "Something failed here; the log says what",
         )));
     }
-    let page = show(shared, viewer, id, "", Some(told)).await?;
+    let mailbox = super::verified(shared).await?;
+    let page = show(shared, viewer, id, "", mailbox, Some(told)).await?;
     Ok((status, page).into_response())
 }
 
@@ -250,4 +251,46 @@ pub(super) async fn all_read(
         .await
         .map_err(|e: StoreError| Problem::from(e))?;
     Ok(Redirect::to("/?did=read").into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TextForm {
+    csrf: String,
+    text: String,
+}
+
+/// Bytes of a pasted text, and of an own answer.
+const MAX_TEXT: usize = 64 * 1024;
+
+impl TextForm {
+    /// The text with line ends as ours; refused when it is empty or too long.
+    fn text(&self) -> Result<String, ApiError> {
+        let text = self.text.replace("\r\n", "\n");
+        if text.trim().is_empty() {
+            return Err(ApiError::unprocessable("There is no text"));
+        }
+        if text.len() > MAX_TEXT {
+            return Err(ApiError::too_large("The text is longer than 64 KiB"));
+        }
+        Ok(text)
+    }
+}
+
+pub(super) async fn paste(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Path(id): Path<i64>,
+    Form(form): Form<TextForm>,
+) -> Result<Response, Problem> {
+    may(&viewer, &form.csrf, Scope::Write)?;
+    let id = CampaignLeadId(id);
+    head(&shared, id, &viewer.access).await?;
+    let text = form.text()?.trim().to_owned();
+    shared
+        .engine
+        .paste(id, text)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
+    Ok(back(id, "pasted"))
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::Html;
 use minijinja::context;
 use serde::{Deserialize, Serialize};
 
 use super::super::access::{PageViewer, Viewer};
+use super::super::freshness::{self, Asking, Mailbox, Window};
 use super::super::state::Shared;
 use super::frame::Frame;
 use super::render::{Problem, page};
@@ -69,13 +71,26 @@ struct Line {
     answered: String,
 }
 
+/// The script's header when it reads a page again because of an event: what the event told of is
+/// stored already, so nobody is asked for more.
+const REFRESH: &str = "x-replyd-refresh";
+
 pub(super) async fn conversation(
+    asking: Asking,
+    headers: HeaderMap,
     State(shared): State<Arc<Shared>>,
     PageViewer(viewer): PageViewer,
     Path(id): Path<i64>,
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, Problem> {
-    show(&shared, &viewer, CampaignLeadId(id), &asked.did, None).await
+    let mailbox = if headers.contains_key(REFRESH) || !asked.did.is_empty() {
+        drop(asking);
+        super::verified(&shared).await?
+    } else {
+        freshness::look(&shared, Some(asking), Window::default()).await?
+    };
+    let id = CampaignLeadId(id);
+    show(&shared, &viewer, id, &asked.did, mailbox, None).await
 }
 
 /// The page, also after a form that was not done.
@@ -84,10 +99,10 @@ pub(super) async fn show(
     viewer: &Viewer,
     id: CampaignLeadId,
     did: &str,
+    mailbox: Mailbox,
     not_done: Option<NotDone>,
 ) -> Result<Html<String>, Problem> {
     let (access, who, now) = (viewer.access.clone(), viewer.who.clone(), time::now());
-    let mailbox = super::looked(shared).await?;
     let (thread, others) = shared
         .store
         .read(move |r| {

@@ -14,12 +14,13 @@ mod render;
 mod state;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
 
 use super::error::ApiError;
-use super::freshness::{self, Mailbox};
+use super::freshness::{self, Mailbox, Window};
 use super::state::Shared;
 
 pub(in crate::web) use assets::version;
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         )
         .route("/conversations/{id}/hand-over", post(actions::hand_over))
         .route("/conversations/{id}/take-back", post(actions::take_back))
+        .route("/conversations/{id}/paste", post(actions::paste))
         .route("/messages/{message}/html", get(mail::html))
         .route("/campaigns", get(desks::campaigns))
         .route("/campaigns/{id}", get(desks::campaign))
@@ -54,12 +56,11 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .merge(assets::routes())
 }
 
-/// Looks for new mail, as a conversation does, and says how fresh the answer is.
-async fn looked(shared: &Shared) -> Result<Mailbox, ApiError> {
-    freshness::look(shared).await
-}
-
 /// How fresh what is stored is; nobody is asked.
 async fn verified(shared: &Shared) -> Result<Mailbox, ApiError> {
-    freshness::look(shared).await
+    let window = Window {
+        days: None,
+        wait: Some(Duration::ZERO),
+    };
+    freshness::look(shared, None, window).await
 }

@@ -1,0 +1,358 @@
+//! Campaigns, leads, unmatched mail, suppressions.
+
+use std::sync::Arc;
+
+use axum::extract::{Form, Path, Query, State};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use minijinja::context;
+use serde::Deserialize;
+
+use super::super::access::{PageViewer, Viewer};
+use super::super::error::ApiError;
+use super::super::paging;
+use super::super::state::Shared;
+use super::actions::may;
+use super::conversation::Asked;
+use super::frame::Frame;
+use super::inbox::form_urlencoded;
+use super::render::{Problem, page};
+use crate::model::{Access, CampaignId, CampaignLeadId, MessageRowId, Scope, address_key};
+use crate::msgid;
+use crate::store::{AutomationScope, InboxAsk, InboxPlace, InboxState, StoreError};
+use crate::time;
+
+/// Rows of a list.
+const ROWS: u32 = 50;
+/// Suppressions and unmatched mails of a page.
+const MOST: u32 = 200;
+
+pub(super) async fn campaigns(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Problem> {
+    let frame = Frame::read(&shared, &viewer, "campaigns", "Campaigns", &asked.did).await?;
+    let access = viewer.access.clone();
+    let rows = shared
+        .store
+        .read(move |r| {
+            let off = r.automation_off()?;
+            let mut rows = Vec::new();
+            for c in r.campaigns()?.into_iter().filter(|c| access.allows(c.id)) {
+                let counts = r.campaign_counts(c.id)?;
+                let is_off = off.iter().any(|o| o.scope == AutomationScope::Campaign(c.id));
+                let paused = c.mailing.as_ref().is_some_and(|m| m.paused.is_some());
+                rows.push(context! {
+                    id => c.id.0, name => c.name, project => c.project_name,
+                    mode => c.mode.as_str(), active => c.active, off => is_off, paused,
+                    counts => context! {
+                        leads => counts.leads, sent => counts.sent, replied => counts.replied,
+                        opted_out => counts.opted_out, bounced => counts.bounced,
+                    },
+                });
+            }
+            Ok::<_, StoreError>(rows)
+        })
+        .await?;
+    Ok(page("campaigns.html", context! { frame, rows })?)
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Further {
+    q: String,
+    cursor: Option<String>,
+}
+
+impl Further {
+    fn page(&self) -> paging::PageQuery {
+        paging::PageQuery {
+            cursor: self.cursor.clone(),
+            limit: None,
+        }
+    }
+}
+
+pub(super) async fn campaign(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Path(id): Path<i64>,
+    Query(further): Query<Further>,
+) -> Result<Html<String>, Problem> {
+    let id = CampaignId(id);
+    if !viewer.access.allows(id) {
+        return Err(Problem::not_found("This campaign"));
+    }
+    let ask = InboxAsk {
+        state: InboxState::Replies,
+        campaign: Some(id),
+        after: further.page().after::<InboxPlace>()?,
+        limit: ROWS,
+    };
+    let (who, access) = (viewer.who.clone(), viewer.access.clone());
+    let (found, rows, told, total) = shared
+        .store
+        .read(move |r| {
+            let found = r.campaigns()?.into_iter().find(|c| c.id == id);
+            let rows = r.inbox(&ask, &who, &access)?;
+            let ids: Vec<_> = rows.iter().map(|row| row.campaign_lead_id).collect();
+            let total = r.count_replied(id)?;
+            Ok::<_, StoreError>((found, rows, r.notified_of(&ids)?, total))
+        })
+        .await?;
+    let found = found.ok_or_else(|| Problem::not_found("This campaign"))?;
+    let frame = Frame::read(&shared, &viewer, "campaigns", &found.name, "").await?;
+    let list = paging::List::page(rows, ROWS, |row| row.place)?;
+    let next = list.next.map(|cursor| {
+        let query = form_urlencoded(&[("cursor", &cursor)]);
+        format!("/campaigns/{id}?{query}")
+    });
+    let rows: Vec<_> = list
+        .items
+        .iter()
+        .map(|row| {
+            let mut value = serde_json::to_value(row).unwrap_or_default();
+            if let Some(fields) = value.as_object_mut() {
+                let notified = told.contains(&row.campaign_lead_id.0);
+                fields.insert("notified".into(), notified.into());
+            }
+            value
+        })
+        .collect();
+    let campaign = context! { id => id.0, name => found.name, project => found.project_name };
+    Ok(page(
+        "campaign.html",
+        context! { frame, campaign, rows, next, total },
+    )?)
+}
+
+pub(super) async fn leads(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Query(further): Query<Further>,
+) -> Result<Html<String>, Problem> {
+    let frame = Frame::read(&shared, &viewer, "leads", "Leads", "").await?;
+    let (access, q) = (viewer.access.clone(), further.q.clone());
+    let before = further.page().after::<i64>()?;
+    let rows = shared
+        .store
+        .read(move |r| r.lead_lines(&q, before, ROWS, &access))
+        .await
+        .map_err(|e: StoreError| Problem::from(e))?;
+    let list = paging::List::page(rows, ROWS, |row| row.id.0)?;
+    let next = list.next.map(|cursor| {
+        let query = form_urlencoded(&[("q", &further.q), ("cursor", &cursor)]);
+        format!("/leads?{query}")
+    });
+    Ok(page(
+        "leads.html",
+        context! { frame, rows => list.items, next, q => further.q },
+    )?)
+}
+
+pub(super) async fn unmatched(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Problem> {
+    show_unmatched(&shared, &viewer, &asked.did, String::new()).await
+}
+
+async fn show_unmatched(
+    shared: &Shared,
+    viewer: &Viewer,
+    did: &str,
+    trouble: String,
+) -> Result<Html<String>, Problem> {
+    let mut frame = Frame::read(shared, viewer, "unmatched", "Unmatched", did).await?;
+    frame.trouble = trouble;
+    let access = viewer.access.clone();
+    let rows = shared
+        .store
+        .read(move |r| visible_unmatched(r, &access))
+        .await?;
+    Ok(page("unmatched.html", context! { frame, rows })?)
+}
+
+/// Unmatched mail that the viewer may see: for a limited one, that with a proposal in their
+/// campaigns, and those proposals alone.
+fn visible_unmatched(
+    r: &crate::store::Reader<'_>,
+    access: &Access,
+) -> Result<Vec<crate::store::Unmatched>, StoreError> {
+    let mut rows = r.unmatched(MOST)?;
+    if *access == Access::All {
+        return Ok(rows);
+    }
+    for row in &mut rows {
+        let mut kept = Vec::new();
+        for proposal in std::mem::take(&mut row.proposed) {
+            if r.thread_head(proposal.campaign_lead_id, access)?.is_some() {
+                kept.push(proposal);
+            }
+        }
+        row.proposed = kept;
+    }
+    rows.retain(|row| !row.proposed.is_empty());
+    Ok(rows)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AttachForm {
+    csrf: String,
+    to: String,
+    lead: String,
+}
+
+/// The conversation that a form names: by its number, or by the lead's key or address.
+pub(super) async fn chosen(
+    shared: &Shared,
+    to: &str,
+    lead: &str,
+    access: &Access,
+) -> Result<Option<CampaignLeadId>, Problem> {
+    let (to, lead, access) = (to.parse::<i64>().ok(), lead.to_owned(), access.clone());
+    let found = shared
+        .store
+        .read(move |r| match to {
+            Some(id) => {
+                let head = r.thread_head(CampaignLeadId(id), &access)?;
+                Ok(head.map(|head| head.campaign_lead_id))
+            }
+            None if lead.trim().is_empty() => Ok(None),
+            None => r.thread_of_key_or_address(&lead, &access),
+        })
+        .await;
+    found.map_err(|e: StoreError| Problem::from(e))
+}
+
+/// Whether the viewer sees this mail among the unmatched ones.
+async fn sees(shared: &Shared, message: MessageRowId, viewer: &Viewer) -> Result<bool, Problem> {
+    let access = viewer.access.clone();
+    let rows = shared
+        .store
+        .read(move |r| visible_unmatched(r, &access))
+        .await?;
+    Ok(rows.iter().any(|row| row.id == message))
+}
+
+pub(super) async fn attach(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Path(message): Path<i64>,
+    Form(form): Form<AttachForm>,
+) -> Result<Response, Problem> {
+    may(&viewer, &form.csrf, Scope::Write)?;
+    let message = MessageRowId(message);
+    if !sees(&shared, message, &viewer).await? {
+        return Err(Problem::not_found("This mail"));
+    }
+    let Some(thread) = chosen(&shared, &form.to, &form.lead, &viewer.access).await? else {
+        let why = "No lead has this key or address.".to_owned();
+        return Ok(show_unmatched(&shared, &viewer, "", why)
+            .await?
+            .into_response());
+    };
+    let keys = Arc::clone(&shared.keys);
+    shared
+        .store
+        .write(move |tx| {
+            let hashes = |id: &str| msgid::ref_hashes(&keys, id);
+            tx.attach(message, thread, true, hashes, time::now())
+        })
+        .await
+        .map_err(|e: StoreError| Problem::from(e))?;
+    Ok(Redirect::to("/unmatched?did=attached").into_response())
+}
+
+pub(super) async fn ignore(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Path(message): Path<i64>,
+    Form(form): Form<AttachForm>,
+) -> Result<Response, Problem> {
+    may(&viewer, &form.csrf, Scope::Write)?;
+    let message = MessageRowId(message);
+    if !sees(&shared, message, &viewer).await? {
+        return Err(Problem::not_found("This mail"));
+    }
+    shared
+        .store
+        .write(move |tx| tx.ignore_unmatched(message))
+        .await
+        .map_err(|e: StoreError| Problem::from(e))?;
+    Ok(Redirect::to("/unmatched?did=ignored").into_response())
+}
+
+pub(super) async fn suppressions(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Problem> {
+    everything(&viewer)?;
+    let title = "Suppressions";
+    let frame = Frame::read(&shared, &viewer, "suppressions", title, &asked.did).await?;
+    let mut rows = shared
+        .store
+        .read(|r| r.suppressions(None, MOST.saturating_add(1)))
+        .await
+        .map_err(|e: StoreError| Problem::from(e))?;
+    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+    let more = rows.len() > most;
+    rows.truncate(most);
+    Ok(page("suppressions.html", context! { frame, rows, more })?)
+}
+
+/// Suppressions hold for every campaign: whoever sees some campaigns alone does not see them.
+fn everything(viewer: &Viewer) -> Result<(), ApiError> {
+    if viewer.access == Access::All {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(
+        "Suppressions hold for every campaign; your token sees some of them",
+    ))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AddressForm {
+    csrf: String,
+    address: String,
+}
+
+pub(super) async fn suppress(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Form(form): Form<AddressForm>,
+) -> Result<Response, Problem> {
+    may(&viewer, &form.csrf, Scope::Write)?;
+    everything(&viewer)?;
+    let key = address_key(form.address.trim());
+    if !key.contains('@') {
+        return Err(ApiError::unprocessable("This is not a mail address").into());
+    }
+    let why = format!("by {}", viewer.who);
+    shared
+        .store
+        .write(move |tx| tx.suppress(&key, &why, None, time::now()))
+        .await
+        .map_err(|e: StoreError| Problem::from(e))?;
+    Ok(Redirect::to("/suppressions?did=suppressed").into_response())
+}
+
+pub(super) async fn unsuppress(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Form(form): Form<AddressForm>,
+) -> Result<Response, Problem> {
+    may(&viewer, &form.csrf, Scope::Write)?;
+    everything(&viewer)?;
+    let key = address_key(form.address.trim());
+    shared
+        .store
+        .write(move |tx| tx.unsuppress(&key))
+        .await
+        .map_err(|e: StoreError| Problem::from(e))?;
+    Ok(Redirect::to("/suppressions?did=allowed").into_response())
+}
