@@ -35,11 +35,7 @@ pub(super) fn back(id: CampaignLeadId, did: &str) -> Response {
 }
 
 /// The head of a conversation that the viewer may see.
-async fn head(
-    shared: &Shared,
-    id: CampaignLeadId,
-    access: &Access,
-) -> Result<ThreadHead, Problem> {
+async fn head(shared: &Shared, id: CampaignLeadId, access: &Access) -> Result<ThreadHead, Problem> {
     let access = access.clone();
     let head = shared
         .store

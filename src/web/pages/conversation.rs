@@ -152,7 +152,8 @@ pub(super) async fn show(
             frame, lines, others, head => thread.head, cut => thread.cut, drafts => thread.drafts,
             intents => Intent::ALL, objections => not_done.objections,
             kept_text => not_done.answer, tomorrow => tomorrow.get(..10).unwrap_or_default(),
-            standing => "", can_fetch => false,
+            standing => "",
+            can => context! { answer => false, reattach => false, settle => false, fetch => false },
         },
     )?)
 }

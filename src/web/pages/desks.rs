@@ -40,7 +40,9 @@ pub(super) async fn campaigns(
             let mut rows = Vec::new();
             for c in r.campaigns()?.into_iter().filter(|c| access.allows(c.id)) {
                 let counts = r.campaign_counts(c.id)?;
-                let is_off = off.iter().any(|o| o.scope == AutomationScope::Campaign(c.id));
+                let is_off = off
+                    .iter()
+                    .any(|o| o.scope == AutomationScope::Campaign(c.id));
                 let paused = c.mailing.as_ref().is_some_and(|m| m.paused.is_some());
                 rows.push(context! {
                     id => c.id.0, name => c.name, project => c.project_name,

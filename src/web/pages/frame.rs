@@ -52,7 +52,9 @@ impl Frame {
             .store
             .read(move |r| {
                 let off = r.automation_off()?.into_iter();
-                let stopped = off.into_iter().find(|off| off.scope == AutomationScope::All);
+                let stopped = off
+                    .into_iter()
+                    .find(|off| off.scope == AutomationScope::All);
                 let states = r.accounts()?.into_iter();
                 let worst = states
                     .filter(|a| names.is_empty() || names.contains(&a.name))

@@ -151,13 +151,30 @@ mod tests {
             <object data="https://e.example"></object><video poster="https://e.example"></video>"#;
         let html = clean(evil);
         for gone in [
-            "script", "onclick", "e.example", "javascript", "<form", "<input", "iframe", "svg",
-            "@import", "refresh", "position", "data:text", "cid:",
+            "script",
+            "onclick",
+            "e.example",
+            "javascript",
+            "<form",
+            "<input",
+            "iframe",
+            "svg",
+            "@import",
+            "refresh",
+            "position",
+            "data:text",
+            "cid:",
         ] {
             assert!(!html.contains(gone), "{gone} in {html}");
         }
         assert!(html.contains("data:image/png;base64,AA=="), "{html}");
-        assert!(html.contains("color:red") || html.contains("color: red"), "{html}");
-        assert!(html.contains("rel=\"noopener noreferrer\"") && html.contains("_blank"), "{html}");
+        assert!(
+            html.contains("color:red") || html.contains("color: red"),
+            "{html}"
+        );
+        assert!(
+            html.contains("rel=\"noopener noreferrer\"") && html.contains("_blank"),
+            "{html}"
+        );
     }
 }

@@ -109,7 +109,9 @@ fn columns_svg(columns: &[(String, Vec<(&str, usize)>)], what: &str, relation: &
             let y = top.saturating_sub(4);
             write_to(
                 &mut svg,
-                format_args!("<text x=\"{middle}\" y=\"{y}\" text-anchor=\"middle\">{total}</text>"),
+                format_args!(
+                    "<text x=\"{middle}\" y=\"{y}\" text-anchor=\"middle\">{total}</text>"
+                ),
             );
         }
         let y = HEIGHT - 6;
@@ -152,7 +154,10 @@ mod tests {
         assert!(svg.contains("2 at most 0.1 s, 1 at most more"), "{svg}");
         let svg = by_day(&times, UtcMs(1_700_000_000_000));
         assert!(svg.contains("3 on 11-14"), "{svg}");
-        assert!(svg.contains("class=\"push\"") && svg.contains("class=\"poll\""), "{svg}");
+        assert!(
+            svg.contains("class=\"push\"") && svg.contains("class=\"poll\""),
+            "{svg}"
+        );
         assert!(distribution(&[]).ends_with("</svg>"));
     }
 }

@@ -132,7 +132,10 @@ fn todo(s: &Snapshot) -> Vec<Todo> {
     }
     if !s.set_aside.is_empty() {
         add(
-            format!("{} mails could not be read and were set aside", s.set_aside.len()),
+            format!(
+                "{} mails could not be read and were set aside",
+                s.set_aside.len()
+            ),
             "Open them in the mailbox; `replyd status` names folder and UID.",
             "",
             true,
