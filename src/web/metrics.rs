@@ -125,7 +125,7 @@ async fn metrics(
     let snapshot = Snapshot::take(&shared.store, &shared.settings).await?;
     let pending = shared
         .store
-        .read(|r| r.pending_lines())
+        .read(|r| r.pending_count())
         .await
         .map_err(|e: StoreError| ApiError::from(e))?;
     let listening = events::CLIENTS.saturating_sub(shared.listeners.available_permits());

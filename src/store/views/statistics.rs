@@ -162,7 +162,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn pending_lines(&self) -> Result<u32, StoreError> {
+    pub fn pending_count(&self) -> Result<u32, StoreError> {
         Ok(self
             .conn
             .prepare_cached(
