@@ -36,7 +36,7 @@ pub struct OwnAnswer {
 }
 
 /// A reply that was moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Moved {
     /// The reply.
     pub message: MessageRowId,

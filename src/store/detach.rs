@@ -12,7 +12,7 @@ use crate::time::UtcMs;
 const ELSEWHERE: &str = "A person says that the reply belongs to another conversation";
 
 /// What taking a reply out of a conversation did, and what a person has to look at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Detached {
     /// The conversation that it stood in.
     pub from: Option<CampaignLeadId>,

@@ -15,7 +15,7 @@ use super::super::error::{ApiError, ErrorBody};
 use super::super::extract::{Body, Id, Query};
 use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
-use super::tagged;
+use super::{tagged, told};
 use crate::desk::{Approval, Approved, DeskError, Edit, Recipient, View};
 use crate::model::{CampaignId, CampaignLeadId, DraftId, DraftState, Scope};
 use crate::store::{DraftAsk, DraftItem, StoreError};
@@ -172,9 +172,18 @@ struct DraftApproval {
 
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum RecipientWord {
+pub(super) enum RecipientWord {
     Lead,
     Sender,
+}
+
+impl From<RecipientWord> for Recipient {
+    fn from(word: RecipientWord) -> Self {
+        match word {
+            RecipientWord::Lead => Self::Lead,
+            RecipientWord::Sender => Self::Sender,
+        }
+    }
 }
 
 /// Send a draft
@@ -207,10 +216,7 @@ async fn approve(
             answer: ask.answer,
         },
         version: Some(ask.version),
-        to: ask.to.map(|to| match to {
-            RecipientWord::Lead => Recipient::Lead,
-            RecipientWord::Sender => Recipient::Sender,
-        }),
+        to: ask.to.map(Into::into),
         anyway: ask.anyway,
         to_suppressed: ask.to_suppressed,
     };
@@ -292,7 +298,7 @@ struct DraftConflict {
 }
 
 async fn conflict(shared: &Shared, id: DraftId, e: DeskError) -> Result<Response, ApiError> {
-    let told = ApiError::from(e);
+    let told = told(e);
     if told.status != axum::http::StatusCode::CONFLICT {
         return Err(told);
     }

@@ -16,7 +16,7 @@ use super::super::extract::{Body, Id, Query};
 use super::super::freshness::{self, Asking, Window};
 use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
-use super::tagged;
+use super::{tagged, told};
 use crate::desk::Labelled;
 use crate::model::{CampaignLeadId, Disposition, GoalType, Intent, MessageRowId, Scope};
 use crate::store::{Explained, MessageAsk, MessageItem, StoreError};
@@ -133,7 +133,8 @@ async fn label(
     let done = shared
         .desk
         .label(id, new.intent, new.goal_type, &viewer.who, time::now())
-        .await?;
+        .await
+        .map_err(told)?;
     Ok(Json(done))
 }
 

@@ -11,6 +11,7 @@ mod mails;
 mod messages;
 mod statistics;
 mod suppressions;
+mod threads;
 mod unmatched;
 
 use std::sync::Arc;
@@ -23,12 +24,14 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::error::ApiError;
 use super::state::Shared;
+use crate::desk::DeskError;
 use crate::store::StoreError;
 
 /// All of them.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
         .merge(conversations::routes())
+        .merge(threads::routes())
         .merge(drafts::routes())
         .merge(unmatched::routes())
         .merge(messages::routes())
@@ -44,6 +47,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
 fn refused(e: StoreError) -> ApiError {
     match e {
         StoreError::Invalid(why) => ApiError::conflict(why),
+        e => e.into(),
+    }
+}
+
+/// The same of what the desk did not do.
+fn told(e: DeskError) -> ApiError {
+    match e {
+        DeskError::Store(e) => refused(e),
         e => e.into(),
     }
 }
