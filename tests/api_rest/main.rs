@@ -9,6 +9,7 @@
     reason = "a failing set-up fails the test; measures are printed"
 )]
 
+#[expect(dead_code, reason = "written for other tests of the API as well")]
 #[path = "../api/client.rs"]
 mod client;
 #[path = "../common/mod.rs"]

@@ -146,7 +146,7 @@ impl Browser {
                 self.path(),
                 self.text()
             );
-            std::thread::sleep(LOOK);
+            std::thread::park_timeout(LOOK);
         }
     }
 

@@ -3,6 +3,8 @@
 //! mails that mean harm; and what axe-core finds on each.
 #![expect(
     clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
     clippy::print_stdout,
     reason = "clippy's allowance for tests does not reach helper functions; figures are printed"
 )]

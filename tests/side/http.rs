@@ -96,7 +96,7 @@ impl Hook {
     /// The next request.
     #[track_caller]
     pub(crate) fn next(&self) -> Got {
-        self.got.recv_timeout(PATIENCE).expect("A request")
+        self.got.recv_timeout(PATIENCE).unwrap()
     }
 
     /// All that came meanwhile.
@@ -138,7 +138,7 @@ fn answer(socket: TcpStream, does: Does, to: &Sender<Got>) {
             );
             socket.write_all(text.as_bytes()).unwrap_or_default();
         }
-        Does::Hangs => thread::sleep(PATIENCE * 10),
+        Does::Hangs => thread::park_timeout(PATIENCE * 10),
         Does::Floods => {
             let head = "HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n";
             socket.write_all(head.as_bytes()).unwrap_or_default();

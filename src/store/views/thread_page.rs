@@ -64,6 +64,7 @@ pub struct ThreadHead {
 
 /// A mail of either side.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ConversationLine)]
 pub struct ThreadLine {
     /// The line.
     pub id: ConversationId,
