@@ -106,6 +106,7 @@ mod alert;
 mod documents;
 mod draft;
 mod event;
+mod newer;
 mod server;
 
 pub use access::{Access, Scope};
@@ -113,6 +114,7 @@ pub use alert::{AlertEvent, AlertTopic, AlertWay};
 pub use documents::{ChunkKind, Citation, DocChunk};
 pub use draft::{DraftState, HOLE, has_hole};
 pub use event::{EventKind, HookKind};
+pub use newer::Newer;
 pub use server::Pipelining;
 
 words! {

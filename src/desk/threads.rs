@@ -122,11 +122,13 @@ impl Desk {
             now,
         )?;
         let (Inserted::New(draft) | Inserted::Duplicate(draft)) = made;
+        // Whatever stood there is not what is sent.
+        let version = tx.draft_row(draft)?.map(|d| d.version);
         let ask = Approval {
             draft,
             by: own.by.clone(),
             edit,
-            version: None,
+            version,
             to: own.to,
             anyway: own.anyway,
             to_suppressed: own.to_suppressed,
@@ -245,11 +247,18 @@ impl Desk {
         let (by, keys) = (by.to_owned(), std::sync::Arc::clone(&self.keys));
         self.store
             .write(move |tx| {
-                let facts = tx.message_facts(message)?;
-                let from = facts.thread.ok_or_else(|| {
-                    StoreError::NotFound(format!("Message {message} in a conversation"))
+                // Unknown, foreign and in no conversation read alike.
+                let unknown =
+                    || StoreError::NotFound(format!("Message {message} in a conversation"));
+                let from = match tx.message_facts(message) {
+                    Ok(facts) => facts.thread.ok_or_else(unknown)?,
+                    Err(StoreError::NotFound(_)) => return Err(unknown().into()),
+                    Err(e) => return Err(e.into()),
+                };
+                within(tx, from, &access).map_err(|e| match e {
+                    DeskError::Store(StoreError::NotFound(_)) => unknown().into(),
+                    e => e,
                 })?;
-                within(tx, from, &access)?;
                 if let Some(to) = to {
                     within(tx, to, &access)?;
                 }

@@ -187,6 +187,7 @@ async fn a_reply_of_the_wrong_lead_moves_and_what_waits_for_the_old_one_does_not
         "2 customer"
     );
     assert_eq!(f.text("SELECT state FROM drafts"), "superseded");
+    assert_eq!(f.number("SELECT old_mail FROM reply_jobs"), 1);
     let same = desk
         .reattach(
             MessageRowId(1),

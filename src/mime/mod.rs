@@ -223,6 +223,18 @@ pub fn wants_more_text(prefix: &[u8], total_bytes: u64) -> bool {
     catch_unwind(|| body::is_cut_in_text(&tree::read(prefix), prefix)).unwrap_or(false)
 }
 
+/// The first HTML body of a message as it was written, decoded: for a page that cleans it. None: it
+/// has none, or cannot be read.
+#[must_use]
+pub fn html_body(raw: &[u8]) -> Option<String> {
+    // A panic of the parser must not end the page (invariant I8).
+    let found = catch_unwind(AssertUnwindSafe(|| {
+        let parsed = mail_parser::MessageParser::default().parse(raw)?;
+        parsed.body_html(0).map(Cow::into_owned)
+    }));
+    found.ok().flatten()
+}
+
 /// Readable text of a bare HTML body, as [`parse`] makes it of a part; quotes start with `> `.
 #[must_use]
 pub fn text_of_html(html: &str) -> String {

@@ -9,8 +9,8 @@ use super::policy::{
 };
 use super::templates::Templates;
 use crate::config::ReplySettings;
+use crate::model::Newer;
 use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, SenderAuth};
-use crate::store::Newer;
 use crate::time::UtcMs;
 use crate::zone::{Zone, ZoneChoice};
 

@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{ClaimedJob, JobContext, Reader, StoreError, Tx};
-use crate::model::{GoalType, Intent, JobId, MessageRowId};
+use crate::model::{GoalType, Intent, JobId, MessageRowId, Newer};
 
 /// What a person has decided of a reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,17 +29,6 @@ impl ByPerson {
             self.label.map(|(intent, _)| format!("labelled {intent}"))
         }
     }
-}
-
-/// What newer replies of the lead, which were decided already, came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Newer {
-    /// There is one in the same conversation.
-    pub decided: bool,
-    /// One, in whichever campaign, wants something: it ended a pause.
-    pub wants: bool,
-    /// One, in whichever campaign, asks for later, says no, or says that its writer is away.
-    pub waits: bool,
 }
 
 impl Reader<'_> {

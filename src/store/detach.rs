@@ -124,6 +124,10 @@ impl Tx<'_> {
                  WHERE message_id = ?1 AND state = 'open'",
             )?
             .execute(params![message.0, now.0, by, ELSEWHERE])?;
+        // Wherever it goes from here: nothing is sent to it automatically.
+        self.conn
+            .prepare_cached("UPDATE reply_jobs SET old_mail = 1 WHERE message_id = ?1")?
+            .execute([message.0])?;
         self.conn
             .prepare_cached("DELETE FROM conversations WHERE message_ref = ?1")?
             .execute([message.0])?;

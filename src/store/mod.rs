@@ -87,7 +87,7 @@ pub use campaigns::{
 };
 pub use conversations::{NewConversation, Speaker};
 pub use corrections::{Correction, CorrectionRow, DraftEdit, MessageFacts};
-pub use decided::{ByPerson, Newer};
+pub use decided::ByPerson;
 pub use desk::{DraftAsk, DraftFilter, DraftItem, DraftMail, SetAside};
 pub use detach::Detached;
 pub use digest::{DigestFailure, DigestItem, DigestWaiting};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{ByPerson, Newer, Reader, StoreError};
+use super::{ByPerson, Reader, StoreError};
+use crate::model::Newer;
 use crate::model::{
     AccountId, CampaignId, CampaignLeadId, CampaignMode, CaptureSource, ConversationId,
     Disposition, JobId, LeadRowId, MessageRowId, Nature, SenderAuth, SentId,

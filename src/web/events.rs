@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::{debug, warn};
 use utoipa_axum::router::OpenApiRouter;
@@ -198,6 +198,8 @@ impl Client {
             return Over;
         }
         let mut looked = Instant::now();
+        // By itself, not since the last bell: events that this client may not see ring as well.
+        let mut beat_at = looked + HEARTBEAT;
         loop {
             bell.borrow_and_update();
             match self.catch_up().await {
@@ -205,12 +207,13 @@ impl Client {
                 Ok(false) => {}
                 Err(over) => return over,
             }
-            match timeout(HEARTBEAT, bell.changed()).await {
+            match timeout_at(beat_at, bell.changed()).await {
                 Ok(Ok(())) => {}
                 // The store is closed.
                 Ok(Err(_)) => return Over,
                 // With the id: it moved on past events of others.
                 Err(_) => {
+                    beat_at = Instant::now() + HEARTBEAT;
                     let beat = format!(": alive\nid: {}\n\n", self.at);
                     if self.send(beat).await.is_err() {
                         return Over;

@@ -112,9 +112,9 @@ fn metrics_need_a_token_without_a_limit_unless_they_are_open_here() {
             .starts_with("application/openmetrics-text")
     );
     for line in [
-        "replyd_account_state{account=\"main\",state=\"live\"} 1",
-        "replyd_account_push_missed_total{account=\"main\"} 0",
-        "replyd_capture_latency_seconds_count{account=\"main\"} 3",
+        "replyd_account_state{account=\"desk\",state=\"live\"} 1",
+        "replyd_account_push_missed_total{account=\"desk\"} 0",
+        "replyd_capture_latency_seconds_count{account=\"desk\"} 3",
         "replyd_outbox_mails{state=\"queued\"} 0",
         "replyd_pending_replies 0",
         "replyd_reply_jobs_pending 0",

@@ -97,22 +97,26 @@ fn two_replyds_stop(talk: Talk, relay: Relay) {
     world.settle();
     for (inside, other) in [(NORTH_INSIDE, SOUTH), (SOUTH_INSIDE, NORTH)] {
         let mails = world.mails_from(inside, other);
-        // The seed, and one automatic mail.
-        assert_eq!(mails, 2, "{inside}: {talk:?} {relay:?}\n{}", world.told());
+        // The seed, and one automatic mail; none, if the other's came before it left.
+        let told = || format!("{inside}: {talk:?} {relay:?}\n{}", world.told());
+        assert!(mails == 1 || mails == 2, "{mails} {}", told());
     }
+    let mut left = 0;
     for side in &world.sides {
-        let automatic = side.automatic();
-        assert_eq!(automatic.len(), 1, "{talk:?} {relay:?} {automatic:#?}");
+        let mut automatic = side.automatic();
+        automatic.retain(|mail| mail.state == "sent");
+        assert!(automatic.len() <= 1, "{talk:?} {relay:?} {automatic:#?}");
+        left += automatic.len();
         let explained = side.explained();
-        assert_eq!(explained.len(), 2, "{explained:#?}");
-        // One of the two was answered; of the other the reason stands there.
-        let stopped: Vec<&String> = explained
-            .iter()
-            .filter(|told| !told.contains("acknowledgment sent") && !told.contains("answer sent"))
-            .collect();
-        assert_eq!(stopped.len(), 1, "{explained:#?}");
-        assert_reason(stopped[0], relay);
+        assert!(!explained.is_empty());
+        // One at most was answered; of each other one the reason stands there.
+        for told in &explained {
+            if !told.contains("acknowledgment sent") && !told.contains("answer sent") {
+                assert_reason(told, relay);
+            }
+        }
     }
+    assert!(left >= 1, "Nobody was answered\n{}", world.told());
 }
 
 /// The mail that was not answered says why.
@@ -123,6 +127,7 @@ fn assert_reason(told: &str, relay: Relay) {
         &[
             "brake: one automatic mail to a lead in 10 minutes",
             ": no answer",
+            "the lead wrote again before it left",
         ]
     } else {
         &["an automatic reply: never answered"]

@@ -188,6 +188,10 @@ fn the_whole_path_goes_by_the_keyboard_alone() {
     browser.press("?");
     browser.wait("the list of keys", "document.querySelector('dialog').open");
     browser.press(&Key::Escape.to_string());
+    browser.wait(
+        "the list to be closed, and the focus outside it",
+        "!document.querySelector('dialog').open && !document.activeElement.closest('dialog')",
+    );
     browser.press("r");
     browser.wait(
         "the text to have the focus",

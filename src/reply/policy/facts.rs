@@ -3,8 +3,8 @@
 
 use crate::config::ReplySettings;
 use crate::hours::WorkingHours;
+use crate::model::Newer;
 use crate::model::{CampaignMode, CaptureSource, Disposition, Intent, MessageRowId, SenderAuth};
-use crate::store::Newer;
 use crate::time::UtcMs;
 use crate::zone::Zone;
 

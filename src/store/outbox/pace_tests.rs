@@ -210,3 +210,15 @@ fn refused_answers_do_not_prolong_a_stop_and_an_accepted_one_ends_it() {
     assert_eq!(send_next(&w, now, &sent()), Some(ack));
     assert_eq!(opens(now), now);
 }
+
+#[test]
+fn the_claim_reads_due_rows_in_order_of_the_index() {
+    let w = World::new();
+    let plan = w.tx(|tx| {
+        let mut s = tx.conn.prepare(&format!("EXPLAIN QUERY PLAN {DUE_SQL}"))?;
+        let rows = s.query_map(params![0, "[]"], |r| r.get::<_, String>(3))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?.join("\n"))
+    });
+    assert!(plan.contains("USING INDEX outbox_due"), "{plan}");
+    assert!(!plan.contains("USE TEMP B-TREE FOR ORDER BY"), "{plan}");
+}

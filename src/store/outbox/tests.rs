@@ -589,15 +589,3 @@ fn texts_are_one_bounded_line() {
     let rejected = w.tx(|tx| tx.outbox_status(T0, 10)).rejected;
     assert_eq!(rejected.first().and_then(|m| m.smtp_code), Some(550));
 }
-
-#[test]
-fn the_claim_reads_due_rows_in_order_of_the_index() {
-    let w = World::new();
-    let plan = w.tx(|tx| {
-        let mut s = tx.conn.prepare(&format!("EXPLAIN QUERY PLAN {DUE_SQL}"))?;
-        let rows = s.query_map(params![0, "[]"], |r| r.get::<_, String>(3))?;
-        Ok(rows.collect::<Result<Vec<_>, _>>()?.join("\n"))
-    });
-    assert!(plan.contains("USING INDEX outbox_due"), "{plan}");
-    assert!(!plan.contains("USE TEMP B-TREE FOR ORDER BY"), "{plan}");
-}

@@ -84,12 +84,7 @@ fn cleaned(raw: &[u8]) -> Option<String> {
     let decoder = zstd::stream::read::Decoder::new(raw).ok()?;
     let mut bytes = Vec::new();
     decoder.take(MAX_RAW).read_to_end(&mut bytes).ok()?;
-    // A part's charset is the parser's business; a panic of it must not end the page.
-    let html = std::panic::catch_unwind(|| {
-        let parsed = mail_parser::MessageParser::default().parse(&bytes)?;
-        parsed.body_html(0).map(std::borrow::Cow::into_owned)
-    });
-    match html.ok().flatten() {
+    match mime::html_body(&bytes) {
         Some(html) => Some(clean(cut(&html))),
         None => {
             let text = mime::parse(&bytes).text;
