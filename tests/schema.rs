@@ -69,6 +69,14 @@ const SCANS: &[(&str, &str)] = &[
         "a piece: its users add WHERE d.id or WHERE d.state",
     ),
     (
+        "SELECT o.id, o.kind, o.state, o.held, o.automatic, o.campaign_lead_id, a.name",
+        "a piece: its users add WHERE o.id",
+    ),
+    (
+        "SELECT l.id, l.lead_id, l.name, l.email, l.country_code, l.phone, l.project_name",
+        "a piece: its users add WHERE l.id",
+    ),
+    (
         "SELECT i.campaign_lead_id, i.campaign_id, c.name, c.project_name",
         "a piece: its users add WHERE; a unit test looks at their plans",
     ),

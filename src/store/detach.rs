@@ -171,7 +171,8 @@ impl Tx<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// A person has dealt with everything that came into a conversation until now.
+    /// A person has dealt with everything that came into a conversation until now; drafts that wait
+    /// there are of no use any more.
     ///
     /// # Errors
     /// What SQLite says.
@@ -181,6 +182,13 @@ impl Tx<'_> {
         by: &str,
         now: UtcMs,
     ) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE drafts SET state = 'superseded', decided_at = ?2, decided_by = ?3,
+                     decision = 'A person says that the conversation is settled'
+                 WHERE campaign_lead_id = ?1 AND state = 'open'",
+            )?
+            .execute(params![thread.0, now.0, by])?;
         self.put_desk_mark(thread, by, None, now)
     }
 

@@ -123,8 +123,9 @@ fn two_replyds_stop(talk: Talk, relay: Relay) {
 #[track_caller]
 fn assert_reason(told: &str, relay: Relay) {
     let reasons: &[&str] = if relay.strips {
-        // Nothing marks it: the brake, or that it says nothing that is answered.
+        // Nothing marks it: the brake, that it says nothing that is answered, or that a person has it.
         &[
+            "-> person",
             "brake: one automatic mail to a lead in 10 minutes",
             ": no answer",
             "the lead wrote again before it left",

@@ -300,6 +300,83 @@ fn a_script_in_a_mail_does_not_run_and_no_request_leaves_the_origin_of_the_page(
 }
 
 #[test]
+fn a_mail_in_the_wrong_conversation_is_put_where_it_belongs() {
+    let mut scene = Scene::new(2);
+    scene.reply(0, QUESTION);
+    scene.wait_for_rows("a draft", "drafts WHERE state = 'open'");
+    let (wrong, right) = (scene.conversation(0), scene.conversation(1));
+    scene.sign_in(&wrong);
+    let browser = &scene.browser;
+    browser.click("details[id^=lead] > summary");
+    browser.fill(
+        "details[id^=lead] input[name=lead]",
+        "nobody@people.example",
+    );
+    browser.click("details[id^=lead] button");
+    browser.wait_for("No other lead has this key or address");
+    browser.click("details[id^=lead] > summary");
+    browser.fill("details[id^=lead] input[name=lead]", "lead1@people.example");
+    browser.click("details[id^=lead] button");
+    browser.wait_for("The mail was moved here");
+    assert_eq!(browser.path(), right);
+    browser.wait_for("service charges");
+    browser.open(&wrong);
+    assert!(
+        !browser.text().contains("service charges"),
+        "{}",
+        browser.text()
+    );
+    let rows = scene.scenario.replyd.rows();
+    assert_eq!(
+        rows.count("outbox WHERE automatic = 1 AND job_id IS NOT NULL"),
+        0
+    );
+    scene.running.terminate().assert_code(0);
+}
+
+#[test]
+fn an_own_answer_is_sent_and_what_is_handled_or_put_off_leaves_the_list() {
+    let mut scene = Scene::new(2);
+    scene.reply(0, QUESTION);
+    scene.reply(1, QUESTION);
+    scene.wait_for_rows(
+        "two who wait",
+        "(SELECT count(*) AS n FROM inbox WHERE person + drafts > 0) WHERE n = 2",
+    );
+    let (first, second) = (scene.conversation(0), scene.conversation(1));
+    scene.sign_in(&first);
+    let browser = &scene.browser;
+    browser.fill("#until", "2020-01-01");
+    browser.run("document.getElementById('until').form.noValidate = true");
+    browser.click("form[action$=snooze] button");
+    browser.wait_for("Name a day from tomorrow on");
+    browser.run("document.getElementById('until').value = new Date(Date.now() + 3 * 864e5).toISOString().slice(0, 10)");
+    browser.click("form[action$=snooze] button");
+    browser.wait_for("Snoozed.");
+    scene.wait_for_rows(
+        "it is put off",
+        "desk_marks WHERE snoozed_until IS NOT NULL",
+    );
+    let browser = &scene.browser;
+    browser.open(&second);
+    browser.run("document.getElementById('write').open = true");
+    browser.fill("#answer", "Thank you, whom shall we ask?");
+    browser.click("form[action$=answer] button");
+    browser.wait_for("Your answer is on its way");
+    scene.wait_for_rows(
+        "the answer to be sent",
+        "outbox WHERE state = 'sent' AND automatic = 0 AND body LIKE '%whom shall we ask%'",
+    );
+    let browser = &scene.browser;
+    browser.open(&first);
+    browser.click("form[action$=handled] button");
+    browser.wait_for("Handled.");
+    let rows = scene.scenario.replyd.rows();
+    assert_eq!(rows.count("inbox WHERE person + drafts > 0"), 0);
+    scene.running.terminate().assert_code(0);
+}
+
+#[test]
 fn every_page_is_light_and_axe_core_finds_nothing_serious_in_both_themes_and_on_a_phone() {
     let mut scene = Scene::new(2);
     let browser = &scene.browser;

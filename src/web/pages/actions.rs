@@ -20,7 +20,7 @@ use crate::time;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Plain {
-    csrf: String,
+    pub(super) csrf: String,
 }
 
 /// Whether a form may change something.
@@ -35,7 +35,11 @@ pub(super) fn back(id: CampaignLeadId, did: &str) -> Response {
 }
 
 /// The head of a conversation that the viewer may see.
-async fn head(shared: &Shared, id: CampaignLeadId, access: &Access) -> Result<ThreadHead, Problem> {
+pub(super) async fn head(
+    shared: &Shared,
+    id: CampaignLeadId,
+    access: &Access,
+) -> Result<ThreadHead, Problem> {
     let access = access.clone();
     let head = shared
         .store
@@ -46,7 +50,7 @@ async fn head(shared: &Shared, id: CampaignLeadId, access: &Access) -> Result<Th
 }
 
 /// The page again with why it was not done, or the failure.
-async fn not_done(
+pub(super) async fn not_done(
     shared: &Shared,
     viewer: &Viewer,
     id: CampaignLeadId,
@@ -252,7 +256,7 @@ pub(super) async fn all_read(
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TextForm {
-    csrf: String,
+    pub(super) csrf: String,
     text: String,
 }
 
@@ -261,7 +265,7 @@ const MAX_TEXT: usize = 64 * 1024;
 
 impl TextForm {
     /// The text with line ends as ours; refused when it is empty or too long.
-    fn text(&self) -> Result<String, ApiError> {
+    pub(super) fn text(&self) -> Result<String, ApiError> {
         let text = self.text.replace("\r\n", "\n");
         if text.trim().is_empty() {
             return Err(ApiError::unprocessable("There is no text"));

@@ -153,7 +153,7 @@ pub(super) async fn show(
             intents => Intent::ALL, objections => not_done.objections,
             kept_text => not_done.answer, tomorrow => tomorrow.get(..10).unwrap_or_default(),
             standing => "",
-            can => context! { answer => false, reattach => false, settle => false, fetch => false },
+            can => context! { answer => true, reattach => true, settle => true, fetch => false },
         },
     )?)
 }

@@ -9,6 +9,7 @@ mod desks;
 mod frame;
 mod inbox;
 mod mail;
+mod moves;
 mod plot;
 mod render;
 mod state;
@@ -40,6 +41,13 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/conversations/{id}/hand-over", post(actions::hand_over))
         .route("/conversations/{id}/take-back", post(actions::take_back))
         .route("/conversations/{id}/paste", post(actions::paste))
+        .route("/conversations/{id}/answer", post(moves::answer))
+        .route("/conversations/{id}/handled", post(moves::handled))
+        .route("/conversations/{id}/snooze", post(moves::snooze))
+        .route(
+            "/conversations/{id}/messages/{message}/reattach",
+            post(moves::reattach),
+        )
         .route("/messages/{message}/html", get(mail::html))
         .route("/campaigns", get(desks::campaigns))
         .route("/campaigns/{id}", get(desks::campaign))
