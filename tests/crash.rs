@@ -46,7 +46,7 @@ enum Phase {
     Digest,
     /// While `run` reads the Sent folder, in which a person wrote to nobody that we know.
     Sent,
-    /// While `run` puts the copy of an answer into the Sent folder.
+    /// While `run` puts the copy of an answer into the Sent folder, as it catches up.
     File,
 }
 
@@ -259,10 +259,16 @@ fn die(desk: &Desk, phase: Phase, point: &str) -> Finished {
             running.finish()
         }
         Phase::File => {
-            let mut running = desk.replyd.start_with(&["run"], &crash);
+            // Every mail has its outcome first: one that is being handed over when the process dies
+            // beside it would be of unknown fate.
+            desk.saves_sent_now(false);
+            let mut running = desk.replyd.start(&["run"]);
             desk.listen(&mut running);
             desk.deliver_all(0..REPLIES);
-            running.finish()
+            wait_settled(desk, &mut running, REPLIES);
+            stop(running);
+            desk.saves_sent_now(true);
+            desk.replyd.start_with(&["run"], &crash).finish()
         }
         Phase::CatchUp => {
             desk.replyd.ok(&["run", "--once"]);

@@ -205,13 +205,28 @@ impl Desk {
     #[track_caller]
     pub(crate) fn with_a_sent_folder(&self) {
         self.file_a_lunch(1);
+        self.save_sent("name = \"desk\"\n", "always");
+    }
+
+    /// Says `never` in the place of `always` or the other way round, for the next start.
+    #[track_caller]
+    pub(crate) fn saves_sent_now(&self, saves: bool) {
+        let (was, is) = if saves {
+            ("never", "always")
+        } else {
+            ("always", "never")
+        };
+        self.save_sent(&format!("name = \"desk\"\nsave_sent = \"{was}\"\n"), is);
+    }
+
+    #[track_caller]
+    fn save_sent(&self, line: &str, value: &str) {
         let path = self.replyd.dir().join("replyd.toml");
         let settings = std::fs::read_to_string(path).expect("The settings");
-        let account = "name = \"desk\"\nsave_sent = \"always\"\n";
-        self.replyd.file(
-            "replyd.toml",
-            &settings.replacen("name = \"desk\"\n", account, 1),
-        );
+        assert_eq!(settings.matches(line).count(), 1, "{settings}");
+        let account = format!("name = \"desk\"\nsave_sent = \"{value}\"\n");
+        self.replyd
+            .file("replyd.toml", &settings.replacen(line, &account, 1));
     }
 
     /// A person's mail to nobody that replyd knows.

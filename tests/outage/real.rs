@@ -90,7 +90,12 @@ fn a_stopped_server_is_told_once_and_its_end_with_the_catch_up() {
 /// A password that was changed: told at once, tried seldom, and over when it is mended.
 #[test]
 fn a_changed_password_is_told_at_once_and_not_tried_in_a_storm() {
-    let mut world = World::new(Settings::default());
+    // Dovecot answers a wrong password after two seconds and more: three intervals of one second
+    // without a look would be told before it.
+    let mut world = World::new(Settings {
+        interval: "6s",
+        ..Settings::default()
+    });
     let mut running = world.run();
     world.host.dovecot.set_password(DESK, "another one");
     world.host.dovecot.kick(DESK);
