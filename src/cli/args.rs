@@ -380,11 +380,29 @@ pub enum ConfigCommand {
 
 /// Flags of `demo`.
 #[cfg(feature = "demo")]
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
     /// End when every sample was handled; exit 1 when one was not handled as it should
     #[arg(long)]
     pub exit: bool,
+    /// Serve the API and the pages here [default: 127.0.0.1:8025, or a free port if that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "no_web")]
+    pub listen: Option<String>,
+    /// Answer no HTTP requests
+    #[arg(long)]
+    pub no_web: bool,
+}
+
+#[cfg(feature = "demo")]
+impl DemoArgs {
+    /// What the setting `web.listen` is to be; `None`: its default.
+    pub(crate) fn listen(&self) -> Option<String> {
+        if self.no_web {
+            Some("off".to_owned())
+        } else {
+            self.listen.clone()
+        }
+    }
 }
 
 /// Flags of `completions`.

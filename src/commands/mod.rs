@@ -100,7 +100,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Some(Command::Doctor(args)) if args.faults => doctor::faults(),
         Some(Command::Doctor(args)) => examine(cli, args),
         #[cfg(feature = "demo")]
-        Some(Command::Demo(args)) => block_on(crate::demo::run(*args)),
+        Some(Command::Demo(args)) => block_on(crate::demo::run(args)),
         Some(Command::Setup(args)) => block_on(setup::setup(args, cli.global.config.as_deref())),
         _ => with_settings(cli),
     };

@@ -4,7 +4,7 @@
 mod samples;
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::campaign::{self, ImportOptions};
 use crate::cli::{DemoArgs, Exit};
 use crate::commands::{say, stop_on_signals};
-use crate::config::{Environment, Flags, Need, Settings, Sources};
+use crate::config::{Environment, Flags, Need, Settings, Sources, WebSettings};
 use crate::model::AccountState;
 use crate::store::{Store, StoreError, Trace};
 use crate::telemetry;
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const PASSWORD: &str = "demo";
 
 /// Runs the demo; with `--exit` until every sample was handled, else until Ctrl+C.
-pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let folder = tempdir()?;
     let result = in_folder(args, &folder).await;
     if let Err(e) = std::fs::remove_dir_all(&folder) {
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     result
 }
 
-async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
+async fn in_folder(args: &DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
     let sandbox = Sandbox::start(Options::default())
         .await
         .context("Start the embedded mail server")?;
@@ -55,7 +55,8 @@ async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
     {
         sandbox.add_user(address, PASSWORD);
     }
-    let settings = settings(&sandbox, folder)?;
+    let mut settings = settings(&sandbox, folder, args.listen())?;
+    elsewhere_if_taken(&mut settings.web);
     telemetry::init(&settings.log)?;
     let app = App::open(settings).await?.without_tokens();
     let store = app.store().clone();
@@ -92,7 +93,7 @@ async fn in_folder(args: DemoArgs, folder: &Path) -> anyhow::Result<Exit> {
 /// Lets the samples answer one after another and shows what became of each. Gives what was
 /// not as it should be.
 async fn tell(
-    args: DemoArgs,
+    args: &DemoArgs,
     sandbox: &Sandbox,
     store: &Store,
     folder: &Path,
@@ -273,6 +274,20 @@ fn threading(sandbox: &Sandbox) -> anyhow::Result<Option<String>> {
     }))
 }
 
+/// Where to look. A token is asked for where others could reach the address.
+fn pages(web: SocketAddr) -> String {
+    if !web.ip().is_loopback() {
+        return format!(
+            "The page and the API: http://{web}/ (not on loopback: with a token, as in docs/API.md)\n"
+        );
+    }
+    format!(
+        "The page, and the API without a token: http://{web}/\n\
+         A conversation: curl 'http://{web}/api/agent/queries?campaign_lead_id=1'\n\
+         Whether it hears, as a monitor asks: curl http://{web}/health\n"
+    )
+}
+
 fn invitation(sandbox: &Sandbox, folder: &Path, web: Option<SocketAddr>) -> String {
     let first = SAMPLES.first();
     let (email, sent) = first.map(|s| (s.email, s.sent_id())).unwrap_or_default();
@@ -282,25 +297,30 @@ fn invitation(sandbox: &Sandbox, folder: &Path, web: Option<SocketAddr>) -> Stri
          Message-ID: <mine-'$$'@leads.example>\\r\\n\\r\\nIs there a garage?\\r\\n' | \\\n\
          curl -sS --cacert {ca} --user {email}:{PASSWORD} --url smtps://localhost:{port} \\\n     \
          --mail-from {email} --mail-rcpt {TEAM} --upload-file -\n\n\
-         and look at what became of it: replyd --database {db} status\n\
-         The page, and the API without a token: http://{web}/\n\
-         A conversation: curl 'http://{web}/api/agent/queries?campaign_lead_id=1'\n\
-         Whether it hears, as a monitor asks: curl http://{web}/health\n",
-        web = web.map_or_else(|| "127.0.0.1".to_owned(), |a| a.to_string()),
+         and look at what became of it: replyd --database {db} status\n{pages}",
+        pages = web.map_or_else(String::new, pages),
         ca = folder.join("ca.pem").display(),
         port = sandbox.smtp_addr().port(),
         db = folder.join("replyd.db").display(),
     )
 }
 
+/// A replyd of this machine may be at the usual address: the demo then takes any free port, where
+/// nobody asked for one.
+fn elsewhere_if_taken(web: &mut WebSettings) {
+    let taken = |address: &SocketAddr| std::net::TcpListener::bind(address).is_err();
+    if !web.is_chosen && web.listen.as_ref().is_some_and(taken) {
+        web.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    }
+}
+
 /// The same files that an operator writes, read by the same loader.
-fn settings(sandbox: &Sandbox, folder: &Path) -> anyhow::Result<Settings> {
+fn settings(sandbox: &Sandbox, folder: &Path, listen: Option<String>) -> anyhow::Result<Settings> {
     let ca = folder.join("ca.pem");
     std::fs::write(&ca, sandbox.ca_pem()).context("Write the demo's certificate")?;
     let config = folder.join("replyd.toml");
     let text = format!(
         "[store]\ndatabase = {db:?}\n[reply]\nsales_email = {SALES:?}\n[log]\nfilter = \"warn\"\n\
-         [web]\nlisten = \"127.0.0.1:0\"\n\
          [imap]\nhost = \"localhost\"\nport = {imap}\nca_file = {ca:?}\n\
          [smtp]\nhost = \"localhost\"\nport = {smtp}\nsecurity = \"tls\"\nca_file = {ca:?}\n\
          [[accounts]]\nname = \"demo\"\naddress = {TEAM:?}\npassword = {PASSWORD:?}\n",
@@ -315,6 +335,7 @@ fn settings(sandbox: &Sandbox, folder: &Path) -> anyhow::Result<Settings> {
     };
     let flags = Flags {
         config: Some(config),
+        listen,
         ..Flags::default()
     };
     Ok(Settings::load(&Sources { env, flags }, Need::Mail)?.settings)

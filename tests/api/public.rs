@@ -130,9 +130,51 @@ fn every_answer_carries_its_id_and_what_keeps_browsers_safe_and_sizes_are_bounde
 }
 
 #[test]
+fn the_demo_answers_where_it_is_asked_to_or_nowhere_and_gives_way_to_a_running_replyd() {
+    let replyd = crate::common::bin::Replyd::new("");
+    // Somebody is at the usual address: this test, or whoever was there before it.
+    let _taken = std::net::TcpListener::bind("127.0.0.1:8025");
+    let page = |args: &[&str]| {
+        let mut running = replyd.start(args);
+        let line = running.wait_for_line("the end of the samples", |l| {
+            l.contains("The page") || l.contains("and look at what became of it")
+        });
+        let line = if line.contains("The page") || args.contains(&"--no-web") {
+            line
+        } else {
+            running.wait_for_line("the page's address", |l| l.contains("The page"))
+        };
+        (running, line)
+    };
+    let (first, line) = page(&["demo"]);
+    let address = line.split_once("http://").unwrap().1.trim_end_matches('/');
+    assert_ne!(address, "127.0.0.1:8025");
+    // An address that was asked for is had, or is an error that says so.
+    let refused = replyd.run(&["demo", "--listen", address]);
+    assert_ne!(refused.status.code(), Some(0));
+    assert!(refused.output().contains(address), "{}", refused.output());
+    first.terminate().assert_code(0);
+    let (asked, line) = page(&["demo", "--listen", address]);
+    assert!(line.contains(address), "{line}");
+    asked.terminate().assert_code(0);
+
+    let (silent, _) = page(&["demo", "--no-web"]);
+    let finished = silent.terminate();
+    finished.assert_code(0);
+    assert!(
+        !finished.output().contains("http://"),
+        "{}",
+        finished.output()
+    );
+    replyd
+        .run(&["demo", "--no-web", "--listen", "127.0.0.1:0"])
+        .assert_code(64);
+}
+
+#[test]
 fn the_demo_asks_for_no_token_on_loopback_and_for_its_own_name() {
     let replyd = crate::common::bin::Replyd::new("");
-    let mut running = replyd.start(&["demo"]);
+    let mut running = replyd.start(&["demo", "--listen", "127.0.0.1:0"]);
     let line = running.wait_for_line("the page's address", |l| l.contains("The page"));
     let address = line
         .split_once("http://")
