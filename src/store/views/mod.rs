@@ -1,5 +1,6 @@
 //! What people's views read, one file each.
 
+mod attachments;
 mod inbox;
 mod lists;
 mod may_see;
@@ -9,6 +10,7 @@ mod search;
 mod statistics;
 mod thread_page;
 
+pub use attachments::{AttachmentItem, StoredMail};
 pub use inbox::{InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState};
 pub use lists::{LeadAsk, LeadItem, LeadThread, MailItem, MessageAsk, MessageItem};
 pub use page_lists::{CaptureTime, LeadLine, ThreadRef};

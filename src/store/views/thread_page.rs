@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::super::{AutomationOff, DraftItem, Explained, Reader, StoreError};
+use super::attachments::{AttachmentItem, listed};
 use crate::model::{
     Access, CampaignId, CampaignLeadId, ConversationId, DraftId, LeadRowId, MessageRowId, OutboxId,
 };
@@ -91,8 +92,10 @@ pub struct ThreadMail {
     pub about: Explained,
     /// All of its text, with what it quotes.
     pub full_text: String,
-    /// Its attachments, as JSON.
-    pub attachments: String,
+    /// Its files, which lie in the mailbox.
+    pub attachments: Vec<AttachmentItem>,
+    /// All of them are known: the mail was read to its end.
+    pub attachments_complete: bool,
     /// The server announced it.
     pub announced_at: Option<UtcMs>,
     /// The mail itself is kept.
@@ -256,14 +259,17 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT substr(full_text, 1, ?2), attachments, announced_at, raw IS NOT NULL,
-                        from_spam
+                        from_spam, skipped_bytes
                  FROM messages WHERE id = ?1",
             )?
             .query_row(params![id.0, MAX_TEXT], |row| {
+                let (attachments, attachments_complete) =
+                    listed(&row.get::<_, String>(1)?, row.get(5)?);
                 Ok(ThreadMail {
                     about,
                     full_text: row.get(0)?,
-                    attachments: row.get(1)?,
+                    attachments,
+                    attachments_complete,
                     announced_at: row.get::<_, Option<i64>>(2)?.map(UtcMs),
                     has_raw: row.get(3)?,
                     from_spam: row.get(4)?,
