@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Ended, Listener};
-use crate::imap::{FetchWhat, ImapError, Session};
+use crate::imap::{FetchWhat, ImapError, Session, Step};
 use crate::mime;
 use crate::msgid::MsgId;
 use crate::store::StoreError;
@@ -22,6 +22,11 @@ use crate::time::{self, UtcMs};
 const KEEP: Duration = Duration::from_secs(90);
 /// A token that ends sooner opens no further mail.
 const TOKEN_LEFT: Duration = Duration::from_secs(30);
+/// A kept connection that does not answer within this is replaced.
+const ANSWERS: Duration = Duration::from_secs(5);
+/// A command of a new one, or a MiB, comes within this, or the server counts as silent: somebody
+/// waits.
+const SILENT: Duration = Duration::from_secs(20);
 /// A mail larger than is read: still its beginning.
 const BEGINNING: usize = 1024 * 1024;
 /// One further fetch.
@@ -135,10 +140,13 @@ impl MailReader {
         };
         let (mut got, mut open) = (None, None);
         if let Some((mut session, ends)) = kept.session.take().filter(usable) {
-            let read = read_in(&mut session, place, limit, &enough).await;
             // A connection that nobody used for a while may have ended meanwhile.
-            if !session.is_broken() {
-                (got, open) = (Some(read), Some((session, ends)));
+            let lives = matches!(timeout(ANSWERS, session.noop()).await, Ok(Ok(())));
+            if lives {
+                let read = read_in(&mut session, place, limit, &enough).await;
+                if !session.is_broken() {
+                    (got, open) = (Some(read), Some((session, ends)));
+                }
             }
         }
         let got = match got {
@@ -224,7 +232,11 @@ async fn read_in<T: Send + 'static>(
         }
         let room = u32::try_from(until.saturating_sub(bytes.len())).unwrap_or(PIECE);
         let offset = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let piece = session.fetch_more(uid, offset, room.min(PIECE)).await?;
+        let piece = within(
+            Step::Fetch,
+            session.fetch_more(uid, offset, room.min(PIECE)),
+        )
+        .await?;
         // Sizes that servers tell are off by some: the end is where nothing more comes.
         is_all = piece.is_empty();
         bytes.extend_from_slice(&piece);
@@ -250,7 +262,7 @@ async fn find(session: &mut Session, place: &MailPlace) -> Result<Option<Found>,
         if open(session, folder).await?.is_none() {
             continue;
         }
-        let uids = match session.search_message_id(id.as_str()).await {
+        let uids = match within(Step::Search, session.search_message_id(id.as_str())).await {
             Err(e) if e.leaves_session_usable() => continue,
             uids => uids?,
         };
@@ -268,14 +280,29 @@ async fn find(session: &mut Session, place: &MailPlace) -> Result<Option<Found>,
 
 /// Its UIDVALIDITY; none: there is no such folder any more.
 async fn open(session: &mut Session, folder: &str) -> Result<Option<u32>, MailError> {
-    match session.examine(folder).await {
+    match within(Step::Examine, session.examine(folder)).await {
         Ok(examined) => Ok(Some(examined.uid_validity)),
         Err(e) if e.leaves_session_usable() => Ok(None),
         Err(e) => Err(e.into()),
     }
 }
 
+/// With a deadline of our own: the session's are made for who waits for nobody.
+async fn within<T>(
+    step: Step,
+    command: impl Future<Output = Result<T, ImapError>>,
+) -> Result<T, ImapError> {
+    let ended = timeout(SILENT, command).await;
+    ended.unwrap_or(Err(ImapError::Timeout { step }))
+}
+
 async fn fetch(session: &mut Session, uid: u32) -> Result<Option<Found>, MailError> {
+    within(Step::Fetch, prefix(session, uid))
+        .await
+        .map_err(Into::into)
+}
+
+async fn prefix(session: &mut Session, uid: u32) -> Result<Option<Found>, ImapError> {
     let mut fetch = session.fetch_list(&[uid], FetchWhat::Prefix).await?;
     let mut found = None;
     while let Some(message) = fetch.next().await? {

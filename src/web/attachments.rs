@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::access::Viewer;
 use super::error::{ApiError, ErrorBody};
-use super::extract::{Id, Ids, Query};
+use super::extract::{Id, Query};
 use super::state::{NotFetched, Shared};
 use crate::model::MessageRowId;
 use crate::store::{AttachmentItem, StoreError, StoredMail};
@@ -145,20 +145,20 @@ async fn list(
 async fn fetch(
     State(shared): State<Arc<Shared>>,
     viewer: Viewer,
-    Ids(id, n): Ids,
+    Path(numbers): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    deliver(&shared, &viewer, id, n).await
+    deliver(&shared, &viewer, &numbers).await
 }
 
-/// A file as an answer.
+/// A file as an answer. What is no number is the number of nothing.
 pub(super) async fn deliver(
     shared: &Shared,
     viewer: &Viewer,
-    id: i64,
-    n: i64,
+    (id, n): &(String, String),
 ) -> Result<Response, ApiError> {
-    let mail = mail(shared, viewer, id).await?;
-    let item = usize::try_from(n)
+    let mail = mail(shared, viewer, id.parse().unwrap_or(0)).await?;
+    let item = n
+        .parse::<usize>()
         .ok()
         .and_then(|n| mail.attachments.get(n))
         .ok_or_else(|| ApiError::not_found("The mail has no such attachment"))?

@@ -17,9 +17,9 @@ use crate::model::Scope;
 pub(super) async fn file(
     State(shared): State<Arc<Shared>>,
     PageViewer(viewer): PageViewer,
-    Path((message, n)): Path<(i64, i64)>,
+    Path(numbers): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    Ok(attachments::deliver(&shared, &viewer, message, n).await?)
+    Ok(attachments::deliver(&shared, &viewer, &numbers).await?)
 }
 
 /// Reads the mail to its end, so that all its files are listed.
