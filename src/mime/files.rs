@@ -52,7 +52,8 @@ pub fn file(raw: &[u8], n: usize, name: &str, content_type: &str, is_all: bool) 
     let is_it = |a: &Attachment| a.name == name && a.content_type == content_type;
     let here = mail.attachments.get(n).filter(|a| is_it(a));
     let found = here.or_else(|| {
-        let mut all = mail.attachments.iter().filter(|a| is_it(a));
+        // Behind the beginning of a message another may bear the same name.
+        let mut all = mail.attachments.iter().filter(|a| is_all && is_it(a));
         all.next().filter(|_| all.next().is_none())
     });
     let Some(found) = found else {

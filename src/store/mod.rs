@@ -139,8 +139,8 @@ pub use trace::Trace;
 pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
 pub use views::{
-    AttachmentItem, Capture, CaptureTime, Hit, InboxAsk, InboxCounts, InboxPlace, InboxRow,
-    InboxState, LeadAsk, LeadItem, LeadLine, LeadThread, MOST_HITS, MailItem, MessageAsk,
+    AttachmentItem, Capture, CaptureTime, DeskMark, Hit, InboxAsk, InboxCounts, InboxPlace,
+    InboxRow, InboxState, LeadAsk, LeadItem, LeadLine, LeadThread, MOST_HITS, MailItem, MessageAsk,
     MessageItem, Quantiles, Statistics, StoredMail, ThreadHead, ThreadLine, ThreadMail, ThreadOurs,
     ThreadPage, ThreadRef, pieces,
 };

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::super::{AutomationOff, DraftItem, Explained, Reader, StoreError};
 use super::attachments::{AttachmentItem, listed};
+use super::desk_mark::DeskMark;
 use crate::model::{
     Access, CampaignId, CampaignLeadId, ConversationId, DraftId, LeadRowId, MessageRowId, OutboxId,
 };
@@ -61,6 +62,9 @@ pub struct ThreadHead {
     pub bounced_at: Option<UtcMs>,
     /// What keeps automatic mails back; none: nothing does.
     pub automation_off: Option<AutomationOff>,
+    /// Whether a person has put it off, or dealt with it.
+    #[serde(flatten)]
+    pub mark: DeskMark,
 }
 
 /// A mail of either side.
@@ -172,10 +176,13 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT c.id, c.name, c.project_name, l.id, l.lead_id, l.name, l.email,
                         l.country_code, l.phone, cl.message_sent_at, s.reason, l.paused_until,
-                        l.pause_reason, l.bounced_at
+                        l.pause_reason, l.bounced_at, k.snoozed_until, k.is_due, k.marked_by,
+                        k.marked_at, (SELECT max(m.id) FROM messages m
+                                      WHERE m.campaign_lead_id = cl.id) > k.message_id
                  FROM campaign_leads cl JOIN leads l ON l.id = cl.lead_id
                  JOIN campaigns c ON c.id = cl.campaign_id
                  LEFT JOIN suppressions s ON s.email_key = l.email_key AND l.email_key <> ''
+                 LEFT JOIN desk_marks k ON k.campaign_lead_id = cl.id
                  WHERE cl.id = ?1
                    AND (?2 IS NULL OR cl.campaign_id IN (SELECT value FROM json_each(?2)))",
             )?
@@ -198,6 +205,7 @@ impl Reader<'_> {
                     pause_reason: row.get(12)?,
                     bounced_at: time(13)?,
                     automation_off: None,
+                    mark: DeskMark::read(row, 14)?,
                 })
             })
             .optional()?;

@@ -140,7 +140,6 @@ pub(super) async fn show(
             frame, lines, others, head => thread.head, cut => thread.cut, drafts => thread.drafts,
             intents => Intent::ALL, objections => not_done.objections,
             kept_text => not_done.answer, tomorrow => tomorrow.get(..10).unwrap_or_default(),
-            standing => "",
             can => context! { answer => true, reattach => true, settle => true },
         },
     )?)
