@@ -392,7 +392,9 @@ fn an_own_answer_is_sent_and_what_is_handled_or_put_off_leaves_the_list() {
 fn a_click_on_an_attachment_fetches_it_from_the_mailbox_and_what_cannot_be_fetched_is_told() {
     let mut scene = Scene::new(1);
     let lead = scene.scenario.leads.first().expect("A lead").clone();
-    let bytes: Vec<u8> = (0..600 * 1024_u32).map(|n| (n * n >> 7) as u8).collect();
+    let bytes: Vec<u8> = (0..600 * 1024_u32)
+        .map(|n| (n.wrapping_mul(n) >> 7).to_le_bytes()[0])
+        .collect();
     let pdf = lettre::message::header::ContentType::parse("application/pdf").expect("A type");
     let html = lettre::message::header::ContentType::TEXT_HTML;
     let mail = Message::builder()
