@@ -745,7 +745,7 @@ CREATE TABLE inbox (
     reply_line    INTEGER NOT NULL,                           -- greatest conversations.id of a reply: unread beyond a mark
     goal          INTEGER NOT NULL CHECK (goal IN (0, 1)),    -- a reply reached the goal
     person        INTEGER NOT NULL CHECK (person IN (0, 1)),  -- a reply was left to people, who did not answer yet
-    drafts        INTEGER NOT NULL                            -- open ones
+    drafts        INTEGER NOT NULL                            -- open ones; 0 while it is snoozed
 ) STRICT;
 CREATE INDEX inbox_by_time ON inbox (last_at, campaign_lead_id);
 CREATE INDEX inbox_replies ON inbox (last_reply_at, campaign_lead_id) WHERE replies > 0;
@@ -796,7 +796,9 @@ SELECT cl.id AS campaign_lead_id, cl.campaign_id AS campaign_id, n.created_at AS
        OR EXISTS (SELECT 1 FROM desk_marks k
                   WHERE k.campaign_lead_id = cl.id AND k.is_due = 1) AS person,
        (SELECT count(*) FROM drafts d
-        WHERE d.campaign_lead_id = cl.id AND d.state = 'open') AS drafts
+        WHERE d.campaign_lead_id = cl.id AND d.state = 'open'
+          AND NOT EXISTS (SELECT 1 FROM desk_marks k WHERE k.campaign_lead_id = cl.id
+                          AND k.snoozed_until IS NOT NULL)) AS drafts
 FROM campaign_leads cl
 JOIN conversations n ON n.id = (SELECT v.id FROM conversations v WHERE v.campaign_lead_id = cl.id
                                 ORDER BY v.created_at DESC, v.id DESC LIMIT 1);
@@ -816,6 +818,10 @@ CREATE TRIGGER inbox_line AFTER INSERT ON conversations BEGIN
         reply_line = max(reply_line, excluded.reply_line),
         person = iif(NEW.sender <> 'customer' AND excluded.last_at >= last_reply_at
             AND NEW.agent_tool_used NOT IN ('message_generation', 'acknowledgment'), 0, person);
+    -- A new reply ends a snooze. Here, not in a trigger of its own: the row made anew counts the line too.
+    UPDATE desk_marks SET is_due = 1, snoozed_until = NULL
+        WHERE campaign_lead_id = NEW.campaign_lead_id AND snoozed_until IS NOT NULL
+          AND NEW.sender = 'customer';
 END;
 CREATE TRIGGER inbox_marked AFTER INSERT ON desk_marks BEGIN
     DELETE FROM inbox WHERE campaign_lead_id = NEW.campaign_lead_id;
@@ -828,7 +834,7 @@ END;
 CREATE TRIGGER marks_answered AFTER INSERT ON conversations
     WHEN NEW.sender <> 'customer' AND NEW.agent_tool_used NOT IN ('message_generation', 'acknowledgment')
 BEGIN
-    UPDATE desk_marks SET is_due = 0, snoozed_until = NULL
+    UPDATE desk_marks SET is_due = 0, snoozed_until = NULL, marked_by = ''
         WHERE campaign_lead_id = NEW.campaign_lead_id AND (is_due = 1 OR snoozed_until IS NOT NULL);
 END;
 CREATE TRIGGER inbox_line_changed AFTER UPDATE OF campaign_lead_id, created_at, sender ON conversations BEGIN
@@ -854,17 +860,18 @@ CREATE TRIGGER inbox_job AFTER UPDATE OF state, intent, action ON reply_jobs
         (SELECT campaign_lead_id FROM messages WHERE id = NEW.message_id);
 END;
 CREATE TRIGGER inbox_draft AFTER INSERT ON drafts BEGIN
-    UPDATE inbox SET drafts = drafts + (NEW.state = 'open')
+    UPDATE inbox SET drafts = (SELECT n.drafts FROM inbox_anew n
+                               WHERE n.campaign_lead_id = inbox.campaign_lead_id)
         WHERE campaign_lead_id = NEW.campaign_lead_id;
 END;
 CREATE TRIGGER inbox_draft_decided AFTER UPDATE OF state, campaign_lead_id ON drafts BEGIN
-    UPDATE inbox SET drafts = drafts - (OLD.state = 'open')
-        WHERE campaign_lead_id = OLD.campaign_lead_id;
-    UPDATE inbox SET drafts = drafts + (NEW.state = 'open')
-        WHERE campaign_lead_id = NEW.campaign_lead_id;
+    UPDATE inbox SET drafts = (SELECT n.drafts FROM inbox_anew n
+                               WHERE n.campaign_lead_id = inbox.campaign_lead_id)
+        WHERE campaign_lead_id IN (OLD.campaign_lead_id, NEW.campaign_lead_id);
 END;
 CREATE TRIGGER inbox_draft_gone AFTER DELETE ON drafts BEGIN
-    UPDATE inbox SET drafts = drafts - (OLD.state = 'open')
+    UPDATE inbox SET drafts = (SELECT n.drafts FROM inbox_anew n
+                               WHERE n.campaign_lead_id = inbox.campaign_lead_id)
         WHERE campaign_lead_id = OLD.campaign_lead_id;
 END;
 CREATE TRIGGER inbox_label AFTER INSERT ON corrections BEGIN

@@ -1,6 +1,7 @@
 //! Composition root: opens the store, builds the tasks, owns the stop token. Every mode (run,
 //! once, check, process, demo) is built here from the same parts.
 
+mod attachments;
 mod once;
 mod replay;
 mod scan;

@@ -9,6 +9,7 @@ mod first;
 mod folders;
 mod haul;
 mod look;
+mod mail;
 mod poison;
 mod push;
 mod scan;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 pub use look::Progress;
+pub use mail::{Enough, MailError, MailPlace, MailReader};
 pub use scan::ScanError;
 
 use crate::capture::{Capture, Report};

@@ -7,15 +7,16 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::App;
+use super::attachments::Files;
 use crate::config::AccountSettings;
 use crate::listener::{Listener, Shared};
 use crate::model::CampaignLeadId;
 use crate::reply::ReplyActor;
-use crate::store::{NewPaste, StoreError};
+use crate::store::{AttachmentItem, NewPaste, StoreError, StoredMail};
 use crate::time;
 use crate::visible;
 use crate::wake::Doorbell;
-use crate::web::{Boxed, Checked, Engine, Parts, PastedReply};
+use crate::web::{Boxed, Checked, Engine, NotFetched, Parts, PastedReply};
 
 /// Errors that a check tells.
 const MAX_ERRORS: usize = 10;
@@ -26,6 +27,7 @@ struct Hands {
     shared: Shared,
     accounts: Vec<(AccountSettings, Doorbell)>,
     actor: ReplyActor,
+    files: Files,
 }
 
 impl App {
@@ -49,6 +51,7 @@ impl App {
                 shared,
                 accounts: accounts.zip(self.look_bells.iter().cloned()).collect(),
                 actor: self.actor.clone(),
+                files: self.files().await?,
             }),
             board: self.board.clone(),
             bells: bells.collect(),
@@ -84,6 +87,18 @@ impl Engine for Hands {
             done.errors.truncate(MAX_ERRORS);
             Ok(done)
         })
+    }
+
+    fn attachment(
+        &self,
+        mail: StoredMail,
+        file: AttachmentItem,
+    ) -> Boxed<'_, Result<Vec<u8>, NotFetched>> {
+        Box::pin(self.files.one(mail, file))
+    }
+
+    fn attachments(&self, mail: StoredMail) -> Boxed<'_, Result<Vec<AttachmentItem>, NotFetched>> {
+        Box::pin(self.files.all(mail))
     }
 
     fn paste(

@@ -435,6 +435,8 @@ keys! {
         "The address under which people reach the pages: for links in mails to sales, and for one-click List-Unsubscribe in campaign mails (RFC 8058).";
     WEB_VIEW_CHECK_MS: "web.view_check_ms", Integer { min: 0, max: 10_000 }, Is("300"), "REPLYD_WEB_VIEW_CHECK_MS", None, &[],
         "Milliseconds for which an asked conversation waits until its mailbox was looked at; 0: it does not wait.";
+    WEB_ATTACHMENT_MAX: "web.attachment_max", Bytes { min: MIB, max: 40 * MIB }, Is("25 MiB"), "REPLYD_WEB_ATTACHMENT_MAX", None, &[],
+        "The largest attachment that is fetched from its mailbox when somebody asks for it; three at a time are held in memory, none is stored.";
     WEB_TRUSTED_PROXIES: "web.trusted_proxies", Networks, Is("127.0.0.1, ::1"), "REPLYD_WEB_TRUSTED_PROXIES", None, &[],
         "Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For and X-Forwarded-Proto are believed; `none`: nobody's.";
     WEB_JWT_KEY: "web.jwt_key", Secret, Rule("none: no JWT is taken"), "REPLYD_WEB_JWT_KEY", None, &[],

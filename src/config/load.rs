@@ -350,6 +350,7 @@ impl Resolver<'_> {
             is_chosen,
             public_url,
             view_check: std::time::Duration::from_millis(self.integer(&keys::WEB_VIEW_CHECK_MS)),
+            attachment_max: self.integer(&keys::WEB_ATTACHMENT_MAX),
             trusted_proxies: proxies.iter().filter_map(|n| n.parse().ok()).collect(),
             jwt: self.jwt(need),
             open_metrics: self.boolean(&keys::WEB_OPEN_METRICS),

@@ -353,6 +353,8 @@ pub struct WebSettings {
     pub public_url: Option<String>,
     /// How long an asked conversation waits for its mailbox (default 300 ms); zero: not.
     pub view_check: Duration,
+    /// The largest attachment that is fetched for somebody, in bytes (default 25 MiB).
+    pub attachment_max: usize,
     /// Whose X-Forwarded-For and X-Forwarded-Proto are believed.
     pub trusted_proxies: Vec<Network>,
     /// The predecessor's JWTs; none: they are not taken.

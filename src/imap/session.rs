@@ -15,7 +15,7 @@ use super::capabilities::Capabilities;
 use super::error::{ImapError, Step};
 use super::idle::Idle;
 use super::limits::{COMMAND, LOGOUT};
-use super::quote::mailbox;
+use super::quote::{can_be_quoted, mailbox, quoted};
 use super::wire::{Tagged, Wire};
 use crate::time::UtcMs;
 
@@ -168,6 +168,27 @@ impl Session {
         let day = DateTime::from_timestamp_millis(since.0).unwrap_or_default();
         let text = format!("UID SEARCH SINCE {}", day.format("%-d-%b-%Y"));
         let mut uids = Vec::new();
+        let reply = self.command(Step::Search, &text, COMMAND, true, |r| {
+            if let Response::MailboxData(MailboxDatum::Search(found)) = r {
+                uids.extend_from_slice(found);
+            }
+        });
+        reply.await?;
+        Ok(uids)
+    }
+
+    /// The UIDs of the open mailbox whose Message-ID field contains `id` (without brackets),
+    /// whatever its case (RFC 3501 §6.4.4): the caller compares. Nothing is asked where the id
+    /// cannot stand in a quoted string.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn search_message_id(&mut self, id: &str) -> Result<Vec<u32>, ImapError> {
+        let mut uids = Vec::new();
+        if id.is_empty() || !can_be_quoted(id) {
+            return Ok(uids);
+        }
+        let text = format!("UID SEARCH HEADER Message-ID {}", quoted(id));
         let reply = self.command(Step::Search, &text, COMMAND, true, |r| {
             if let Response::MailboxData(MailboxDatum::Search(found)) = r {
                 uids.extend_from_slice(found);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::files::At;
 use super::html::{MAX_HTML_BYTES, Page};
 use super::tree::{self, Encoding, Part, Tree};
 use super::{Attachment, MAX_TEXT_BYTES, Mail, Sealed, charset, report, text};
@@ -57,7 +58,7 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
             continue;
         }
         let (decoded, files) = text::without_uuencode(plain(mail, raw, part));
-        for file in files {
+        for (nth, file) in files.into_iter().enumerate() {
             if mail.attachments.len() >= MAX_ATTACHMENTS {
                 break;
             }
@@ -65,6 +66,7 @@ fn collect_text(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>) -> Vec<usize> {
                 name: super::header::clean_line(&file.name),
                 content_type: "application/octet-stream".to_owned(),
                 size: file.size,
+                at: At::InText { part: i, nth },
             });
         }
         used.push(i);
@@ -343,6 +345,7 @@ fn list_attachments(mail: &mut Mail, raw: &[u8], tree: &Tree<'_>, used: Vec<usiz
             name: part.name.clone().unwrap_or_default(),
             content_type: part.mime.clone(),
             size,
+            at: At::Part(i),
         });
     }
 }

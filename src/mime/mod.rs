@@ -9,6 +9,7 @@ mod charset;
 mod date;
 mod encoded;
 mod facts;
+mod files;
 mod head;
 mod header;
 mod html;
@@ -29,6 +30,7 @@ use crate::model::Address;
 use crate::msgid::MsgId;
 use crate::time::UtcMs;
 
+pub use files::{Content, File, file};
 pub use html::{NodeRef, Page, PageLine, Tag};
 pub use oddities::ODDITIES;
 pub(crate) use report::bare_address;
@@ -55,6 +57,8 @@ pub struct Attachment {
     pub content_type: String,
     /// Decoded size in bytes, estimated from the encoded one; of what was fetched.
     pub size: usize,
+    #[serde(skip)]
+    at: files::At,
 }
 
 /// Why a mail cannot be read by us.

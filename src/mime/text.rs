@@ -12,7 +12,15 @@ const MAX_ENCODED_BYTES: usize = 4 * 1024 * 1024;
 /// The bytes of a part, at most about 4 MiB of them.
 pub(super) fn bytes(raw: &[u8], part: &Part<'_>) -> Vec<u8> {
     let body = raw.get(part.body.clone()).unwrap_or_default();
-    let body = body.get(..MAX_ENCODED_BYTES).unwrap_or(body);
+    decode(body.get(..MAX_ENCODED_BYTES).unwrap_or(body), part)
+}
+
+/// The bytes of a part, all of them.
+pub(super) fn all_bytes(raw: &[u8], part: &Part<'_>) -> Vec<u8> {
+    decode(raw.get(part.body.clone()).unwrap_or_default(), part)
+}
+
+fn decode(body: &[u8], part: &Part<'_>) -> Vec<u8> {
     match part.encoding {
         Encoding::Base64 => decode_base64(body),
         Encoding::QuotedPrintable => decode_quoted_printable(body),
@@ -101,6 +109,29 @@ pub(super) fn without_uuencode(text: String) -> (String, Vec<Uuencoded>) {
         files.push(Uuencoded { name, size });
     }
     (kept, files)
+}
+
+/// The `nth` file (from 0) that stands in a text as uuencode wrote it, as [`without_uuencode`]
+/// counts them.
+pub(super) fn uuencoded(text: &[u8], nth: usize) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(text);
+    let mut rest = text.as_ref();
+    let mut seen = 0;
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(rest.find('\n').map_or(rest.len(), |at| at + 1));
+        let begins = line.strip_prefix("begin ").is_some_and(|rest| {
+            let mode = rest.trim_end().split_once(' ').map_or("", |(mode, _)| mode);
+            (3..=4).contains(&mode.len()) && mode.bytes().all(|b| b.is_ascii_digit())
+        });
+        if begins && behind.lines().next().and_then(uuencoded_len).is_some() {
+            if seen == nth {
+                return decode_uuencode(rest.as_bytes());
+            }
+            seen += 1;
+        }
+        rest = behind;
+    }
+    None
 }
 
 /// How many bytes a line of uuencode holds, if it is one.

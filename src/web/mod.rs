@@ -8,6 +8,7 @@
 mod access;
 mod agent;
 mod api;
+mod attachments;
 mod attempts;
 mod bounded;
 mod campaigns;
@@ -50,7 +51,7 @@ use self::bounded::BoundedListener;
 use self::hosts::Peer;
 pub use self::session::{LINK_LIFE, new_secret};
 pub(crate) use self::state::Shared;
-pub use self::state::{Boxed, Checked, Engine, Parts, PastedReply};
+pub use self::state::{Boxed, Checked, Engine, NotFetched, Parts, PastedReply};
 use crate::retry;
 
 /// What is under way when the process stops has this long.
@@ -169,6 +170,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(agent::routes())
         .merge(campaigns::routes())
         .merge(api::routes())
+        .merge(attachments::routes())
         .merge(events::routes())
         .merge(metrics::routes())
         .merge(sent::routes())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::attachments;
 use super::attempts::Attempts;
 use super::events;
 use super::freshness::Freshness;
@@ -19,7 +20,7 @@ use crate::desk::Desk;
 use crate::keys::Keys;
 use crate::model::{AccountId, CampaignLeadId, ConversationId};
 use crate::status::Board;
-use crate::store::Store;
+use crate::store::{AttachmentItem, Store, StoredMail};
 use crate::time::UtcMs;
 use crate::wake::Doorbell;
 
@@ -52,6 +53,27 @@ pub struct PastedReply {
     pub at: UtcMs,
 }
 
+/// Why a file of a mail was not fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotFetched {
+    /// The mail is no longer in the mailbox.
+    Gone,
+    /// The mail has no such file.
+    Missing,
+    /// The mail, or the file, in bytes.
+    TooLarge(u64),
+    /// The settings have no such account any more.
+    NotListed,
+    /// The account's sign-ins are used up for so long.
+    Later(Duration),
+    /// The server cannot be reached, or refuses; the log says more.
+    Away,
+    /// It took too long.
+    Late,
+    /// A failure of ours.
+    Failed(String),
+}
+
 /// What the composition root does for the handlers, which know neither listeners nor the actor.
 pub trait Engine: fmt::Debug + Send + Sync {
     /// Looks through the last `days` of every mailbox, as `replyd check` does.
@@ -60,6 +82,17 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// Takes in a text as a reply of this lead, and lets the actor read it.
     fn paste(&self, thread: CampaignLeadId, text: String)
     -> Boxed<'_, anyhow::Result<PastedReply>>;
+
+    /// Fetches one file of a mail from its mailbox; nothing of it is stored. The caller sets the
+    /// deadline.
+    fn attachment(
+        &self,
+        mail: StoredMail,
+        file: AttachmentItem,
+    ) -> Boxed<'_, Result<Vec<u8>, NotFetched>>;
+
+    /// Reads a mail to its end, and tells which files it has.
+    fn attachments(&self, mail: StoredMail) -> Boxed<'_, Result<Vec<AttachmentItem>, NotFetched>>;
 }
 
 /// What a server is made of.
@@ -112,6 +145,8 @@ pub(crate) struct Shared {
     pub(super) health: HealthKept,
     /// Places for those who listen to events.
     pub(super) listeners: Arc<Semaphore>,
+    /// Places for files on their way from a mailbox to who asked.
+    pub(super) fetches: Arc<Semaphore>,
     /// What /metrics counts.
     pub(super) metrics: Counted,
     /// The process stops.
@@ -146,6 +181,7 @@ impl Shared {
             unsubscribes: Attempts::new(30, 3000, Duration::from_secs(60)),
             health: HealthKept::default(),
             listeners: Arc::new(Semaphore::new(events::CLIENTS)),
+            fetches: Arc::new(Semaphore::new(attachments::AT_ONCE)),
             metrics: Counted::default(),
             stop,
         }

@@ -7,7 +7,7 @@ use crate::desk::Desk;
 use crate::keys::Keys;
 use crate::model::CampaignLeadId;
 use crate::status::Board;
-use crate::store::Store;
+use crate::store::{AttachmentItem, Store, StoredMail};
 use crate::wake::Doorbell;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,6 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct NoEngine;
 
 impl Engine for NoEngine {
+    fn attachment(
+        &self,
+        _mail: StoredMail,
+        _file: AttachmentItem,
+    ) -> Boxed<'_, Result<Vec<u8>, NotFetched>> {
+        Box::pin(async { Err(NotFetched::Away) })
+    }
+
+    fn attachments(&self, _mail: StoredMail) -> Boxed<'_, Result<Vec<AttachmentItem>, NotFetched>> {
+        Box::pin(async { Err(NotFetched::Away) })
+    }
+
     fn check(&self, _days: u32) -> Boxed<'_, anyhow::Result<Checked>> {
         Box::pin(async { Ok(Checked::default()) })
     }

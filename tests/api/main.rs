@@ -12,6 +12,7 @@
 mod common;
 
 mod access;
+mod attachments;
 mod client;
 mod contract;
 mod foreign;

@@ -2,12 +2,13 @@
 
 use fantoccini::key::Key;
 use lettre::Message;
-use lettre::message::MultiPart;
+use lettre::message::{Attachment, MultiPart, SinglePart};
 use serde_json::{Value, json};
 
 use crate::axe;
 use crate::browser::Browser;
 use crate::common::bin::Running;
+use crate::common::dovecot::PASSWORD;
 use crate::common::lead::hand_over;
 use crate::common::ports::Port;
 use crate::common::scenario::{DESK, QUESTION, SUBJECT, Scenario, Setting, WISH};
@@ -358,6 +359,14 @@ fn an_own_answer_is_sent_and_what_is_handled_or_put_off_leaves_the_list() {
         "desk_marks WHERE snoozed_until IS NOT NULL",
     );
     let browser = &scene.browser;
+    // It is seen as put off, with its draft, in the conversation and in the inbox, and waits nowhere.
+    browser.wait_for("snoozed until");
+    browser.wait_for("Draft of an answer");
+    browser.open("/?state=all");
+    browser.wait_for("snoozed until");
+    let tab = browser
+        .run("return document.querySelector('.tabs a[href*=drafts] .count')?.textContent || ''");
+    assert_eq!(tab, json!("1"), "the draft of the other");
     browser.open(&second);
     browser.run("document.getElementById('write').open = true");
     browser.fill("#answer", "Thank you, whom shall we ask?");
@@ -371,8 +380,103 @@ fn an_own_answer_is_sent_and_what_is_handled_or_put_off_leaves_the_list() {
     browser.open(&first);
     browser.click("form[action$=handled] button");
     browser.wait_for("Handled.");
+    browser.wait_for("handled by anna");
+    browser.open("/?state=all");
+    browser.wait_for("handled by anna");
     let rows = scene.scenario.replyd.rows();
     assert_eq!(rows.count("inbox WHERE person + drafts > 0"), 0);
+    scene.running.terminate().assert_code(0);
+}
+
+#[test]
+fn a_click_on_an_attachment_fetches_it_from_the_mailbox_and_what_cannot_be_fetched_is_told() {
+    let mut scene = Scene::new(1);
+    let lead = scene.scenario.leads.first().expect("A lead").clone();
+    let bytes: Vec<u8> = (0..600 * 1024_u32)
+        .map(|n| (n.wrapping_mul(n) >> 7).to_le_bytes()[0])
+        .collect();
+    let pdf = lettre::message::header::ContentType::parse("application/pdf").expect("A type");
+    let html = lettre::message::header::ContentType::TEXT_HTML;
+    let mail = Message::builder()
+        .from(lead.from.parse().expect("From"))
+        .to(DESK.parse().expect("To"))
+        .subject(format!("Re: {SUBJECT}"))
+        .message_id(Some(format!("<{}>", lead.answer_id)))
+        .in_reply_to(format!("<{}>", lead.campaign_id))
+        .multipart(
+            MultiPart::mixed()
+                .singlepart(SinglePart::plain(QUESTION.to_owned()))
+                .singlepart(Attachment::new("Grün \"1\".pdf".to_owned()).body(bytes.clone(), pdf))
+                .singlepart(
+                    Attachment::new("page.html".to_owned())
+                        .body("<script>document.title='owned'</script>".to_owned(), html),
+                ),
+        )
+        .expect("A mail");
+    hand_over(&scene.scenario.host.postfix, &mail);
+    scene.wait_for_rows("the reply", "conversations WHERE sender = 'customer'");
+    scene.wait_for_rows("a draft", "drafts WHERE state = 'open'");
+    let conversation = scene.conversation(0);
+    scene.sign_in(&conversation);
+    let browser = &scene.browser;
+    // Only the beginning of the mail was read, which the second file does not stand in.
+    browser.click("details[id^=files] > summary");
+    browser.wait_for("1 or more attachments");
+    browser.click("form[action$=files] button");
+    browser.wait_for("2 attachments");
+    browser.run("document.querySelectorAll('details').forEach((d) => { d.open = true })");
+    browser.wait_for("page.html");
+    let sum = browser.run_async(
+        "const done = arguments[arguments.length - 1]; (async () => {
+            const all = [];
+            for (const a of document.querySelectorAll('.files a')) {
+                const r = await fetch(a.href);
+                const b = new Uint8Array(await r.arrayBuffer());
+                all.push([r.status, b.length, b.reduce((s, x) => (s * 31 + x) % 1000003, 7),
+                    r.headers.get('content-disposition').slice(0, 10), r.headers.get('content-type')]);
+            }
+            return all;
+        })().then(done, (e) => done(String(e)))",
+    );
+    let digest = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(7_u64, |s, x| (s * 31 + u64::from(*x)) % 1_000_003)
+    };
+    let page = b"<script>document.title='owned'</script>";
+    assert_eq!(
+        sum,
+        json!([
+            [
+                200,
+                bytes.len(),
+                digest(&bytes),
+                "attachment",
+                "application/pdf"
+            ],
+            [
+                200,
+                page.len(),
+                digest(page),
+                "attachment",
+                "application/octet-stream"
+            ],
+        ])
+    );
+    // A click saves it: the page stays, and nothing of it runs.
+    browser.click(".files li:last-child a");
+    assert_eq!(browser.path(), conversation);
+    let title = browser.run("return document.title").to_string();
+    assert!(!title.contains("owned"), "{title}");
+
+    let mut imap = scene.scenario.host.dovecot.connect();
+    imap.login(DESK, PASSWORD);
+    imap.ok("SELECT INBOX");
+    imap.ok("STORE 1:* +FLAGS (\\Deleted)");
+    imap.ok("EXPUNGE");
+    browser.run("document.querySelectorAll('details').forEach((d) => { d.open = true })");
+    browser.click(".files li:first-child a");
+    browser.wait_for("The mail is no longer in the mailbox");
     scene.running.terminate().assert_code(0);
 }
 

@@ -26,6 +26,17 @@ fn a_view_waits_for_its_mailbox_as_long_as_the_setting_says() {
 }
 
 #[test]
+fn an_attachment_is_fetched_up_to_the_size_of_the_setting() {
+    let most = |world: World| world.settings().web.attachment_max;
+    assert_eq!(most(with("")), 25 * 1024 * 1024);
+    assert_eq!(most(with("attachment_max = \"1 MiB\"")), 1024 * 1024);
+    for bad in ["41 MiB", "1000"] {
+        let error = with(&format!("attachment_max = \"{bad}\"")).error();
+        assert_has(&error, &["web.attachment_max"]);
+    }
+}
+
+#[test]
 fn only_addresses_and_networks_are_trusted_proxies() {
     let proxies = |world: World| world.settings().web.trusted_proxies;
     let network = |text: &str| text.parse::<Network>().unwrap();

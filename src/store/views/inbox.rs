@@ -7,6 +7,7 @@ use rusqlite::{Row, ToSql, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Reader, StoreError};
+use super::desk_mark::DeskMark;
 use super::search::Hit;
 use crate::model::{Access, CampaignId, CampaignLeadId};
 use crate::time::UtcMs;
@@ -114,10 +115,13 @@ pub struct InboxRow {
     pub last_reply_at: Option<UtcMs>,
     /// Replies.
     pub replies: u32,
-    /// Drafts that wait.
+    /// Drafts that wait; none as long as the conversation is snoozed.
     pub drafts: u32,
     /// A reply was left to people.
     pub person: bool,
+    /// Whether a person has put it off, or dealt with it.
+    #[serde(flatten)]
+    pub mark: DeskMark,
     /// The goal was reached.
     pub goal: bool,
     /// The newest line is the lead's.
@@ -154,12 +158,16 @@ SELECT i.campaign_lead_id, i.campaign_id, c.name, c.project_name, l.lead_id, l.n
        AND i.reply_line > coalesce((SELECT line FROM read_marks
                                     WHERE viewer = ?1 AND campaign_lead_id = 0), 0)
        AND i.reply_line > coalesce((SELECT line FROM read_marks
-                                    WHERE viewer = ?1 AND campaign_lead_id = i.campaign_lead_id), 0)
+                                    WHERE viewer = ?1 AND campaign_lead_id = i.campaign_lead_id), 0),
+       k.snoozed_until, k.is_due, k.marked_by, k.marked_at,
+       (SELECT max(m.id) FROM messages m WHERE m.campaign_lead_id = i.campaign_lead_id)
+       > k.message_id
 FROM inbox i
 CROSS JOIN campaign_leads cl ON cl.id = i.campaign_lead_id
 CROSS JOIN leads l ON l.id = cl.lead_id
 CROSS JOIN campaigns c ON c.id = i.campaign_id
-CROSS JOIN conversations v ON v.id = i.last_line";
+CROSS JOIN conversations v ON v.id = i.last_line
+LEFT JOIN desk_marks k ON k.campaign_lead_id = i.campaign_lead_id";
 
 fn card(row: &Row<'_>) -> rusqlite::Result<InboxRow> {
     let last_at: i64 = row.get(8)?;
@@ -184,6 +192,7 @@ fn card(row: &Row<'_>) -> rusqlite::Result<InboxRow> {
         last_sender: row.get(15)?,
         excerpt: row.get(16)?,
         unread: row.get(17)?,
+        mark: DeskMark::read(row, 18)?,
         hit: None,
         place: (last_at, id),
     })

@@ -257,3 +257,124 @@ fn each_page_of_the_inbox_is_read_off_an_index_in_its_order() {
         }
     }
 }
+
+/// Conversation 1 with a reply that was left to a person, and a draft of an answer to it.
+fn with_a_draft() -> Fixture {
+    let f = Fixture::new();
+    f.capture(
+        1,
+        &Captured {
+            internal_date: NOW - 5000,
+            ..Captured::default()
+        },
+    );
+    line(&f, 1, "customer", "", "How much is it?", NOW - 5000);
+    f.sql(&format!(
+        "UPDATE reply_jobs SET state = 'done', action = 'person' WHERE message_id = 1;
+         INSERT INTO drafts (job_id, campaign_lead_id, message_id, subject, body, reason, tool,
+             created_at) VALUES (1, 1, 1, 'Re', 'x', 'a brake', 'document_rag', {NOW})"
+    ));
+    f
+}
+
+async fn row(f: &Fixture) -> InboxRow {
+    let row = f
+        .store
+        .read(|r| r.inbox_row(CampaignLeadId(1), ME, &Access::All))
+        .await;
+    row.unwrap().unwrap()
+}
+
+async fn head_of(f: &Fixture) -> super::DeskMark {
+    let head = f
+        .store
+        .read(|r| r.thread_head(CampaignLeadId(1), &Access::All))
+        .await;
+    head.unwrap().unwrap().mark
+}
+
+#[tokio::test]
+async fn a_snoozed_conversation_leaves_the_lists_with_its_draft_and_comes_back_at_its_time() {
+    let f = with_a_draft();
+    assert_eq!(in_state(&f, InboxState::Person).await, [1]);
+    assert_eq!(in_state(&f, InboxState::Drafts).await, [1]);
+    assert_eq!(row(&f).await.mark, DeskMark::default());
+    let until = UtcMs(NOW + 1000);
+    f.store
+        .write(move |tx| tx.snooze(CampaignLeadId(1), until, "eve", UtcMs(NOW)))
+        .await
+        .unwrap();
+    consistent(&f);
+    for state in [InboxState::Person, InboxState::Drafts] {
+        assert_eq!(in_state(&f, state).await, [0; 0]);
+    }
+    assert_eq!(in_state(&f, InboxState::Replies).await, [1]);
+    let counts = f
+        .store
+        .read(|r| r.inbox_counts(ME, &Access::All))
+        .await
+        .unwrap();
+    assert_eq!((counts.person, counts.drafts), (0, 0));
+    let snoozed = row(&f).await;
+    assert_eq!((snoozed.drafts, snoozed.person), (0, false));
+    assert_eq!(snoozed.mark.snoozed_until, Some(until));
+    assert_eq!(snoozed.mark.snoozed_by.as_deref(), Some("eve"));
+    assert_eq!(snoozed.mark.handled_by, None);
+    assert_eq!(head_of(&f).await, snoozed.mark);
+    // The draft itself waits on, and what happens to it is kept.
+    assert_eq!(f.text("SELECT state FROM drafts"), "open");
+    f.sql("UPDATE drafts SET state = 'superseded'");
+    consistent(&f);
+    f.sql("UPDATE drafts SET state = 'open'");
+    consistent(&f);
+
+    f.store.wake_due_snoozes(until).await.unwrap();
+    consistent(&f);
+    for state in [InboxState::Person, InboxState::Drafts] {
+        assert_eq!(in_state(&f, state).await, [1]);
+    }
+    let back = row(&f).await;
+    assert_eq!((back.drafts, back.person), (1, true));
+    assert!(back.mark.back_from_snooze);
+    assert_eq!(back.mark.snoozed_until, None);
+    assert_eq!(head_of(&f).await, back.mark);
+    // An answer ends it.
+    line(&f, 1, "human", "human", "3 Euro", NOW + 2000);
+    consistent(&f);
+    assert_eq!(row(&f).await.mark, DeskMark::default());
+}
+
+#[tokio::test]
+async fn a_new_reply_ends_a_snooze_and_what_was_handled() {
+    for handled in [false, true] {
+        let f = with_a_draft();
+        f.store
+            .write(move |tx| {
+                if handled {
+                    tx.mark_handled(CampaignLeadId(1), "eve", UtcMs(NOW))
+                } else {
+                    tx.snooze(CampaignLeadId(1), UtcMs(NOW + 1000), "eve", UtcMs(NOW))
+                }
+            })
+            .await
+            .unwrap();
+        consistent(&f);
+        let mark = row(&f).await.mark;
+        assert_eq!(head_of(&f).await, mark);
+        if handled {
+            assert_eq!(mark.handled_by.as_deref(), Some("eve"));
+            assert_eq!(mark.handled_at, Some(UtcMs(NOW)));
+        }
+        assert_eq!(in_state(&f, InboxState::Person).await, [0; 0]);
+        f.capture(2, &Captured::default());
+        line(&f, 1, "customer", "", "And the parking?", NOW + 500);
+        consistent(&f);
+        let mark = row(&f).await.mark;
+        assert_eq!(head_of(&f).await, mark);
+        assert_eq!((mark.snoozed_until, mark.handled_by.clone()), (None, None));
+        assert_eq!(mark.back_from_snooze, !handled);
+        // What was put off waits again; what was settled only if this is left to a person.
+        let expected: &[i64] = if handled { &[] } else { &[1] };
+        assert_eq!(in_state(&f, InboxState::Person).await, expected);
+    }
+}

@@ -1,5 +1,7 @@
 //! What people's views read, one file each.
 
+mod attachments;
+mod desk_mark;
 mod inbox;
 mod lists;
 mod may_see;
@@ -9,6 +11,8 @@ mod search;
 mod statistics;
 mod thread_page;
 
+pub use attachments::{AttachmentItem, StoredMail};
+pub use desk_mark::DeskMark;
 pub use inbox::{InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState};
 pub use lists::{LeadAsk, LeadItem, LeadThread, MailItem, MessageAsk, MessageItem};
 pub use page_lists::{CaptureTime, LeadLine, ThreadRef};

@@ -4,6 +4,8 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::super::{AutomationOff, DraftItem, Explained, Reader, StoreError};
+use super::attachments::{AttachmentItem, listed};
+use super::desk_mark::DeskMark;
 use crate::model::{
     Access, CampaignId, CampaignLeadId, ConversationId, DraftId, LeadRowId, MessageRowId, OutboxId,
 };
@@ -60,6 +62,9 @@ pub struct ThreadHead {
     pub bounced_at: Option<UtcMs>,
     /// What keeps automatic mails back; none: nothing does.
     pub automation_off: Option<AutomationOff>,
+    /// Whether a person has put it off, or dealt with it.
+    #[serde(flatten)]
+    pub mark: DeskMark,
 }
 
 /// A mail of either side.
@@ -91,8 +96,10 @@ pub struct ThreadMail {
     pub about: Explained,
     /// All of its text, with what it quotes.
     pub full_text: String,
-    /// Its attachments, as JSON.
-    pub attachments: String,
+    /// Its files, which lie in the mailbox.
+    pub attachments: Vec<AttachmentItem>,
+    /// All of them are known: the mail was read to its end.
+    pub attachments_complete: bool,
     /// The server announced it.
     pub announced_at: Option<UtcMs>,
     /// The mail itself is kept.
@@ -169,10 +176,13 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT c.id, c.name, c.project_name, l.id, l.lead_id, l.name, l.email,
                         l.country_code, l.phone, cl.message_sent_at, s.reason, l.paused_until,
-                        l.pause_reason, l.bounced_at
+                        l.pause_reason, l.bounced_at, k.snoozed_until, k.is_due, k.marked_by,
+                        k.marked_at, (SELECT max(m.id) FROM messages m
+                                      WHERE m.campaign_lead_id = cl.id) > k.message_id
                  FROM campaign_leads cl JOIN leads l ON l.id = cl.lead_id
                  JOIN campaigns c ON c.id = cl.campaign_id
                  LEFT JOIN suppressions s ON s.email_key = l.email_key AND l.email_key <> ''
+                 LEFT JOIN desk_marks k ON k.campaign_lead_id = cl.id
                  WHERE cl.id = ?1
                    AND (?2 IS NULL OR cl.campaign_id IN (SELECT value FROM json_each(?2)))",
             )?
@@ -195,6 +205,7 @@ impl Reader<'_> {
                     pause_reason: row.get(12)?,
                     bounced_at: time(13)?,
                     automation_off: None,
+                    mark: DeskMark::read(row, 14)?,
                 })
             })
             .optional()?;
@@ -256,14 +267,17 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT substr(full_text, 1, ?2), attachments, announced_at, raw IS NOT NULL,
-                        from_spam
+                        from_spam, skipped_bytes
                  FROM messages WHERE id = ?1",
             )?
             .query_row(params![id.0, MAX_TEXT], |row| {
+                let (attachments, attachments_complete) =
+                    listed(&row.get::<_, String>(1)?, row.get(5)?);
                 Ok(ThreadMail {
                     about,
                     full_text: row.get(0)?,
-                    attachments: row.get(1)?,
+                    attachments,
+                    attachments_complete,
                     announced_at: row.get::<_, Option<i64>>(2)?.map(UtcMs),
                     has_raw: row.get(3)?,
                     from_spam: row.get(4)?,

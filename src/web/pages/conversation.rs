@@ -48,23 +48,11 @@ impl NotDone {
     }
 }
 
-/// A file of a mail.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Attachment {
-    #[serde(default)]
-    name: String,
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    size: u64,
-}
-
 /// A line as the template wants it.
 #[derive(Debug, Serialize)]
 struct Line {
     #[serde(flatten)]
     line: ThreadLine,
-    attachments: Vec<Attachment>,
     /// How long after its arrival it was stored.
     captured: String,
     /// And answered.
@@ -152,8 +140,7 @@ pub(super) async fn show(
             frame, lines, others, head => thread.head, cut => thread.cut, drafts => thread.drafts,
             intents => Intent::ALL, objections => not_done.objections,
             kept_text => not_done.answer, tomorrow => tomorrow.get(..10).unwrap_or_default(),
-            standing => "",
-            can => context! { answer => true, reattach => true, settle => true, fetch => false },
+            can => context! { answer => true, reattach => true, settle => true },
         },
     )?)
 }
@@ -184,9 +171,7 @@ fn line_of(line: ThreadLine, answer: Option<UtcMs>) -> Line {
         (Some(arrived), Some(answer)) => span(answer.since(arrived)),
         _ => String::new(),
     };
-    let attachments = mail.map(|m| serde_json::from_str(&m.attachments).unwrap_or_default());
     Line {
-        attachments: attachments.unwrap_or_default(),
         captured,
         answered,
         line,

@@ -6,6 +6,7 @@ mod actions;
 mod assets;
 mod conversation;
 mod desks;
+mod files;
 mod frame;
 mod inbox;
 mod mail;
@@ -49,6 +50,11 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
             post(moves::reattach),
         )
         .route("/messages/{message}/html", get(mail::html))
+        .route("/messages/{message}/attachments/{n}", get(files::file))
+        .route(
+            "/conversations/{id}/messages/{message}/files",
+            post(files::look),
+        )
         .route("/campaigns", get(desks::campaigns))
         .route("/campaigns/{id}", get(desks::campaign))
         .route("/leads", get(desks::leads))

@@ -178,6 +178,7 @@ impl IntoResponse for Problem {
         let title = match self.0.status {
             StatusCode::NOT_FOUND => "Not here",
             StatusCode::FORBIDDEN => "Not allowed",
+            StatusCode::SERVICE_UNAVAILABLE => "Not now",
             status if status.is_server_error() => "Something failed",
             _ => "Not done",
         };
