@@ -276,11 +276,13 @@ impl Read {
         let mut scores = Scores::default();
         let languages = fold::likely_languages(folded);
         let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
+        let mail = input.last_outbound.map(fold::fold).unwrap_or_default();
+        let mail = about::words_of_mail(&mail);
         for sentence in fold::sentences(folded) {
             scores.count_sentence(sentence.ends_with('?'));
             let hits = hits(&sentence, false);
             // Looked at only where something hit: most sentences wish for nothing.
-            let ours = !hits.is_empty() && about::ours(&sentence);
+            let ours = !hits.is_empty() && about::ours(&sentence, &mail);
             scores.add_sentence(&hits, asked, ours);
         }
         let whole = fold::one_line(folded);
