@@ -64,12 +64,8 @@ const GREETINGS: &[&str] = &[
 const OURS: &[&str] = &[
     "viewing",
     "viewings",
-    "visit",
-    "tour",
     "besichtigung",
     "besichtigungstermin",
-    "visite",
-    "visita",
     "bezichtiging",
     "flat",
     "apartment",
@@ -107,16 +103,64 @@ const OURS: &[&str] = &[
     "الشقة",
     "معاينة",
     "المعاينة",
-    "زيارة",
     "البيت",
     "المنزل",
     "الفيلا",
+];
+
+/// Nouns of other things that we offer: beside one of them a thing is a detail, an unknown word is
+/// not.
+const OFFERS: &[&str] = &[
+    "demo",
+    "demonstration",
+    "vorfuhrung",
+    "trial",
+    "solar",
+    "roof",
+    "dach",
+    "panels",
+    "software",
+    "platform",
+    "course",
+    "kurs",
+    "training",
+    "formation",
+    "curso",
+    "corso",
+    "cursus",
+    "insurance",
+    "quote",
+    "showroom",
+    "position",
+    "role",
+];
+
+/// Whose thing it is: the reader's, and that is ours.
+const YOURS: &[&str] = &[
+    "your", "ihr", "ihre", "ihren", "ihrem", "ihrer", "votre", "vos", "su", "sus", "vuestro",
+    "vuestra", "vostro", "vostra", "suo", "sua", "seu", "vosso", "vossa", "uw", "jullie",
+];
+/// Between these and their noun stands at most one word.
+const YOURS_REACH: usize = 2;
+
+/// Before a thing they make it a time: "after lunch".
+const TIMES: &[&str] = &[
+    "after", "before", "around", "at", "during", "past", "nach", "vor", "apres", "avant",
+    "despues", "antes", "depois", "dopo", "prima", "na", "voor",
 ];
 
 /// What Arabic writes together with the word that follows.
 const ARABIC_PREFIXES: &[&str] = &["وال", "بال", "لل", "ال", "و", "ف", "ب", "ل"];
 
 static KNOWN: LazyLock<Words> = LazyLock::new(|| Words::parse(include_str!("known_words.txt")));
+static THINGS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| words_of(include_str!("thing_words.txt")).collect());
+
+fn words_of(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(str::split_whitespace)
+}
 
 struct Words {
     whole: HashSet<&'static str>,
@@ -125,11 +169,7 @@ struct Words {
 
 impl Words {
     fn parse(text: &'static str) -> Self {
-        let whole: HashSet<&str> = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .flat_map(str::split_whitespace)
-            .collect();
+        let whole: HashSet<&str> = words_of(text).collect();
         let stems = whole.iter().filter_map(|word| word.get(..STEM)).collect();
         Self { whole, stems }
     }
@@ -152,20 +192,43 @@ impl Words {
     }
 }
 
-/// Whether a folded sentence names nothing but what a wish for our step names.
-pub(super) fn ours(sentence: &str) -> bool {
+/// The words of a folded mail of ours: what they name is ours, known or not.
+pub(super) fn words_of_mail(folded: &str) -> HashSet<&str> {
+    folded
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| word.chars().count() >= SHORT)
+        .collect()
+}
+
+/// Whether a folded sentence names nothing but what a wish for our step names. `mail` holds the
+/// words of the mail that it answers, where that is known.
+pub(super) fn ours(sentence: &str, mail: &HashSet<&str>) -> bool {
     let mut strange: usize = 0;
+    let mut things: usize = 0;
     let mut words: usize = 0;
     let mut names = 0;
+    let mut yours = 0;
     let mut subject = false;
+    let mut offer = false;
+    let mut before = "";
     for word in sentence.split(|c: char| !c.is_alphabetic()) {
         if word.is_empty() {
             continue;
         }
         words += 1;
         subject |= OURS.contains(&word);
+        offer |= OFFERS.contains(&word);
+        if YOURS.contains(&word) {
+            yours = YOURS_REACH + 1;
+        }
+        yours = yours.saturating_sub(1);
         if GREETINGS.contains(&word) {
             names = NAMES;
+        } else if mail.contains(word) {
+            names = 0;
+        } else if THINGS.contains(word) {
+            things += usize::from(yours == 0 && !TIMES.contains(&before));
+            names = 0;
         } else if KNOWN.has(word) {
             names = 0;
         } else if names > 0 {
@@ -173,13 +236,14 @@ pub(super) fn ours(sentence: &str) -> bool {
         } else {
             strange += 1;
         }
+        before = word;
     }
     let allowed = match (subject, words) {
         (true, LONG_OF_OURS..) => 2,
         (true, _) | (false, LONG..) => 1,
         (false, _) => 0,
     };
-    strange <= allowed
+    strange <= allowed && (things == 0 || subject || offer)
 }
 
 #[cfg(test)]
@@ -197,7 +261,7 @@ mod tests {
             "Wir möchten die Wohnung gern am Donnerstagabend ansehen",
             "اتصل بي غدا بعد الظهر من فضلك",
         ] {
-            assert!(ours(&fold(text)), "{text}");
+            assert!(ours(&fold(text), &HashSet::new()), "{text}");
         }
     }
 
@@ -210,8 +274,31 @@ mod tests {
             "Quiero ver los números del trimestre",
             "Please call me regarding the payroll error",
             "Go ahead and merge it",
+            "Let's grab coffee on Wednesday",
+            "We'd like to order another 200 units",
+            "Let's visit grandma on Sunday",
+            "Could you walk me through the budget on a call tomorrow?",
         ] {
-            assert!(!ours(&fold(text)), "{text}");
+            assert!(!ours(&fold(text), &HashSet::new()), "{text}");
         }
+    }
+
+    #[test]
+    fn what_belongs_to_the_reader_or_tells_a_time_is_ours() {
+        for text in [
+            "We accept your terms",
+            "Please call me after lunch",
+            "I'd like to come to your workshop on Friday",
+        ] {
+            assert!(ours(&fold(text), &HashSet::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_our_own_mail_names_is_ours() {
+        let text = fold("We'd love to visit Riverside Gardens on Sunday");
+        let mail = fold("Would you like to visit Riverside Gardens this weekend?");
+        assert!(!ours(&text, &HashSet::new()));
+        assert!(ours(&text, &words_of_mail(&mail)));
     }
 }

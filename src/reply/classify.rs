@@ -13,7 +13,7 @@ use super::about;
 use super::fold::{self, Language};
 use super::linear::{self, CLASSES, Features, Weights, WeightsError, place};
 use super::rules::{Mark, Rules, RulesError};
-use super::scores::{STRONG, Scores};
+use super::scores::{FOUND, STRONG, Scores};
 use crate::model::{GoalType, Intent, Nature};
 
 /// No class is surer than this where the newly written text is not, or where rules and model
@@ -37,6 +37,8 @@ const TELLING: usize = 4;
 
 /// The rule for a text that is a yes and nothing else, and what it is worth.
 const BARE_YES: &str = "bare_yes";
+/// The same of a time or a word of parting that takes the step as agreed.
+const YES_THERE: &str = "yes_there";
 const YES: f64 = 0.8;
 
 static EMBEDDED: LazyLock<Result<Weights, WeightsError>> =
@@ -276,11 +278,13 @@ impl Read {
         let mut scores = Scores::default();
         let languages = fold::likely_languages(folded);
         let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
+        let mail = input.last_outbound.map(fold::fold).unwrap_or_default();
+        let mail = about::words_of_mail(&mail);
         for sentence in fold::sentences(folded) {
             scores.count_sentence(sentence.ends_with('?'));
             let hits = hits(&sentence, false);
             // Looked at only where something hit: most sentences wish for nothing.
-            let ours = !hits.is_empty() && about::ours(&sentence);
+            let ours = !hits.is_empty() && about::ours(&sentence, &mail);
             scores.add_sentence(&hits, asked, ours);
         }
         let whole = fold::one_line(folded);
@@ -319,7 +323,8 @@ impl Read {
         };
         let mut cap: f64 = 1.0;
         let asked = self.asked == Some(true);
-        if asked && self.scores.evidence.iter().any(|e| e == BARE_YES) {
+        let yes = |e: &String| e == BARE_YES || e == YES_THERE;
+        if asked && self.scores.evidence.iter().any(yes) {
             // Nothing but a yes, to a mail that asked for the step.
             let goal = place(Intent::GoalReached);
             for (n, share) in shares.iter_mut().enumerate() {
@@ -370,6 +375,10 @@ impl Read {
             || self.scores.refused
             || self.scores.get(Intent::Referral) >= SOMEBODY_ELSE;
         if (self.scores.veto && person_wishes) || (stopped && intent == Intent::GoalReached) {
+            cap = cap.min(UNSURE_CONFIDENCE);
+        }
+        if intent == Intent::Question && self.scores.get(Intent::NotInterested) >= FOUND {
+            // A refusal that asks is not for the documents to answer.
             cap = cap.min(UNSURE_CONFIDENCE);
         }
         if self.scores.refused
