@@ -234,7 +234,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT count(*) FROM messages
-                 WHERE id > ?2 AND account_id = ?1 AND source = 'catch_up'",
+                 WHERE id > ?2 AND +account_id = ?1 AND source = 'catch_up'",
             )?
             .query_row(params![account.0, after_message], |row| row.get(0))?;
         Ok(u64::try_from(n).unwrap_or(0))

@@ -77,8 +77,8 @@ impl Reader<'_> {
                AND (m.internal_date > ?3 OR (m.internal_date = ?3 AND m.id > ?4))
                AND m.message_key <> ?5
                AND ((m.sender_verified = 1
-                     AND m.disposition IN ('reply', 'human_uncertain', 'unreadable', 'opt_out'))
-                    OR (m.disposition = 'auto_reply' AND (m.sender_verified = 1 OR m.carries_token = 1)))",
+                     AND +m.disposition IN ('reply', 'human_uncertain', 'unreadable', 'opt_out'))
+                    OR (+m.disposition = 'auto_reply' AND (m.sender_verified = 1 OR m.carries_token = 1)))",
         )?;
         let rows = statement.query_map(
             params![
@@ -118,7 +118,7 @@ impl Reader<'_> {
                  JOIN reply_jobs mine ON mine.message_id = me.id
                  WHERE m.campaign_lead_id = ?1 AND m.id < ?2 AND m.account_id <> me.account_id
                    AND m.message_key = me.message_key AND m.from_address = me.from_address
-                   AND m.visible_text = me.visible_text AND m.disposition = me.disposition
+                   AND m.visible_text = me.visible_text AND +m.disposition = me.disposition
                    AND m.sender_verified >= me.sender_verified AND j.old_mail <= mine.old_mail",
             )?
             .query_row(params![t.campaign_lead_id.0, c.message_id.0], |row| {

@@ -85,7 +85,7 @@ impl Reader<'_> {
         self.conn
             .prepare_cached(
                 "SELECT announced_at - internal_date FROM messages
-                 WHERE id > (SELECT max(id) FROM messages) - 1000 AND account_id = ?1
+                 WHERE id > (SELECT max(id) FROM messages) - 1000 AND +account_id = ?1
                    AND source = 'live' AND announced_at IS NOT NULL
                  ORDER BY id DESC LIMIT ?2",
             )?

@@ -77,7 +77,7 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT 1 FROM outbox
                  WHERE state NOT IN ('sent', 'cancelled') AND state IN ('queued', 'deferred')
-                   AND automatic = 1 AND account_id = ?1",
+                   AND automatic = 1 AND +account_id = ?1",
             )?
             .exists([account.0])?)
     }
