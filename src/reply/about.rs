@@ -140,6 +140,8 @@ const YOURS: &[&str] = &[
     "your", "ihr", "ihre", "ihren", "ihrem", "ihrer", "votre", "vos", "su", "sus", "vuestro",
     "vuestra", "vostro", "vostra", "suo", "sua", "seu", "vosso", "vossa", "uw", "jullie",
 ];
+/// Those of them that belong to nobody else; beside one an unknown word is a detail too.
+const READERS: &[&str] = &["your", "votre", "vos", "uw", "jullie", "vuestro", "vuestra"];
 /// Between these and their noun stands at most one word.
 const YOURS_REACH: usize = 2;
 
@@ -210,6 +212,7 @@ pub(super) fn ours(sentence: &str, mail: &HashSet<&str>) -> bool {
     let mut yours = 0;
     let mut subject = false;
     let mut offer = false;
+    let mut readers = false;
     let mut before = "";
     for word in sentence.split(|c: char| !c.is_alphabetic()) {
         if word.is_empty() {
@@ -218,6 +221,7 @@ pub(super) fn ours(sentence: &str, mail: &HashSet<&str>) -> bool {
         words += 1;
         subject |= OURS.contains(&word);
         offer |= OFFERS.contains(&word);
+        readers |= READERS.contains(&word);
         if YOURS.contains(&word) {
             yours = YOURS_REACH + 1;
         }
@@ -241,7 +245,7 @@ pub(super) fn ours(sentence: &str, mail: &HashSet<&str>) -> bool {
     let allowed = match (subject, words) {
         (true, LONG_OF_OURS..) => 2,
         (true, _) | (false, LONG..) => 1,
-        (false, _) => 0,
+        (false, _) => usize::from(readers),
     };
     strange <= allowed && (things == 0 || subject || offer)
 }

@@ -377,7 +377,9 @@ impl Read {
         if (self.scores.veto && person_wishes) || (stopped && intent == Intent::GoalReached) {
             cap = cap.min(UNSURE_CONFIDENCE);
         }
-        if intent == Intent::Question && self.scores.get(Intent::NotInterested) >= FOUND {
+        if intent == Intent::Question
+            && (self.scores.refused || self.scores.get(Intent::NotInterested) >= FOUND)
+        {
             // A refusal that asks is not for the documents to answer.
             cap = cap.min(UNSURE_CONFIDENCE);
         }

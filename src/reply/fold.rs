@@ -50,9 +50,29 @@ pub(super) fn unquoted(text: &str) -> String {
     own.join("\n")
 }
 
+/// How a disclaimer begins, folded; what it says to do is not the lead's wish.
+const DISCLAIMERS: &[&str] = &[
+    "this e-mail and any",
+    "this email and any",
+    "this message and any",
+    "if you are not the intended recipient",
+    "diese e-mail enthalt",
+    "diese nachricht enthalt",
+    "ce message et ",
+    "este mensaje y ",
+    "sent from my ",
+    "sent from mobile",
+    "sent from outlook",
+];
+
 /// Without quotation marks around the whole, which are a file's and not the writer's.
 pub(super) fn bare(text: &str) -> &str {
-    let text = text.trim();
+    let end = DISCLAIMERS
+        .iter()
+        .filter_map(|start| text.find(start))
+        .filter(|at| *at > 0)
+        .min();
+    let text = end.and_then(|at| text.get(..at)).unwrap_or(text).trim();
     text.strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .filter(|inner| !inner.contains('"'))
