@@ -14,6 +14,7 @@ mod automation;
 mod campaigns;
 mod conversations;
 mod corrections;
+mod counts;
 mod decided;
 mod desk;
 mod detach;
