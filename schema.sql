@@ -35,6 +35,7 @@ CREATE TABLE leads (
     updated_at                INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX leads_paused ON leads (paused_until) WHERE paused_until IS NOT NULL;
+CREATE INDEX leads_bounced ON leads (bounced_at) WHERE bounced_at IS NOT NULL;
 CREATE INDEX leads_by_email ON leads (email_key) WHERE email_key <> '';
 
 CREATE TABLE campaigns (
@@ -70,7 +71,7 @@ CREATE TABLE campaign_leads (
     UNIQUE (campaign_id, lead_id)
 ) STRICT;
 CREATE INDEX campaign_leads_by_lead ON campaign_leads (lead_id);
-CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id);   -- in the order of their ids
+CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id, id, message_sent);   -- in the order of their ids
 
 -- What people read: each mail of a thread, both ways.
 CREATE TABLE conversations (
@@ -87,7 +88,8 @@ CREATE TABLE conversations (
     message_ref          INTEGER REFERENCES messages (id),    -- the captured mail, sender 'customer' or 'human'
     outbox_ref           INTEGER REFERENCES outbox (id)       -- our mail, sender 'agent'
 ) STRICT;
-CREATE INDEX conversations_by_campaign_lead ON conversations (campaign_lead_id, id);
+CREATE INDEX conversations_by_campaign_lead ON conversations (campaign_lead_id, created_at, id, sender);
+CREATE INDEX conversations_notified ON conversations (campaign_lead_id) WHERE sales_team_notified = 1;
 CREATE UNIQUE INDEX conversations_by_message ON conversations (message_ref) WHERE message_ref IS NOT NULL;
 CREATE UNIQUE INDEX conversations_by_outbox ON conversations (outbox_ref) WHERE outbox_ref IS NOT NULL;
 CREATE INDEX conversations_by_time ON conversations (created_at, id);

@@ -43,16 +43,16 @@ use targets::Target;
 const LINES: i64 = 1_000_000;
 /// Connections that ask at the same time.
 const CONNECTIONS: usize = 16;
-/// Each kind of request is asked for so long.
-const LASTS: Duration = Duration::from_secs(2);
+/// Each kind of conversation read is asked for so long, everything else for half of it.
+const LASTS: Duration = Duration::from_secs(3);
 /// Clients that listen to events.
 const LISTENERS: u64 = 200;
 /// Reads a second beside which mail is captured.
 const READS: u32 = 2000;
 /// Mails of a round of capture.
-const MAILS: i64 = 1500;
+const MAILS: i64 = 600;
 /// Mails a second of a round that does not hurry, and how many.
-const QUIET: (u32, i64) = (20, 200);
+const QUIET: (u32, i64) = (20, 120);
 /// Rounds of each kind: the middle one counts.
 const ROUNDS: i64 = 3;
 
@@ -75,7 +75,7 @@ fn main() {
 
     title("conversation reads", "as fast as 16 connections ask");
     for target in targets::conversations(&made) {
-        row(&host, &target, CONNECTIONS);
+        row(&host, &target, CONNECTIONS, LASTS);
     }
     let mixed = targets::mixed(&made);
     let figures = load::as_fast_as_it_goes(&host, &mixed, CONNECTIONS, LASTS * 2);
@@ -85,7 +85,7 @@ fn main() {
 
     title("the rest of the API", "as fast as 4 connections ask");
     for target in targets::api(&made, targets::cursors(&host)) {
-        row(&host, &target, 4);
+        row(&host, &target, 4, LASTS / 2);
     }
     let assets = targets::assets(&host);
     let weight: usize = assets.iter().map(|(_, bytes)| bytes).sum();
@@ -94,7 +94,7 @@ fn main() {
         &format!("one connection; all assets together: {weight} bytes, to be added to each weight"),
     );
     for target in targets::pages(&made) {
-        row(&host, &target, 1);
+        row(&host, &target, 1, LASTS / 2);
     }
     let (settings, keys) = (host.settings.clone(), Arc::clone(&host.keys));
     host.stop();
@@ -242,8 +242,8 @@ fn title(name: &str, how: &str) {
     println!("|---|--:|--:|--:|--:|--:|--:|");
 }
 
-fn row(host: &Host, target: &Target, connections: usize) {
-    let figures = load::as_fast_as_it_goes(host, &target.next, connections, LASTS);
+fn row(host: &Host, target: &Target, connections: usize, lasts: Duration) {
+    let figures = load::as_fast_as_it_goes(host, &target.next, connections, lasts);
     print(&target.name, &figures);
 }
 

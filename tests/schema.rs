@@ -285,9 +285,18 @@ const WIDE: &[&str] = &[
 /// Statements that go through one of them on purpose, by a part of their text, and why.
 const WIDE_ON_PURPOSE: &[(&str, &str)] = &[
     ("m.disposition = 'quarantined'", "few are set aside"),
-    ("disposition = 'unmatched' AND id < ?2", "a page, in the order of the index"),
-    ("v.sender = 'customer' AND v.auto_reply_processed = 0", "what waits is few"),
-    ("SELECT max(internal_date) FROM (SELECT internal_date", "after a new UIDVALIDITY, once"),
+    (
+        "disposition = 'unmatched' AND id < ?2",
+        "a page, in the order of the index",
+    ),
+    (
+        "v.sender = 'customer' AND v.auto_reply_processed = 0",
+        "what waits is few",
+    ),
+    (
+        "SELECT max(internal_date) FROM (SELECT internal_date",
+        "after a new UIDVALIDITY, once",
+    ),
 ];
 
 #[test]

@@ -11,8 +11,6 @@ use crate::time::UtcMs;
 
 /// Leads of a campaign that are listed at once.
 const MAX_FOLLOWUPS: u32 = 10_000;
-/// Lines of one conversation that are shown at once: the newest.
-const MAX_LINES: u32 = 2_000;
 
 /// A line of a conversation.
 #[derive(Clone, Debug)]
@@ -109,21 +107,19 @@ impl Reader<'_> {
             .optional()?)
     }
 
-    /// The lines of a conversation, oldest first; of a very long one the newest.
+    /// The newest `limit` lines of a conversation, newest first.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn lines(&self, id: CampaignLeadId) -> Result<Vec<Line>, StoreError> {
+    pub fn lines(&self, id: CampaignLeadId, limit: u32) -> Result<Vec<Line>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT v.id, v.campaign_lead_id, v.sender, v.message, v.agent_tool_used,
                     v.sales_team_notified, v.created_at
              FROM conversations v WHERE v.campaign_lead_id = ?1
              ORDER BY v.created_at DESC, v.id DESC LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![id.0, MAX_LINES], |row| line(row, 0))?;
-        let mut lines: Vec<Line> = rows.collect::<Result<_, _>>()?;
-        lines.reverse();
-        Ok(lines)
+        let rows = statement.query_map(params![id.0, limit], |row| line(row, 0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// One line.
@@ -198,13 +194,14 @@ impl Reader<'_> {
     /// What SQLite says.
     pub fn followups(&self, campaign: CampaignId) -> Result<Vec<Followup>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT cl.id, l.lead_id, l.name, l.email, count(*), max(v.created_at),
-                    max(v.sales_team_notified)
-             FROM campaign_leads cl
-             CROSS JOIN conversations v ON v.campaign_lead_id = cl.id AND v.sender = 'customer'
+            "SELECT i.campaign_lead_id, l.lead_id, l.name, l.email, i.replies, i.last_reply_at,
+                    EXISTS (SELECT 1 FROM conversations v
+                            WHERE v.campaign_lead_id = i.campaign_lead_id AND v.sender = 'customer'
+                              AND v.sales_team_notified = 1)
+             FROM inbox i CROSS JOIN campaign_leads cl ON cl.id = i.campaign_lead_id
              CROSS JOIN leads l ON l.id = cl.lead_id
-             WHERE cl.campaign_id = ?1
-             GROUP BY cl.id ORDER BY max(v.created_at) DESC, cl.id DESC LIMIT ?2",
+             WHERE i.campaign_id = ?1 AND i.replies > 0
+             ORDER BY i.last_reply_at DESC, i.campaign_lead_id DESC LIMIT ?2",
         )?;
         let rows = statement.query_map(params![campaign.0, MAX_FOLLOWUPS], |row| {
             Ok(Followup {

@@ -177,8 +177,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT count(*), coalesce(sum(cl.message_sent), 0),
-                        coalesce(sum(EXISTS (SELECT 1 FROM conversations v
-                            WHERE v.campaign_lead_id = cl.id AND v.sender = 'customer')), 0),
+                        (SELECT count(*) FROM inbox i WHERE i.campaign_id = ?1 AND i.replies > 0),
                         coalesce(sum(EXISTS (SELECT 1 FROM suppressions s
                             WHERE s.email_key = l.email_key AND l.email_key <> '')), 0),
                         coalesce(sum(l.bounced_at IS NOT NULL), 0)
@@ -203,16 +202,7 @@ impl Reader<'_> {
         while let Some(row) = rows.next()? {
             let word: String = row.get(0)?;
             let n = count(row, 1)?;
-            let of_state = match word.parse()? {
-                OutboxState::Queued | OutboxState::Deferred => &mut counts.queued,
-                OutboxState::Sending => &mut counts.sending,
-                OutboxState::Unknown => &mut counts.unknown,
-                OutboxState::Rejected => &mut counts.failed,
-                OutboxState::Cancelled => &mut counts.withdrawn,
-                // Counted by lead above, with those that other programs sent.
-                OutboxState::Sent => continue,
-            };
-            *of_state = of_state.saturating_add(n);
+            counts.add_mails(word.parse()?, n);
         }
         Ok(counts)
     }

@@ -14,6 +14,7 @@ mod automation;
 mod campaigns;
 mod conversations;
 mod corrections;
+mod counts;
 mod decided;
 mod desk;
 mod detach;
@@ -142,7 +143,7 @@ pub use views::{
     AttachmentItem, Capture, CaptureTime, DeskMark, Hit, InboxAsk, InboxCounts, InboxPlace,
     InboxRow, InboxState, LeadAsk, LeadItem, LeadLine, LeadThread, MOST_HITS, MailItem, MessageAsk,
     MessageItem, Quantiles, Statistics, StoredMail, ThreadHead, ThreadLine, ThreadMail, ThreadOurs,
-    ThreadPage, ThreadRef, pieces,
+    ThreadPage, ThreadPart, ThreadRef, pieces,
 };
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.

@@ -124,13 +124,11 @@ async fn list(
     };
     let mailbox = freshness::look(&shared, Some(asking), window).await?;
     let id = thread.campaign_lead_id;
-    let mut lines = shared
+    let lines = shared
         .store
-        .read(move |r| r.lines(id))
+        .read(move |r| r.lines(id, MAX_ROWS))
         .await
         .map_err(|e: StoreError| ApiError::from(e))?;
-    lines.reverse();
-    lines.truncate(usize::try_from(MAX_ROWS).unwrap_or(usize::MAX));
     let rows = lines.into_iter().map(|line| listed(&thread, line));
     Ok(with_headers(&mailbox, rows.collect()))
 }

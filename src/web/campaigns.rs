@@ -30,6 +30,8 @@ const MAX_CHECK_DAYS: u32 = 90;
 const CHECK_WAIT: Duration = Duration::from_secs(10);
 /// Errors that a check tells.
 const MAX_ERRORS: usize = 10;
+/// Lines of one conversation that are shown: the newest.
+const MAX_LINES: u32 = 2_000;
 
 /// All of them.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -191,12 +193,13 @@ async fn list(
     let campaigns: Vec<CampaignBody> = shared
         .store
         .read(move |r| {
+            let counts = r.all_campaign_counts()?;
             let all = r.campaign_list(&viewer.access)?.into_iter();
-            all.map(|facts| {
-                let counts = r.campaign_counts(facts.id)?;
-                Ok(CampaignBody::of(facts, &counts))
-            })
-            .collect::<Result<_, StoreError>>()
+            let bodies = all.map(|facts| {
+                let counts = counts.get(&facts.id).copied().unwrap_or_default();
+                CampaignBody::of(facts, &counts)
+            });
+            Ok::<_, StoreError>(bodies.collect())
         })
         .await?;
     Ok(Json(CampaignsBody {
@@ -384,11 +387,12 @@ async fn conversation(
     let id = thread.campaign_lead_id;
     let lines = shared
         .store
-        .read(move |r| r.lines(id))
+        .read(move |r| r.lines(id, MAX_LINES))
         .await
         .map_err(|e: StoreError| ApiError::from(e))?;
     let lines: Vec<ThreadLine> = lines
         .into_iter()
+        .rev()
         .map(|line| ThreadLine {
             id: line.id.0,
             sender_display: match line.sender.as_str() {

@@ -38,8 +38,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// A client that takes nothing for so long is let go; it can come back with the last id it saw.
 const SLOW: Duration = Duration::from_secs(30);
-/// Events that are read at once.
-const BATCH: u32 = 100;
 /// Pieces that wait for a client, each one batch at most.
 const WAITING: usize = 2;
 
@@ -173,6 +171,21 @@ struct Client {
 /// The stream is over.
 struct Over;
 
+/// An event as it is sent.
+pub(super) fn words(event: Event) -> Option<String> {
+    let (id, kind) = (event.id, event.kind);
+    match serde_json::to_string(&EventData::from(event)) {
+        Ok(data) => Some(format!(
+            "id: {id}\nevent: {}\ndata: {data}\n\n",
+            kind.as_str()
+        )),
+        Err(e) => {
+            warn!("an event cannot be put into JSON: {e}");
+            None
+        }
+    }
+}
+
 impl Client {
     async fn serve(mut self, bell: watch::Receiver<EventId>, missed: bool) {
         let (stop, out) = (self.shared.stop.clone(), self.out.clone());
@@ -201,8 +214,8 @@ impl Client {
         // By itself, not since the last bell: events that this client may not see ring as well.
         let mut beat_at = looked + HEARTBEAT;
         loop {
-            bell.borrow_and_update();
-            match self.catch_up().await {
+            let newest = *bell.borrow_and_update();
+            match self.catch_up(newest).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(over) => return over,
@@ -239,35 +252,20 @@ impl Client {
     }
 
     /// One batch; whether there may be more.
-    async fn catch_up(&mut self) -> Result<bool, Over> {
-        let (at, access) = (self.at, self.access.clone());
-        let events = self
-            .shared
-            .store
-            .read(move |r| r.events_after(at, &access, BATCH))
-            .await
-            .map_err(|e: StoreError| {
-                warn!("a stream of events ends: {e}");
-                Over
-            })?;
-        let more = events.items.len() >= usize::try_from(BATCH).unwrap_or(usize::MAX);
-        let mut text = String::new();
-        for event in events.items {
-            let (id, kind) = (event.id, event.kind);
-            let data = serde_json::to_string(&EventData::from(event)).map_err(|e| {
-                warn!("an event cannot be put into JSON: {e}");
-                Over
-            })?;
-            text.push_str(&format!(
-                "id: {id}\nevent: {}\ndata: {data}\n\n",
-                kind.as_str()
-            ));
+    async fn catch_up(&mut self, newest: EventId) -> Result<bool, Over> {
+        let shared = &self.shared;
+        let next = shared
+            .feed
+            .after(&shared.store, self.at, &self.access, newest);
+        let next = next.await.map_err(|e| {
+            warn!("a stream of events ends: {e}");
+            Over
+        })?;
+        if !next.text.is_empty() {
+            self.send(next.text).await?;
         }
-        if !text.is_empty() {
-            self.send(text).await?;
-        }
-        self.at = events.through;
-        Ok(more)
+        self.at = next.through;
+        Ok(next.more)
     }
 
     async fn send(&self, text: String) -> Result<(), Over> {

@@ -15,6 +15,7 @@ mod campaigns;
 mod error;
 mod events;
 mod extract;
+mod feed;
 mod freshness;
 mod headers;
 mod health;

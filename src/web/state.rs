@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::attachments;
 use super::attempts::Attempts;
 use super::events;
+use super::feed::Feed;
 use super::freshness::Freshness;
 use super::health::HealthKept;
 use super::metrics::Counted;
@@ -147,6 +148,8 @@ pub(crate) struct Shared {
     pub(super) listeners: Arc<Semaphore>,
     /// Places for files on their way from a mailbox to who asked.
     pub(super) fetches: Arc<Semaphore>,
+    /// What they are told.
+    pub(super) feed: Feed,
     /// What /metrics counts.
     pub(super) metrics: Counted,
     /// The process stops.
@@ -166,6 +169,7 @@ impl Shared {
             outbox,
             open,
         } = parts;
+        let feed = Feed::new(*store.events_bell().borrow(), events::words);
         let (limit, fresh) = (settings.web.view_check, settings.listen.fresh());
         Self {
             store,
@@ -182,6 +186,7 @@ impl Shared {
             health: HealthKept::default(),
             listeners: Arc::new(Semaphore::new(events::CLIENTS)),
             fetches: Arc::new(Semaphore::new(attachments::AT_ONCE)),
+            feed,
             metrics: Counted::default(),
             stop,
         }

@@ -263,10 +263,11 @@ CREATE TABLE corrections (
 ) STRICT;
 
 -- ------------------------------------------------------------------ new indexes
-CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id);
+CREATE INDEX campaign_leads_by_campaign ON campaign_leads (campaign_id, id, message_sent);
 CREATE INDEX suppressions_by_time ON suppressions (created_at);
 CREATE INDEX messages_from_spam ON messages (disposition) WHERE from_spam = 1;
 CREATE INDEX leads_paused ON leads (paused_until) WHERE paused_until IS NOT NULL;
+CREATE INDEX leads_bounced ON leads (bounced_at) WHERE bounced_at IS NOT NULL;
 
 -- ------------------------------------------------------------------ documents to answer from
 -- The folder with a campaign's documents. No row: questions of its leads go to people.
@@ -340,6 +341,9 @@ CREATE TABLE readings (
 
 ALTER TABLE campaigns ADD COLUMN owner_id INTEGER;
 CREATE INDEX conversations_by_time ON conversations (created_at, id);
+DROP INDEX conversations_by_campaign_lead;
+CREATE INDEX conversations_by_campaign_lead ON conversations (campaign_lead_id, created_at, id, sender);
+CREATE INDEX conversations_notified ON conversations (campaign_lead_id) WHERE sales_team_notified = 1;
 CREATE INDEX campaigns_by_owner ON campaigns (owner_id) WHERE owner_id IS NOT NULL;
 
 -- ------------------------------------------------------------------ who may look

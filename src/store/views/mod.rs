@@ -18,4 +18,4 @@ pub use lists::{LeadAsk, LeadItem, LeadThread, MailItem, MessageAsk, MessageItem
 pub use page_lists::{CaptureTime, LeadLine, ThreadRef};
 pub use search::{Hit, MOST_HITS, pieces};
 pub use statistics::{Capture, Quantiles, Statistics};
-pub use thread_page::{ThreadHead, ThreadLine, ThreadMail, ThreadOurs, ThreadPage};
+pub use thread_page::{ThreadHead, ThreadLine, ThreadMail, ThreadOurs, ThreadPage, ThreadPart};

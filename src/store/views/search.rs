@@ -25,13 +25,18 @@ pub struct Hit {
 
 /// A search as FTS5 reads it: each word a prefix, all of them wanted; none: no word.
 pub(super) fn fts_query(text: &str) -> Option<String> {
+    query_of(text, "*")
+}
+
+/// With `end` behind each word.
+fn query_of(text: &str, end: &str) -> Option<String> {
     let words: Vec<String> = text
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .take(WORDS)
         .map(|word| {
             let word: String = word.chars().take(WORD_CHARS).collect();
-            format!("\"{word}\"*")
+            format!("\"{word}\"{end}")
         })
         .collect();
     (!words.is_empty()).then(|| words.join(" "))
@@ -57,7 +62,8 @@ pub fn pieces(excerpt: &str) -> Vec<(bool, String)> {
 
 impl Reader<'_> {
     /// The conversations in which all words stand, in one line of them or in the lead's name and
-    /// address; the newest 500 of each.
+    /// address; the newest 500 of each. Whole words go before beginnings of words: they are found in
+    /// the order of the index, however many there are, where a beginning is looked for in all of it.
     ///
     /// # Errors
     /// What SQLite says.
@@ -89,16 +95,23 @@ impl Reader<'_> {
                AND (?2 IS NULL OR cl.campaign_id IN (SELECT value FROM json_each(?2)))
              ORDER BY line_fts.rowid DESC LIMIT ?3",
         )?;
-        let rows = lines.query_map(params![query, list, MOST_HITS], |row| {
-            Ok((CampaignLeadId(row.get(0)?), row.get::<_, String>(1)?))
-        })?;
-        for row in rows {
-            let (id, excerpt) = row?;
-            // The newest line first: an older one does not take its place.
-            found
-                .entry(id)
-                .or_insert(None)
-                .get_or_insert(Hit { excerpt });
+        for query in [query_of(text, ""), Some(query)].into_iter().flatten() {
+            let rows = lines.query_map(params![query, list, MOST_HITS], |row| {
+                Ok((CampaignLeadId(row.get(0)?), row.get::<_, String>(1)?))
+            })?;
+            let mut count = 0_u32;
+            for row in rows {
+                let (id, excerpt) = row?;
+                count = count.saturating_add(1);
+                // The newest line first: an older one does not take its place.
+                found
+                    .entry(id)
+                    .or_insert(None)
+                    .get_or_insert(Hit { excerpt });
+            }
+            if count >= MOST_HITS {
+                break;
+            }
         }
         Ok(found)
     }

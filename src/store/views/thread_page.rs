@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::time::UtcMs;
 
-/// Lines of a conversation that are shown: the newest.
+/// Lines of a conversation that are shown, unless somebody wants fewer: the newest.
 const MOST_LINES: u32 = 200;
 /// Bytes of a text that are shown.
 const MAX_TEXT: i64 = 64 * 1024;
@@ -127,9 +127,27 @@ pub struct ThreadOurs {
     pub automatic: bool,
 }
 
+/// Which lines of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadPart {
+    /// The newest before this line; none: the newest of all.
+    pub before: Option<ConversationId>,
+    /// At most so many.
+    pub lines: u32,
+}
+
+impl Default for ThreadPart {
+    fn default() -> Self {
+        Self {
+            before: None,
+            lines: MOST_LINES,
+        }
+    }
+}
+
 impl Reader<'_> {
-    /// The newest 200 lines of a conversation with all that is known of them; none: there is no
-    /// such conversation, or it is somebody else's.
+    /// A part of a conversation, by default its newest 200 lines, with all that is known of them;
+    /// none: there is no such conversation, or it is somebody else's.
     ///
     /// # Errors
     /// What SQLite says.
@@ -137,12 +155,13 @@ impl Reader<'_> {
         &self,
         id: CampaignLeadId,
         access: &Access,
+        part: ThreadPart,
     ) -> Result<Option<ThreadPage>, StoreError> {
         let Some(head) = self.thread_head(id, access)? else {
             return Ok(None);
         };
-        let mut lines = self.thread_lines(id)?;
-        let most = usize::try_from(MOST_LINES).unwrap_or(usize::MAX);
+        let mut lines = self.thread_lines(id, part)?;
+        let most = usize::try_from(part.lines).unwrap_or(usize::MAX);
         let cut = lines.len() > most;
         lines.truncate(most);
         lines.reverse();
@@ -216,16 +235,38 @@ impl Reader<'_> {
         Ok(Some(head))
     }
 
-    fn thread_lines(&self, id: CampaignLeadId) -> Result<Vec<ThreadLine>, StoreError> {
+    /// When the line was that a part ends before; a line of another conversation bounds nothing.
+    fn ends_before(&self, id: CampaignLeadId, part: ThreadPart) -> Result<(i64, i64), StoreError> {
+        let at: Option<i64> = match part.before {
+            None => None,
+            Some(line) => self
+                .conn
+                .prepare_cached(
+                    "SELECT created_at FROM conversations WHERE id = ?1 AND campaign_lead_id = ?2",
+                )?
+                .query_row(params![line.0, id.0], |row| row.get(0))
+                .optional()?,
+        };
+        let end = at.zip(part.before).map(|(at, line)| (at, line.0));
+        Ok(end.unwrap_or((i64::MAX, i64::MAX)))
+    }
+
+    fn thread_lines(
+        &self,
+        id: CampaignLeadId,
+        part: ThreadPart,
+    ) -> Result<Vec<ThreadLine>, StoreError> {
+        let (at, line) = self.ends_before(id, part)?;
         let mut statement = self.conn.prepare_cached(
             "SELECT v.id, v.sender, substr(v.message, 1, ?2), v.agent_tool_used, v.created_at,
                     v.sales_team_notified, v.message_ref, o.id, o.kind, o.state, o.subject,
                     o.smtp_text, o.finished_at, o.automatic
              FROM conversations v LEFT JOIN outbox o ON o.id = v.outbox_ref
-             WHERE v.campaign_lead_id = ?1 ORDER BY v.created_at DESC, v.id DESC LIMIT ?3",
+             WHERE v.campaign_lead_id = ?1 AND (v.created_at, v.id) < (?4, ?5)
+             ORDER BY v.created_at DESC, v.id DESC LIMIT ?3",
         )?;
-        let most = MOST_LINES.saturating_add(1);
-        let rows = statement.query_map(params![id.0, MAX_TEXT, most], |row| {
+        let most = part.lines.saturating_add(1);
+        let rows = statement.query_map(params![id.0, MAX_TEXT, most, at, line], |row| {
             let ours = match row.get::<_, Option<i64>>(7)? {
                 None => None,
                 Some(id) => Some(ThreadOurs {

@@ -16,7 +16,7 @@ use super::super::freshness::{self, Asking, Mailbox, Window};
 use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
 use crate::model::{CampaignId, CampaignLeadId};
-use crate::store::{InboxAsk, InboxRow, InboxState, StoreError, ThreadPage};
+use crate::store::{InboxAsk, InboxRow, InboxState, StoreError, ThreadPage, ThreadPart};
 use crate::time;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -123,7 +123,7 @@ async fn show(
     let mailbox = freshness::look(&shared, Some(asking), window).await?;
     let page = shared
         .store
-        .read(move |r| r.thread_page(CampaignLeadId(id), &viewer.access))
+        .read(move |r| r.thread_page(CampaignLeadId(id), &viewer.access, ThreadPart::default()))
         .await
         .map_err(|e: StoreError| ApiError::from(e))?
         .ok_or_else(missing)?;

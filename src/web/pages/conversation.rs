@@ -15,15 +15,20 @@ use super::super::state::Shared;
 use super::frame::Frame;
 use super::render::{Problem, page};
 use crate::desk::DeskError;
-use crate::model::{CampaignLeadId, Intent};
-use crate::store::{StoreError, ThreadLine};
+use crate::model::{CampaignLeadId, ConversationId, Intent};
+use crate::store::{StoreError, ThreadLine, ThreadPart};
 use crate::time::{self, UtcMs};
+
+/// Mails of a page: some 2 KB each, so that a page stays light. Older ones have a link.
+const LINES: u32 = 40;
 
 /// What the address says beside the conversation.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
     pub(super) did: String,
+    /// Lines of a conversation before this one.
+    before: String,
 }
 
 /// A form that was not done: why, and the text that must not be lost.
@@ -78,7 +83,8 @@ pub(super) async fn conversation(
         freshness::look(&shared, Some(asking), Window::default()).await?
     };
     let id = CampaignLeadId(id);
-    show(&shared, &viewer, id, &asked.did, mailbox, None).await
+    let before = asked.before.parse().ok().map(ConversationId);
+    show_part(&shared, &viewer, id, &asked.did, mailbox, None, before).await
 }
 
 /// The page, also after a form that was not done.
@@ -90,11 +96,28 @@ pub(super) async fn show(
     mailbox: Mailbox,
     not_done: Option<NotDone>,
 ) -> Result<Html<String>, Problem> {
+    show_part(shared, viewer, id, did, mailbox, not_done, None).await
+}
+
+/// The lines before this one; none: the newest.
+async fn show_part(
+    shared: &Shared,
+    viewer: &Viewer,
+    id: CampaignLeadId,
+    did: &str,
+    mailbox: Mailbox,
+    not_done: Option<NotDone>,
+    before: Option<ConversationId>,
+) -> Result<Html<String>, Problem> {
+    let part = ThreadPart {
+        before,
+        lines: LINES,
+    };
     let (access, who, now) = (viewer.access.clone(), viewer.who.clone(), time::now());
     let (thread, others) = shared
         .store
         .read(move |r| {
-            let thread = r.thread_page(id, &access)?;
+            let thread = r.thread_page(id, &access, part)?;
             let others = match &thread {
                 Some(thread) => r.threads_beside(&thread.head, &access)?,
                 None => Vec::new(),
@@ -137,7 +160,7 @@ pub(super) async fn show(
     Ok(page(
         "conversation.html",
         context! {
-            frame, lines, others, head => thread.head, cut => thread.cut, drafts => thread.drafts,
+            frame, lines, others, head => thread.head, cut => thread.cut, older => before.is_some(), drafts => thread.drafts,
             intents => Intent::ALL, objections => not_done.objections,
             kept_text => not_done.answer, tomorrow => tomorrow.get(..10).unwrap_or_default(),
             can => context! { answer => true, reattach => true, settle => true },

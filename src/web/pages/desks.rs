@@ -37,9 +37,10 @@ pub(super) async fn campaigns(
         .store
         .read(move |r| {
             let off = r.automation_off()?;
+            let all = r.all_campaign_counts()?;
             let mut rows = Vec::new();
             for c in r.campaigns()?.into_iter().filter(|c| access.allows(c.id)) {
-                let counts = r.campaign_counts(c.id)?;
+                let counts = all.get(&c.id).copied().unwrap_or_default();
                 let is_off = off
                     .iter()
                     .any(|o| o.scope == AutomationScope::Campaign(c.id));
