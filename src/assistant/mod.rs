@@ -447,7 +447,8 @@ impl Assistant {
             Err(_) => return Err(plain(AskError::Late)),
         };
         let settings = &self.0.settings;
-        let state = self.0.notes().state.clone();
+        let mut state = self.0.notes().state.clone();
+        state.no_temperature = !state.gives_temperature(time::now());
         let body = wire::body(ask, &settings.model, &state, dialect);
         let url = format!("{}/chat/completions", settings.base_url);
         let left = deadline.saturating_duration_since(Instant::now());
@@ -509,8 +510,10 @@ impl Assistant {
             notes.state.completion_tokens = true;
             return true;
         }
-        if complaint.no_temperature && !notes.state.no_temperature {
-            notes.state.no_temperature = true;
+        let now = time::now();
+        if complaint.no_temperature && notes.state.gives_temperature(now) {
+            notes.state.refused_temperature(now);
+            notes.changed = true;
             return true;
         }
         false

@@ -175,7 +175,10 @@ fn in_words(e: &Explained) -> anyhow::Result<String> {
                 job.confidence,
                 or_none(&job.gate)
             )?;
-            for why in &job.reasons {
+            // The endpoint has a line of its own below.
+            let own =
+                |why: &&String| job.reading.opinion.is_empty() || !why.starts_with("endpoint: ");
+            for why in job.reasons.iter().filter(own) {
                 writeln!(t, "    {why}")?;
             }
             if job.flagged {

@@ -138,6 +138,11 @@ impl Resolver<'_> {
             let remedy = "Write [\"classify\"], [\"word\"] or both";
             self.fault(Scope::All, key, &got.origin, what, remedy);
         }
+        if uses.is_empty() {
+            let what = "it would be asked for nothing";
+            let remedy = "Write [\"classify\"], [\"word\"] or both, or remove the table";
+            self.fault(Scope::All, key, &got.origin, what, remedy);
+        }
         let [classify, word] = USES.map(|u| uses.iter().any(|w| w == u));
         (classify, word)
     }

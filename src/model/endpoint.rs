@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::UnknownWord;
 use crate::time::UtcMs;
+
+/// A refused `temperature` is given again after so long.
+const TEMPERATURE_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 words! {
     /// How an endpoint is made to answer with a JSON object; each server understands some.
@@ -33,6 +37,9 @@ pub struct EndpointState {
     pub completion_tokens: bool,
     /// It refuses a `temperature`.
     pub no_temperature: bool,
+    /// When it refused that.
+    #[serde(default)]
+    pub no_temperature_at: Option<UtcMs>,
     /// Failures in a row.
     pub failures: u32,
     /// It is not asked before this.
@@ -55,11 +62,48 @@ impl EndpointState {
             dialect_at: None,
             completion_tokens: false,
             no_temperature: false,
+            no_temperature_at: None,
             failures: 0,
             open_until: None,
             last_ok_at: None,
             last_error_at: None,
             last_error: String::new(),
         }
+    }
+
+    /// Notes that a `temperature` was refused.
+    pub fn refused_temperature(&mut self, now: UtcMs) {
+        self.no_temperature = true;
+        self.no_temperature_at = Some(now);
+    }
+
+    /// Whether a request says `temperature: 0`, without which labels differ from one time to the
+    /// next. A refusal counts for a day: servers are updated, and many repeat the whole request in a
+    /// complaint about something else.
+    #[must_use]
+    pub fn gives_temperature(&self, now: UtcMs) -> bool {
+        !self.no_temperature
+            || !self
+                .no_temperature_at
+                // A time ahead met a clock that was set back.
+                .is_some_and(|at| at <= now && now.since(at) < TEMPERATURE_AGAIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_temperature_is_tried_again_after_a_day() {
+        let at = UtcMs(1_700_000_000_000);
+        let mut state = EndpointState::new("e".into());
+        assert!(state.gives_temperature(at));
+        state.refused_temperature(at);
+        assert!(!state.gives_temperature(at.plus(TEMPERATURE_AGAIN - Duration::from_secs(1))));
+        assert!(state.gives_temperature(at.plus(TEMPERATURE_AGAIN)));
+        // As an older version kept it.
+        state.no_temperature_at = None;
+        assert!(state.gives_temperature(at));
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::classify::Verdict;
 use super::grounds::StepError;
 use super::second::{self, Facts};
-use super::{ReplyActor, step, wording};
+use super::{ReplyActor, flight, step, wording};
 use crate::answers::Found;
 use crate::assistant::words::Material;
 use crate::assistant::{AskError, Assistant, Said};
@@ -100,8 +100,11 @@ impl ReplyActor {
         self.begin_asking(assistant, job, now).await?;
         let text = visible::own_words(&c.visible_text, c.visible_quoted);
         let (subject, ours) = without_lead(c);
+        // A stop ends this wait too, and then the question.
+        let turn = until(&self.closing, self.asking.acquire()).await;
         let question = second::question(&text, &subject, ours.as_deref());
         let said = until(&self.closing, assistant.opinion(&question)).await;
+        drop(turn);
         self.keep_state(assistant).await;
         match said {
             Some(Ok(Said { what, model })) => {
@@ -190,14 +193,17 @@ impl ReplyActor {
         }
     }
 
-    /// Books the job for as long as the endpoint may take, and goes on from what is known of it.
+    /// Books the job for as long as its turn and the endpoint may take, and goes on from what is known of it.
     async fn begin_asking(
         &self,
         assistant: &Assistant,
         job: &ClaimedJob,
         now: UtcMs,
     ) -> Result<(), StepError> {
-        let (job, until) = (*job, now.plus(assistant.longest()).plus(MARGIN));
+        let (job, until) = (
+            *job,
+            now.plus(assistant.longest() * flight::TURNS).plus(MARGIN),
+        );
         self.store
             .write(move |tx| tx.extend_lease(&job, until))
             .await?;

@@ -72,6 +72,7 @@ impl Step<'_> {
                 }
                 None => false,
             },
+            dead_address: t.is_some_and(|t| t.dead_address),
             automation_off: match t {
                 Some(t) => tx
                     .automation_off_for(t.campaign_lead_id)?

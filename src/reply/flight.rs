@@ -1,5 +1,6 @@
 //! The actor's loop with a model endpoint: replies that wait for it do not stand in the way of
-//! those that need it not. At most [`AT_ONCE`] are under way; their order of ending does not
+//! those that need it not. At most [`AT_ONCE`] are under way, of which [`ASKING`] ask it: an opt-out
+//! that our own rules see is decided at once, however many wait for their turn. Their order of ending does not
 //! matter, because each is decided on the facts of its own transaction.
 
 use anyhow::anyhow;
@@ -11,7 +12,11 @@ use crate::time;
 use crate::wake::{Doorbell, Woken};
 
 /// Replies that are worked on at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 32;
+/// Those of them that ask the endpoint; the others wait for their turn, each under its lease.
+pub(super) const ASKING: usize = 4;
+/// How many turns the last of [`AT_ONCE`] waits for, its own counted.
+pub(super) const TURNS: u32 = 8;
 
 type Flying = JoinSet<anyhow::Result<JobReport>>;
 

@@ -82,6 +82,7 @@ impl Situation {
             campaign_active: true,
             suppressed: false,
             suppressed_before: false,
+            dead_address: false,
             automation_off: None,
             counts: BrakeCounts::default(),
             equal_text_before: false,

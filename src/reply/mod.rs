@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -175,6 +175,8 @@ pub struct ReplyActor {
     remembered: Arc<OnceCell<()>>,
     /// Fires when nothing is to be waited for any more.
     closing: CancellationToken,
+    /// The turns at the endpoint.
+    asking: Arc<Semaphore>,
 }
 
 impl ReplyActor {
@@ -201,6 +203,7 @@ impl ReplyActor {
             assistant: None,
             remembered: Arc::default(),
             closing: CancellationToken::new(),
+            asking: Arc::new(Semaphore::new(flight::ASKING)),
         }
     }
 

@@ -171,6 +171,11 @@ fn a_wrong_file_is_refused_with_its_name_and_the_reason() {
         ("acknowledgment.txt", "Subject:\n\ny", "subject is empty"),
         (
             "acknowledgment.txt",
+            "Subject: x\n\n{{ answer }}",
+            "the text is empty",
+        ),
+        (
+            "acknowledgment.txt",
             "Subject: x\n\n{{ leadname }}",
             "unknown variable leadname",
         ),

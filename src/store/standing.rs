@@ -109,7 +109,7 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT max(m.internal_date) FROM messages m
                  WHERE m.campaign_lead_id = ?1 AND m.disposition IN ('internal', 'own_mail')
-                   AND m.internal_date > ?2
+                   AND m.internal_date >= ?2
                    AND m.nature NOT IN ('automatic', 'bounce', 'receipt', 'complaint')
                    AND NOT EXISTS (SELECT 1 FROM sent_ids WHERE id_key = m.message_key)
                    AND NOT EXISTS (SELECT 1 FROM outbox WHERE rfc_message_id = m.message_key)",

@@ -135,6 +135,8 @@ pub struct ThreadContext {
     pub equal_reply_before: bool,
     /// Whether the lead's or the sender's address is suppressed.
     pub suppressed: bool,
+    /// Whether a delivery report or a server said for good that the lead's address takes no mail.
+    pub dead_address: bool,
 }
 
 /// Automatic mails that were queued, sent or are unknown (not those withdrawn).
@@ -274,7 +276,10 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT cl.lead_id, l.name, l.email, l.email_key, l.country_code, l.phone,
                         l.project_name, c.project_name, c.name, c.sender_name, c.channel, c.mode,
-                        c.is_active, cl.personalized_message, cl.campaign_id
+                        c.is_active, cl.personalized_message, cl.campaign_id,
+                        EXISTS (SELECT 1 FROM leads l2
+                                WHERE l2.email_key = l.email_key AND l2.email_key <> ''
+                                  AND l2.bounced_at IS NOT NULL)
                  FROM campaign_leads cl
                  JOIN leads l ON l.id = cl.lead_id
                  JOIN campaigns c ON c.id = cl.campaign_id
@@ -308,6 +313,7 @@ impl Reader<'_> {
                         answered: false,
                         equal_reply_before: false,
                         suppressed: false,
+                        dead_address: row.get(15)?,
                     },
                     mode,
                 ))

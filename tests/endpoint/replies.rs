@@ -207,6 +207,34 @@ fn a_reply_that_waits_for_the_endpoint_keeps_no_other_waiting_and_is_not_taken_t
 }
 
 #[test]
+fn an_opt_out_behind_many_replies_that_wait_for_the_endpoint_is_decided_at_once() {
+    let label_of_goal = r#"{"intent":"goal_reached","confidence":1.0,"goal_type":"viewing"}"#;
+    let server = Server::new(move |_, _| Act::HoldThenSay(label_of_goal.into()));
+    let desk = desk(8, &server, "timeout = \"2m\"");
+    let mut running = listening(&desk);
+    for lead in 0..7 {
+        write(&desk, lead, WISH);
+    }
+    running.wait_for_rows("seven replies to be worked on", |rows| {
+        (rows.count("reply_jobs WHERE attempts = 1") == 7).then_some(())
+    });
+    write(&desk, 7, OPT_OUT);
+    running.wait_for_rows("the opt-out to count", |rows| {
+        (rows.count("reply_jobs WHERE action = 'suppress'") == 1).then_some(())
+    });
+    let rows = desk.replyd.rows();
+    assert_eq!(rows.count("reply_jobs WHERE state = 'pending'"), 7);
+    server.let_go();
+    settle(&mut running, 8);
+    assert_eq!(rows.count("reply_jobs WHERE attempts > 1"), 0);
+    assert_eq!(mails_to(&desk, &desk.leads[7].address).len(), 0);
+    // The endpoint stands once in what is told of a reply.
+    let told = desk.replyd.ok(&["explain", "1"]).stdout();
+    assert_eq!(told.matches("endpoint: goal_reached").count(), 1, "{told}");
+    stop(running);
+}
+
+#[test]
 fn a_stop_does_not_wait_for_the_endpoint() {
     let server = Server::new(|_, _| Act::Hold);
     let desk = desk(1, &server, "timeout = \"2m\"");

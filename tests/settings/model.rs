@@ -122,6 +122,8 @@ fn it_is_used_for_what_is_named() {
     assert_eq!(uses("[\"word\", \"classify\"]"), (true, true));
     let error = with(&format!("{TABLE}use = [\"send\"]")).error();
     assert_has(&error, &["model.use", "\"send\""]);
+    let error = with(&format!("{TABLE}use = []")).error();
+    assert_has(&error, &["model.use", "asked for nothing"]);
 }
 
 #[test]

@@ -91,6 +91,7 @@ pub(super) fn reasons_against(s: &Situation, settings: &ReplySettings) -> Vec<St
         }
     };
     add(s.suppressed, SUPPRESSED);
+    add(s.dead_address, "the lead's address bounced for good");
     add(!s.campaign_active, "the campaign is not active");
     add(
         s.disposition == Disposition::ReplyUnverified || !s.sender_verified,

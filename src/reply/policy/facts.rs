@@ -101,6 +101,8 @@ pub struct Situation {
     pub suppressed: bool,
     /// Whether that was so before this very mail opted out.
     pub suppressed_before: bool,
+    /// Whether the lead's address bounced for good.
+    pub dead_address: bool,
     /// What a person switched off for this lead, in words; none: automation is on.
     pub automation_off: Option<String>,
     /// Counts of the brakes.

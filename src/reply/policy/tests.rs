@@ -164,6 +164,7 @@ fn each_brake_alone_turns_the_acknowledgement_into_a_draft_and_sales_are_told() 
         ("weak signs", |s| {
             s.disposition = Disposition::HumanUncertain
         }),
+        ("bounced for good", |s| s.dead_address = true),
         ("mode draft", |s| s.mode = CampaignMode::Draft),
     ];
     for (reason, change) in cases {

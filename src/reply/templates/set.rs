@@ -82,6 +82,13 @@ impl Set {
                     what: "the subject is empty".into(),
                 });
             }
+            // An empty nudge is how an operator says that there shall be none.
+            if kind.has_subject() && done.body.trim().is_empty() {
+                return Err(TemplateError::Bad {
+                    file: set.file_of(name),
+                    what: "the text is empty when it is filled with sample values".into(),
+                });
+            }
         }
         Ok(set)
     }

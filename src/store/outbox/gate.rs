@@ -207,6 +207,15 @@ fn decide(asked: &Asked<'_>, f: &Facts, now: UtcMs) -> Passage {
     if f.newer_reply && answers {
         return Passage::Draft("the lead wrote again before it left".into());
     }
+    // The confirmation of an opt-out says nothing that a person could say in another way.
+    if f.dead_address {
+        let why = "the lead's address takes no mail: it bounced";
+        return if answers {
+            Passage::Draft(why.into())
+        } else {
+            Passage::Withdraw(why.into())
+        };
+    }
     if f.automation_off {
         return Passage::Hold;
     }
@@ -397,7 +406,7 @@ mod tests {
             ("inactive", Facts { inactive: true, ..open.clone() },
                                                           ["draft",    "draft",    "leave",  "leave",    "hold",     "leave",  "leave", "leave"]),
             ("dead address", Facts { dead_address: true, ..open.clone() },
-                                                          ["leave",    "leave",    "leave",  "leave",    "withdraw", "leave",  "leave", "leave"]),
+                                                          ["draft",    "draft",    "leave",  "withdraw",    "withdraw", "leave",  "leave", "leave"]),
             ("away", Facts { away_until: Some(UtcMs(NOW.0 + 1)), ..open.clone() },
                                                           ["leave",    "leave",    "leave",  "leave",    "later",    "leave",  "leave", "leave"]),
             ("back again", Facts { away_until: Some(NOW), ..open.clone() },
