@@ -40,6 +40,10 @@ const SCANS: &[(&str, &str)] = &[
     ),
     ("FROM sqlite_schema", "the schema itself, once at the start"),
     (
+        "SELECT campaign_id, count(*) FROM inbox WHERE replies > 0",
+        "counted over a partial index, once for all campaigns",
+    ),
+    (
         "WHERE m.message_key = ?1 AND m.duplicate_of IS NULL",
         "the way of one message, asked by hand, over all accounts",
     ),
