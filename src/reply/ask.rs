@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::classify::Verdict;
 use super::grounds::StepError;
 use super::second::{self, Facts};
-use super::{ReplyActor, flight, step, wording};
+use super::{ReplyActor, step, wording};
 use crate::answers::Found;
 use crate::assistant::words::Material;
 use crate::assistant::{AskError, Assistant, Said};
@@ -97,11 +99,9 @@ impl ReplyActor {
             reading.opinion = format!("not asked: {why}");
             return Ok((own, reading));
         }
-        self.begin_asking(assistant, job, now).await?;
         let text = visible::own_words(&c.visible_text, c.visible_quoted);
         let (subject, ours) = without_lead(c);
-        // A stop ends this wait too, and then the question.
-        let turn = until(&self.closing, self.asking.acquire()).await;
+        let turn = self.turn(assistant, job, now).await?;
         let question = second::question(&text, &subject, ours.as_deref());
         let said = until(&self.closing, assistant.opinion(&question)).await;
         drop(turn);
@@ -193,17 +193,34 @@ impl ReplyActor {
         }
     }
 
-    /// Books the job for as long as its turn and the endpoint may take, and goes on from what is known of it.
+    /// Waits for a turn at the endpoint; none when replyd stops. The job stays booked meanwhile:
+    /// again and again for a little, as a booking far ahead counts as that of a clock that was wrong.
+    async fn turn(
+        &self,
+        assistant: &Assistant,
+        job: &ClaimedJob,
+        now: UtcMs,
+    ) -> Result<Option<SemaphorePermit<'_>>, StepError> {
+        let began = Instant::now();
+        loop {
+            let now = now.plus(began.elapsed());
+            self.begin_asking(assistant, job, now).await?;
+            let turn = until(&self.closing, self.asking.acquire());
+            // Nobody closes it.
+            if let Ok(turn) = timeout(MARGIN / 2, turn).await {
+                return Ok(turn.and_then(Result::ok));
+            }
+        }
+    }
+
+    /// Books the job for as long as the endpoint may take, and goes on from what is known of it.
     async fn begin_asking(
         &self,
         assistant: &Assistant,
         job: &ClaimedJob,
         now: UtcMs,
     ) -> Result<(), StepError> {
-        let (job, until) = (
-            *job,
-            now.plus(assistant.longest() * flight::TURNS).plus(MARGIN),
-        );
+        let (job, until) = (*job, now.plus(assistant.longest()).plus(MARGIN));
         self.store
             .write(move |tx| tx.extend_lease(&job, until))
             .await?;

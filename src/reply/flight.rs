@@ -13,10 +13,8 @@ use crate::wake::{Doorbell, Woken};
 
 /// Replies that are worked on at the same time.
 const AT_ONCE: usize = 32;
-/// Those of them that ask the endpoint; the others wait for their turn, each under its lease.
+/// Those of them that ask the endpoint; the others wait for their turn, each job booked meanwhile.
 pub(super) const ASKING: usize = 4;
-/// How many turns the last of [`AT_ONCE`] waits for, its own counted.
-pub(super) const TURNS: u32 = 8;
 
 type Flying = JoinSet<anyhow::Result<JobReport>>;
 
