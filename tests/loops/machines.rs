@@ -168,7 +168,7 @@ voices! {
     };
     a_machine_that_writes_as_the_lead_with_new_subjects_gets_one_mail: gets_one_mail, &["brake:"], {
         subject: "Case {n} ({subject})",
-        text: "Case {n}: yes, I am interested. Please book a viewing for me.",
+        text: "Yes, I am interested. Please book a viewing for me. ({n})",
     };
     a_machine_that_answers_outside_the_thread_gets_one_mail: gets_one_mail,
         &["answers no known mail", "the match is not sure", "brake:"], {

@@ -299,7 +299,7 @@ async fn a_bad_mail_does_not_stop_those_behind_it() {
     let world = World::new().await;
     let due = time::now();
     let count = AtomicUsize::new(0);
-    let answers = ["550 5.1.1 No such user", "451 4.2.0 Greylisted"];
+    let answers = ["550 5.7.1 Message refused", "451 4.2.0 Greylisted"];
     let script = Arc::new(move |_, step| {
         let refusal = (step == Step::Rcpt)
             .then(|| answers.get(count.fetch_add(1, Ordering::SeqCst)))
