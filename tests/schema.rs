@@ -161,7 +161,7 @@ fn the_database_is_wal_with_large_pages_and_can_be_vacuumed_bit_by_bit() {
     let (_dir, conn) = database();
     for (pragma, want) in [
         ("journal_mode", "wal"),
-        ("page_size", "16384"),
+        ("page_size", "4096"),
         ("auto_vacuum", "2"),
     ] {
         let query = format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}");

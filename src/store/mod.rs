@@ -155,8 +155,8 @@ const READERS: u32 = 4;
 /// Prepared statements kept by each connection: more than there are. The default of 16 is less
 /// than a mail's way through the tables takes.
 const STATEMENTS: usize = 256;
-/// 16 KiB measured best with raw mails (docs/ARCHITECTURE.md); cannot change in WAL mode.
-const PAGE_SIZE: u32 = 16384;
+/// 4 KiB measured best for one reply (docs/ARCHITECTURE.md); cannot change in WAL mode.
+const PAGE_SIZE: u32 = 4096;
 
 /// Handle to the database; clones share the pools.
 #[derive(Clone, Debug)]
