@@ -18,3 +18,4 @@ mod contract;
 mod foreign;
 mod freshness;
 mod public;
+mod unmatched_page;

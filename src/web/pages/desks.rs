@@ -16,14 +16,18 @@ use super::conversation::Asked;
 use super::frame::Frame;
 use super::inbox::form_urlencoded;
 use super::render::{Problem, page};
-use crate::model::{Access, CampaignId, CampaignLeadId, MessageRowId, Scope, address_key};
+use crate::model::{
+    Access, CampaignId, CampaignLeadId, EventKind, MessageRowId, Scope, address_key,
+};
 use crate::msgid;
-use crate::store::{AutomationScope, InboxAsk, InboxPlace, InboxState, StoreError};
+use crate::store::{AutomationScope, InboxAsk, InboxPlace, InboxState, NewEvent, StoreError};
 use crate::time;
 
 /// Rows of a list.
 const ROWS: u32 = 50;
-/// Suppressions and unmatched mails of a page.
+/// Unmatched mails of a page: each with the beginning of its text and a form.
+const UNMATCHED: u32 = 25;
+/// Suppressions of a page.
 const MOST: u32 = 200;
 
 pub(super) async fn campaigns(
@@ -157,13 +161,16 @@ pub(super) async fn unmatched(
     State(shared): State<Arc<Shared>>,
     PageViewer(viewer): PageViewer,
     Query(asked): Query<Asked>,
+    Query(further): Query<Further>,
 ) -> Result<Html<String>, Problem> {
-    show_unmatched(&shared, &viewer, &asked.did, String::new()).await
+    let before = further.page().after::<i64>()?;
+    show_unmatched(&shared, &viewer, before, &asked.did, String::new()).await
 }
 
 async fn show_unmatched(
     shared: &Shared,
     viewer: &Viewer,
+    before: Option<i64>,
     did: &str,
     trouble: String,
 ) -> Result<Html<String>, Problem> {
@@ -172,32 +179,18 @@ async fn show_unmatched(
     let access = viewer.access.clone();
     let rows = shared
         .store
-        .read(move |r| visible_unmatched(r, &access))
-        .await?;
-    Ok(page("unmatched.html", context! { frame, rows })?)
-}
-
-/// Unmatched mail that the viewer may see: for a limited one, that with a proposal in their
-/// campaigns, and those proposals alone.
-fn visible_unmatched(
-    r: &crate::store::Reader<'_>,
-    access: &Access,
-) -> Result<Vec<crate::store::Unmatched>, StoreError> {
-    let mut rows = r.unmatched(MOST)?;
-    if *access == Access::All {
-        return Ok(rows);
-    }
-    for row in &mut rows {
-        let mut kept = Vec::new();
-        for proposal in std::mem::take(&mut row.proposed) {
-            if r.thread_head(proposal.campaign_lead_id, access)?.is_some() {
-                kept.push(proposal);
-            }
-        }
-        row.proposed = kept;
-    }
-    rows.retain(|row| !row.proposed.is_empty());
-    Ok(rows)
+        .read(move |r| r.unmatched_page(before, UNMATCHED, &access))
+        .await
+        .map_err(|e: StoreError| Problem::from(e))?;
+    let list = paging::List::page(rows, UNMATCHED, |row| row.id.0)?;
+    let next = list.next.map(|cursor| {
+        let query = form_urlencoded(&[("cursor", &cursor)]);
+        format!("/unmatched?{query}")
+    });
+    Ok(page(
+        "unmatched.html",
+        context! { frame, rows => list.items, next },
+    )?)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -233,11 +226,11 @@ pub(super) async fn chosen(
 /// Whether the viewer sees this mail among the unmatched ones.
 async fn sees(shared: &Shared, message: MessageRowId, viewer: &Viewer) -> Result<bool, Problem> {
     let access = viewer.access.clone();
-    let rows = shared
+    let seen = shared
         .store
-        .read(move |r| visible_unmatched(r, &access))
-        .await?;
-    Ok(rows.iter().any(|row| row.id == message))
+        .read(move |r| r.may_see_unmatched(message, &access))
+        .await;
+    seen.map_err(|e: StoreError| Problem::from(e))
 }
 
 pub(super) async fn attach(
@@ -253,7 +246,7 @@ pub(super) async fn attach(
     }
     let Some(thread) = chosen(&shared, &form.to, &form.lead, &viewer.access).await? else {
         let why = "No lead has this key or address.".to_owned();
-        return Ok(show_unmatched(&shared, &viewer, "", why)
+        return Ok(show_unmatched(&shared, &viewer, None, "", why)
             .await?
             .into_response());
     };
@@ -262,7 +255,9 @@ pub(super) async fn attach(
         .store
         .write(move |tx| {
             let hashes = |id: &str| msgid::ref_hashes(&keys, id);
-            tx.attach(message, thread, true, hashes, time::now())
+            let now = time::now();
+            tx.attach(message, thread, true, hashes, now)?;
+            tx.note_event(&NewEvent::changed(thread, now))
         })
         .await
         .map_err(|e: StoreError| Problem::from(e))?;
@@ -282,7 +277,10 @@ pub(super) async fn ignore(
     }
     shared
         .store
-        .write(move |tx| tx.ignore_unmatched(message))
+        .write(move |tx| {
+            tx.ignore_unmatched(message)?;
+            tx.note_event(&NewEvent::new(EventKind::Changed, time::now()))
+        })
         .await
         .map_err(|e: StoreError| Problem::from(e))?;
     Ok(Redirect::to("/unmatched?did=ignored").into_response())
