@@ -57,7 +57,6 @@ async fn show(
     let now = time::now();
     let since = now.minus(std::time::Duration::from_secs(u64::from(days) * 86_400));
     let found = shared
-        .store
         .read(move |r| {
             if let Some(id) = campaign
                 && r.campaign_facts(id, &viewer.access)?.is_none()
@@ -66,7 +65,6 @@ async fn show(
             }
             r.statistics(since, now, campaign, &viewer.access)
         })
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(found))
 }

@@ -8,6 +8,7 @@ use minijinja::context;
 use serde::Deserialize;
 
 use super::super::access::{PageViewer, Viewer};
+use super::super::api::unmatched;
 use super::super::error::ApiError;
 use super::super::paging;
 use super::super::state::Shared;
@@ -17,7 +18,6 @@ use super::frame::Frame;
 use super::inbox::form_urlencoded;
 use super::render::{Problem, page};
 use crate::model::{Access, CampaignId, CampaignLeadId, MessageRowId, Scope, address_key};
-use crate::msgid;
 use crate::store::{AutomationScope, InboxAsk, InboxPlace, InboxState, StoreError};
 use crate::time;
 
@@ -34,7 +34,6 @@ pub(super) async fn campaigns(
     let frame = Frame::read(&shared, &viewer, "campaigns", "Campaigns", &asked.did).await?;
     let access = viewer.access.clone();
     let rows = shared
-        .store
         .read(move |r| {
             let off = r.automation_off()?;
             let all = r.all_campaign_counts()?;
@@ -54,7 +53,7 @@ pub(super) async fn campaigns(
                     },
                 });
             }
-            Ok::<_, StoreError>(rows)
+            Ok(rows)
         })
         .await?;
     Ok(page("campaigns.html", context! { frame, rows })?)
@@ -94,13 +93,12 @@ pub(super) async fn campaign(
     };
     let (who, access) = (viewer.who.clone(), viewer.access.clone());
     let (found, rows, told, total) = shared
-        .store
         .read(move |r| {
             let found = r.campaigns()?.into_iter().find(|c| c.id == id);
             let rows = r.inbox(&ask, &who, &access)?;
             let ids: Vec<_> = rows.iter().map(|row| row.campaign_lead_id).collect();
             let total = r.count_replied(id)?;
-            Ok::<_, StoreError>((found, rows, r.notified_of(&ids)?, total))
+            Ok((found, rows, r.notified_of(&ids)?, total))
         })
         .await?;
     let found = found.ok_or_else(|| Problem::not_found("This campaign"))?;
@@ -138,10 +136,8 @@ pub(super) async fn leads(
     let (access, q) = (viewer.access.clone(), further.q.clone());
     let before = further.page().after::<i64>()?;
     let rows = shared
-        .store
         .read(move |r| r.lead_lines(&q, before, ROWS, &access))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     let list = paging::List::page(rows, ROWS, |row| row.id.0)?;
     let next = list.next.map(|cursor| {
         let query = form_urlencoded(&[("q", &further.q), ("cursor", &cursor)]);
@@ -170,10 +166,7 @@ async fn show_unmatched(
     let mut frame = Frame::read(shared, viewer, "unmatched", "Unmatched", did).await?;
     frame.trouble = trouble;
     let access = viewer.access.clone();
-    let rows = shared
-        .store
-        .read(move |r| visible_unmatched(r, &access))
-        .await?;
+    let rows = shared.read(move |r| visible_unmatched(r, &access)).await?;
     Ok(page("unmatched.html", context! { frame, rows })?)
 }
 
@@ -227,16 +220,13 @@ pub(super) async fn chosen(
             None => r.thread_of_key_or_address(&lead, &access),
         })
         .await;
-    found.map_err(|e: StoreError| Problem::from(e))
+    Ok(found?)
 }
 
 /// Whether the viewer sees this mail among the unmatched ones.
 async fn sees(shared: &Shared, message: MessageRowId, viewer: &Viewer) -> Result<bool, Problem> {
     let access = viewer.access.clone();
-    let rows = shared
-        .store
-        .read(move |r| visible_unmatched(r, &access))
-        .await?;
+    let rows = shared.read(move |r| visible_unmatched(r, &access)).await?;
     Ok(rows.iter().any(|row| row.id == message))
 }
 
@@ -257,15 +247,7 @@ pub(super) async fn attach(
             .await?
             .into_response());
     };
-    let keys = Arc::clone(&shared.keys);
-    shared
-        .store
-        .write(move |tx| {
-            let hashes = |id: &str| msgid::ref_hashes(&keys, id);
-            tx.attach(message, thread, true, hashes, time::now())
-        })
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    unmatched::put(&shared, message, thread, true).await?;
     Ok(Redirect::to("/unmatched?did=attached").into_response())
 }
 
@@ -280,11 +262,7 @@ pub(super) async fn ignore(
     if !sees(&shared, message, &viewer).await? {
         return Err(Problem::not_found("This mail"));
     }
-    shared
-        .store
-        .write(move |tx| tx.ignore_unmatched(message))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    unmatched::drop_it(&shared, message).await?;
     Ok(Redirect::to("/unmatched?did=ignored").into_response())
 }
 
@@ -297,10 +275,8 @@ pub(super) async fn suppressions(
     let title = "Suppressions";
     let frame = Frame::read(&shared, &viewer, "suppressions", title, &asked.did).await?;
     let mut rows = shared
-        .store
         .read(|r| r.suppressions(None, MOST.saturating_add(1)))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     let most = usize::try_from(MOST).unwrap_or(usize::MAX);
     let more = rows.len() > most;
     rows.truncate(most);
@@ -337,10 +313,8 @@ pub(super) async fn suppress(
     }
     let why = format!("by {}", viewer.who);
     shared
-        .store
         .write(move |tx| tx.suppress(&key, &why, None, time::now()))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     Ok(Redirect::to("/suppressions?did=suppressed").into_response())
 }
 
@@ -352,10 +326,6 @@ pub(super) async fn unsuppress(
     may(&viewer, &form.csrf, Scope::Write)?;
     everything(&viewer)?;
     let key = address_key(form.address.trim());
-    shared
-        .store
-        .write(move |tx| tx.unsuppress(&key))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    shared.write(move |tx| tx.unsuppress(&key)).await?;
     Ok(Redirect::to("/suppressions?did=allowed").into_response())
 }
