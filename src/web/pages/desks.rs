@@ -1,6 +1,7 @@
 //! Campaigns, leads, unmatched mail, suppressions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -13,16 +14,22 @@ use super::super::error::ApiError;
 use super::super::paging;
 use super::super::state::Shared;
 use super::actions::may;
-use super::conversation::Asked;
+use super::conversation::{Asked, span};
 use super::frame::Frame;
 use super::inbox::form_urlencoded;
+use super::plot;
 use super::render::{Problem, page};
 use crate::model::{Access, CampaignId, CampaignLeadId, MessageRowId, Scope, address_key};
-use crate::store::{AutomationScope, InboxAsk, InboxPlace, InboxState, StoreError};
+use crate::store::{
+    AutomationScope, InboxAsk, InboxPlace, InboxState, Statistics, StatisticsAsk, StoreError,
+};
 use crate::time;
 
 /// Rows of a list.
 const ROWS: u32 = 50;
+/// Days that the page of a campaign shows, and replies that it measures.
+const SHOWN_DAYS: i64 = 14;
+const MEASURED: u32 = 500;
 /// Suppressions and unmatched mails of a page.
 const MOST: u32 = 200;
 
@@ -92,13 +99,16 @@ pub(super) async fn campaign(
         limit: ROWS,
     };
     let (who, access) = (viewer.who.clone(), viewer.access.clone());
-    let (found, rows, told, total) = shared
+    let now = time::now();
+    let lately = StatisticsAsk::days_to(now, SHOWN_DAYS, Some(id), MEASURED);
+    let (found, rows, told, total, lately) = shared
         .read(move |r| {
             let found = r.campaigns()?.into_iter().find(|c| c.id == id);
             let rows = r.inbox(&ask, &who, &access)?;
             let ids: Vec<_> = rows.iter().map(|row| row.campaign_lead_id).collect();
             let total = r.count_replied(id)?;
-            Ok((found, rows, r.notified_of(&ids)?, total))
+            let lately = r.statistics(lately, now, &access)?;
+            Ok((found, rows, r.notified_of(&ids)?, total, lately))
         })
         .await?;
     let found = found.ok_or_else(|| Problem::not_found("This campaign"))?;
@@ -123,8 +133,22 @@ pub(super) async fn campaign(
     let campaign = context! { id => id.0, name => found.name, project => found.project_name };
     Ok(page(
         "campaign.html",
-        context! { frame, campaign, rows, next, total },
+        context! { frame, campaign, rows, next, total, lately => told_of(&lately) },
     )?)
+}
+
+/// What came and went lately, as the page of a campaign shows it.
+fn told_of(s: &Statistics) -> minijinja::Value {
+    let within = |ms: Option<i64>| {
+        let ms = ms.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+        ms.map_or_else(|| "–".to_owned(), span)
+    };
+    let plot = (s.total.replies > 0).then(|| plot::replies_by_day(&s.days));
+    context! {
+        days => SHOWN_DAYS, total => s.total, plot,
+        automatic => within(s.answer_ms.p50), people => within(s.person_answer_ms.p50),
+        slowest => within(s.person_answer_ms.p95),
+    }
 }
 
 pub(super) async fn leads(
