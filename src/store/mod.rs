@@ -140,10 +140,10 @@ pub use trace::Trace;
 pub use trials::ReplyAddressTrial;
 pub use unmatched::{Proposal, Taught, Unmatched};
 pub use views::{
-    AttachmentItem, Capture, CaptureTime, DeskMark, Hit, InboxAsk, InboxCounts, InboxPlace,
-    InboxRow, InboxState, LeadAsk, LeadItem, LeadLine, LeadThread, MOST_HITS, MailItem, MessageAsk,
-    MessageItem, Quantiles, Statistics, StoredMail, ThreadHead, ThreadLine, ThreadMail, ThreadOurs,
-    ThreadPage, ThreadPart, ThreadRef, pieces,
+    AttachmentItem, Capture, CaptureTime, Counts, DayCounts, DeskMark, Hit, InboxAsk, InboxCounts,
+    InboxPlace, InboxRow, InboxState, LeadAsk, LeadItem, LeadLine, LeadThread, MOST_HITS, MailItem,
+    MessageAsk, MessageItem, Quantiles, Statistics, StatisticsAsk, StoredMail, ThreadHead,
+    ThreadLine, ThreadMail, ThreadOurs, ThreadPage, ThreadPart, ThreadRef, pieces,
 };
 
 /// Waiting for another process's transaction: long enough for a batch on a slow disk.

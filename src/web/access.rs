@@ -15,7 +15,7 @@ use super::jwt;
 use super::session;
 use super::state::Shared;
 use crate::model::{Access, Scope};
-use crate::store::{StoreError, TokenRow};
+use crate::store::TokenRow;
 use crate::time;
 
 pub use super::session::hash;
@@ -178,11 +178,7 @@ async fn of_bearer(shared: &Shared, token: &str) -> Result<Option<Viewer>, ApiEr
     let Some(user) = jwt::user(token, settings) else {
         return Ok(None);
     };
-    let access = shared
-        .store
-        .read(move |r| r.campaigns_of_owner(user))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let access = shared.read(move |r| r.campaigns_of_owner(user)).await?;
     Ok(Some(Viewer {
         who: format!("user {user}"),
         scope: Scope::Write,
@@ -196,10 +192,8 @@ async fn of_bearer(shared: &Shared, token: &str) -> Result<Option<Viewer>, ApiEr
 pub(super) async fn of_token(shared: &Shared, token: &str) -> Result<Option<TokenRow>, ApiError> {
     let (hash, now) = (hash(token), time::now());
     let row = shared
-        .store
         .read(move |r| r.token(&hash))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .filter(|row| row.is_good(now));
     let before = now.minus(USED_EVERY);
     if let Some(row) = &row
@@ -207,21 +201,15 @@ pub(super) async fn of_token(shared: &Shared, token: &str) -> Result<Option<Toke
     {
         let id = row.id;
         shared
-            .store
             .book(move |tx| tx.token_used(id, before, now))
-            .await
-            .map_err(|e: StoreError| ApiError::from(e))?;
+            .await?;
     }
     Ok(row)
 }
 
 async fn of_session(shared: &Shared, cookie: &str) -> Result<Option<Viewer>, ApiError> {
     let (hash, now) = (hash(cookie), time::now());
-    let row = shared
-        .store
-        .read(move |r| r.session(&hash))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let row = shared.read(move |r| r.session(&hash)).await?;
     let Some(row) = row.filter(|row| session::is_good(row, now)) else {
         return Ok(None);
     };
@@ -229,10 +217,8 @@ async fn of_session(shared: &Shared, cookie: &str) -> Result<Option<Viewer>, Api
     if row.seen_at < before {
         let id = row.id;
         shared
-            .store
             .book(move |tx| tx.session_seen(id, before, now))
-            .await
-            .map_err(|e: StoreError| ApiError::from(e))?;
+            .await?;
     }
     Ok(Some(Viewer {
         csrf: Some(session::csrf(cookie)),

@@ -16,7 +16,7 @@ use super::extract::{Body, Id, Query};
 use super::freshness::{self, Asking, Mailbox, Window};
 use super::state::Shared;
 use crate::model::{CampaignLeadId, ConversationId, Scope};
-use crate::store::{Line, StoreError, Thread};
+use crate::store::{Line, Thread};
 use crate::time::{self, UtcMs};
 
 /// Rows of a list.
@@ -102,10 +102,8 @@ async fn list(
     let Some(text) = query.campaign_lead_id.filter(|id| !id.is_empty()) else {
         let mailbox = freshness::look(&shared, Some(asking), window).await?;
         let rows = shared
-            .store
             .read(move |r| r.newest_lines(&viewer.access, MAX_ROWS))
-            .await
-            .map_err(|e: StoreError| ApiError::from(e))?;
+            .await?;
         let rows = rows.into_iter().map(|(thread, line)| listed(&thread, line));
         return Ok(with_headers(&mailbox, rows.collect()));
     };
@@ -124,11 +122,7 @@ async fn list(
     };
     let mailbox = freshness::look(&shared, Some(asking), window).await?;
     let id = thread.campaign_lead_id;
-    let lines = shared
-        .store
-        .read(move |r| r.lines(id, MAX_ROWS))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let lines = shared.read(move |r| r.lines(id, MAX_ROWS)).await?;
     let rows = lines.into_iter().map(|line| listed(&thread, line));
     Ok(with_headers(&mailbox, rows.collect()))
 }
@@ -148,10 +142,8 @@ async fn show(
     Id(id): Id,
 ) -> Result<Json<SingleLine>, ApiError> {
     let line = shared
-        .store
         .read(move |r| r.line(ConversationId(id), &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(|| ApiError::not_found("Conversation not found"))?;
     Ok(Json(SingleLine {
         id: line.id.0,
@@ -236,10 +228,8 @@ pub(super) async fn known(
 ) -> Result<Option<Thread>, ApiError> {
     let access = viewer.access.clone();
     shared
-        .store
         .read(move |r| r.thread(CampaignLeadId(id), &access))
         .await
-        .map_err(|e: StoreError| ApiError::from(e))
 }
 
 /// How far a view looks back: one day more than has passed since the mail left, seven at most.

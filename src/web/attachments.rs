@@ -22,7 +22,7 @@ use super::error::{ApiError, ErrorBody};
 use super::extract::{Id, Query};
 use super::state::{NotFetched, Shared};
 use crate::model::MessageRowId;
-use crate::store::{AttachmentItem, StoreError, StoredMail};
+use crate::store::{AttachmentItem, StoredMail};
 
 /// Files that are fetched, or are on their way to who asked, at the same time: each is held whole.
 pub(super) const AT_ONCE: usize = 3;
@@ -190,10 +190,8 @@ pub(super) async fn complete(
     drop(place);
     let (id, noted) = (mail.message, items.clone());
     shared
-        .store
         .write(move |tx| tx.note_attachments(id, &noted))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(items)
 }
 
@@ -205,10 +203,8 @@ pub(super) async fn mail(
 ) -> Result<StoredMail, ApiError> {
     let access = viewer.access.clone();
     shared
-        .store
         .read(move |r| r.stored_mail(MessageRowId(id), &access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(|| ApiError::not_found("Message not found"))
 }
 

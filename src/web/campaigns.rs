@@ -20,7 +20,7 @@ use super::extract::{Id, Ids, Query};
 use super::freshness::{self, Asking, Window};
 use super::state::Shared;
 use crate::model::CampaignId;
-use crate::store::{CampaignCounts, CampaignFacts, StoreError};
+use crate::store::{CampaignCounts, CampaignFacts};
 use crate::time::{self, UtcMs};
 
 /// What a check looks back when nobody says, and at most.
@@ -90,11 +90,7 @@ async fn check_replies(
     let days = days
         .filter(|d| (1..=MAX_CHECK_DAYS).contains(d))
         .unwrap_or(CHECK_DAYS);
-    let before = shared
-        .store
-        .read(|r| r.newest_rows())
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let before = shared.read(|r| r.newest_rows()).await?;
     let looked = freshness::check(&shared, asking, days, CHECK_WAIT).await;
     let (mut errors, failed) = match looked {
         Ok(done) => (done.errors, done.failed),
@@ -107,11 +103,7 @@ async fn check_replies(
     }
     errors.truncate(MAX_ERRORS);
     let access = viewer.access;
-    let (processed, new_replies) = shared
-        .store
-        .read(move |r| r.came_after(before, &access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let (processed, new_replies) = shared.read(move |r| r.came_after(before, &access)).await?;
     let body = CheckAnswer {
         success: true,
         processed,
@@ -191,7 +183,6 @@ async fn list(
     viewer: Viewer,
 ) -> Result<Json<CampaignsBody>, ApiError> {
     let campaigns: Vec<CampaignBody> = shared
-        .store
         .read(move |r| {
             let counts = r.all_campaign_counts()?;
             let all = r.campaign_list(&viewer.access)?.into_iter();
@@ -199,7 +190,7 @@ async fn list(
                 let counts = counts.get(&facts.id).copied().unwrap_or_default();
                 CampaignBody::of(facts, &counts)
             });
-            Ok::<_, StoreError>(bodies.collect())
+            Ok(bodies.collect())
         })
         .await?;
     Ok(Json(CampaignsBody {
@@ -221,10 +212,8 @@ pub(super) async fn campaign(
 ) -> Result<CampaignFacts, ApiError> {
     let access = viewer.access.clone();
     shared
-        .store
         .read(move |r| r.campaign_facts(CampaignId(id), &access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(no_campaign)
 }
 
@@ -243,11 +232,7 @@ async fn show(
 ) -> Result<Json<CampaignBody>, ApiError> {
     let facts = campaign(&shared, &viewer, id).await?;
     let id = facts.id;
-    let counts = shared
-        .store
-        .read(move |r| r.campaign_counts(id))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let counts = shared.read(move |r| r.campaign_counts(id)).await?;
     Ok(Json(CampaignBody::of(facts, &counts)))
 }
 
@@ -290,11 +275,7 @@ async fn followups(
 ) -> Result<Response, ApiError> {
     let facts = campaign(&shared, &viewer, id).await?;
     let mailbox = freshness::look(&shared, Some(asking), Window::default()).await?;
-    let rows = shared
-        .store
-        .read(move |r| r.followups(facts.id))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let rows = shared.read(move |r| r.followups(facts.id)).await?;
     let followups: Vec<FollowupBody> = rows
         .into_iter()
         .map(|f| FollowupBody {
@@ -385,11 +366,7 @@ async fn conversation(
     };
     let mailbox = freshness::look(&shared, Some(asking), window).await?;
     let id = thread.campaign_lead_id;
-    let lines = shared
-        .store
-        .read(move |r| r.lines(id, MAX_LINES))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let lines = shared.read(move |r| r.lines(id, MAX_LINES)).await?;
     let lines: Vec<ThreadLine> = lines
         .into_iter()
         .rev()

@@ -27,7 +27,7 @@ use crate::model::{
     Access, AccountId, CampaignId, CampaignLeadId, ConversationId, DraftId, EventId, EventKind,
     OutboxId,
 };
-use crate::store::{Event, StoreError};
+use crate::store::Event;
 use crate::time::UtcMs;
 
 /// Who may listen at the same time; each has a connection.
@@ -131,10 +131,8 @@ async fn listen(
     // Before the first look: what comes between the two rings.
     let bell = shared.store.events_bell();
     let (first, last) = shared
-        .store
-        .read(|r| Ok::<_, StoreError>((r.first_event()?, r.last_event()?)))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .read(|r| Ok((r.first_event()?, r.last_event()?)))
+        .await?;
     let missed = asked.is_some_and(|id| id > last || id.0.saturating_add(1) < first.0);
     let at = asked.filter(|_| !missed).unwrap_or(last);
     let (out, body) = mpsc::channel(WAITING);

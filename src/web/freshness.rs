@@ -350,11 +350,7 @@ async fn mailbox(shared: &Shared, asked: Option<(Instant, UtcMs)>) -> Result<Mai
     {
         Vec::new()
     } else {
-        shared
-            .store
-            .read(|r| r.accounts())
-            .await
-            .map_err(|e: StoreError| ApiError::from(e))?
+        shared.read(|r| r.accounts()).await?
     };
     let now = time::now();
     let mut oldest: Option<Mailbox> = None;

@@ -123,11 +123,7 @@ async fn metrics(
     let mut counted = shared.metrics.0.lock().await;
     counted.catch_up(&shared.store).await?;
     let snapshot = Snapshot::take(&shared.store, &shared.settings).await?;
-    let pending = shared
-        .store
-        .read(|r| r.pending_line_count())
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let pending = shared.read(|r| r.pending_line_count()).await?;
     let listening = events::CLIENTS.saturating_sub(shared.listeners.available_permits());
     let registry = registry(&snapshot, pending, listening, &counted.latency);
     drop(counted);

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::access::Viewer;
 use super::error::{ApiError, ErrorBody};
 use super::state::Shared;
-use crate::store::StoreError;
 
 /// Replies that are listed.
 const LISTED: u32 = 100;
@@ -52,10 +51,8 @@ pub(super) async fn pending(
 ) -> Result<Json<PendingItems>, ApiError> {
     let access = viewer.access.clone();
     let (count, lines) = shared
-        .store
         .read(move |r| r.unprocessed_lines(&access, LISTED))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     let items = lines
         .into_iter()
         .map(|line| PendingItem {

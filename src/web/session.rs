@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::hosts::{self, Caller};
 use super::sign_in_page::{self, Ask};
 use super::state::Shared;
-use crate::store::{SessionRow, StoreError};
+use crate::store::SessionRow;
 use crate::time::{self, UtcMs};
 
 /// Where one signs in.
@@ -166,11 +166,7 @@ async fn ask_by_link(
     Path(link): Path<String>,
 ) -> Result<Response, ApiError> {
     let (hash, now) = (hash(&link), time::now());
-    let good = shared
-        .store
-        .read(move |r| r.is_link_good(&hash, now))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let good = shared.read(move |r| r.is_link_good(&hash, now)).await?;
     let (status, ask) = if good {
         let ask = Ask {
             link: &link,
@@ -222,10 +218,8 @@ async fn sign_in(
     let secret = new_secret("").map_err(|e| ApiError::internal(&e))?;
     let (hash, now) = (hash(&secret), time::now());
     shared
-        .store
         .write(move |tx| tx.insert_session(token, &hash, now.plus(LONGEST), now))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     let set = set_cookie(caller.tls, &secret, LONGEST.as_secs());
     Ok(([(header::SET_COOKIE, set)], Redirect::to(next)).into_response())
 }
@@ -243,11 +237,7 @@ async fn token_of(shared: &Shared, brought: &Brought) -> Result<Option<i64>, Api
         return Ok(of_token(shared, token).await?.map(|row| row.id));
     }
     let (hash, now) = (hash(link), time::now());
-    shared
-        .store
-        .write(move |tx| tx.use_link(&hash, now))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))
+    shared.write(move |tx| tx.use_link(&hash, now)).await
 }
 
 async fn sign_out(
@@ -256,11 +246,7 @@ async fn sign_out(
 ) -> Result<Response, ApiError> {
     if let Some(cookie) = cookie(&headers) {
         let hash = hash(cookie);
-        shared
-            .store
-            .write(move |tx| tx.end_session(&hash))
-            .await
-            .map_err(|e: StoreError| ApiError::from(e))?;
+        shared.write(move |tx| tx.end_session(&hash)).await?;
     }
     let all = [
         (header::SET_COOKIE, set_cookie(caller.tls, "", 0)),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attachments;
 use super::attempts::Attempts;
+use super::error::ApiError;
 use super::events;
 use super::feed::Feed;
 use super::freshness::Freshness;
@@ -21,7 +22,7 @@ use crate::desk::Desk;
 use crate::keys::Keys;
 use crate::model::{AccountId, CampaignLeadId, ConversationId};
 use crate::status::Board;
-use crate::store::{AttachmentItem, Store, StoredMail};
+use crate::store::{AttachmentItem, Reader, Store, StoreError, StoredMail, Tx};
 use crate::time::UtcMs;
 use crate::wake::Doorbell;
 
@@ -190,5 +191,32 @@ impl Shared {
             metrics: Counted::default(),
             stop,
         }
+    }
+
+    /// Reads the store for a handler: what fails is what the caller is told.
+    pub(super) async fn read<T, F>(&self, f: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        Ok(self.store.read(f).await?)
+    }
+
+    /// Writes for a handler, in one transaction, as [`Store::write`] does.
+    pub(super) async fn write<T, F>(&self, f: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        Ok(self.store.write(f).await?)
+    }
+
+    /// The same for a note that a loss of power may take back: [`Store::book`].
+    pub(super) async fn book<T, F>(&self, f: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        Ok(self.store.book(f).await?)
     }
 }

@@ -14,7 +14,6 @@ use axum::routing::get;
 use super::error::ApiError;
 use super::hosts::Caller;
 use super::state::Shared;
-use crate::store::StoreError;
 use crate::time;
 use crate::unsubscribe;
 
@@ -71,10 +70,8 @@ async fn suppress(
         return Ok(unknown());
     };
     shared
-        .store
         .write(move |tx| tx.suppress(&key, REASON, None, time::now()))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(page(
         StatusCode::OK,
         "<p>Done: you get no more mails from us.</p>",
@@ -97,11 +94,7 @@ async fn address(shared: &Shared, word: &str) -> Result<Option<String>, ApiError
         return Ok(None);
     };
     let ids = [token.campaign_lead_id];
-    let targets = shared
-        .store
-        .read(move |r| r.unsubscribe_targets(&ids))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let targets = shared.read(move |r| r.unsubscribe_targets(&ids)).await?;
     let target = targets
         .into_iter()
         .find(|t| token.is_ours_for(&shared.keys, &t.lead_id));

@@ -77,8 +77,32 @@ fn lists_go_on_by_cursor_to_their_end_and_what_is_asked_again_is_not_sent_again(
     assert_eq!(shown["mailbox"]["stale"], false, "{shown}");
     let asked = items(&w.web.get("/api/conversations?state=drafts"));
     assert_eq!(asked.len(), 1, "{asked:?}");
-    let statistics = w.web.get("/api/statistics?days=1").assert(200).json();
+    // Two days: the replies may stand on both sides of midnight.
+    let statistics = w.web.get("/api/statistics?days=2").assert(200).json();
     assert_eq!(statistics["replies"], 3, "{statistics}");
+    assert_eq!(statistics["measured"], 3, "{statistics}");
+    let days = statistics["days"].as_array().unwrap();
+    assert_eq!(days.len(), 2, "{statistics}");
+    assert_eq!(days[1]["day"], statistics["to"], "{statistics}");
+    let by_day: i64 = days.iter().map(|d| d["replies"].as_i64().unwrap()).sum();
+    assert_eq!(by_day, 3, "{statistics}");
+    assert_eq!(statistics["answer_ms"]["count"], 1, "{statistics}");
+    assert!(
+        statistics["answer_ms"]["p95"].as_i64().unwrap() > 0,
+        "{statistics}"
+    );
+    let spring = "/api/statistics?days=2&campaign_id=";
+    let of = |id: i64| w.web.get(&format!("{spring}{id}")).assert(200).json()["replies"].clone();
+    assert_eq!((of(1), of(2)), (json!(3), json!(0)));
+    w.web.get(&format!("{spring}99")).assert(404);
+    for bad in [
+        "from=2027-01-01&to=2026-01-01",
+        "from=2024-01-01",
+        "to=soon",
+        "days=367",
+    ] {
+        w.web.get(&format!("/api/statistics?{bad}")).assert(400);
+    }
     assert_eq!(statistics["intents"]["goal_reached"], 1, "{statistics}");
     assert_eq!(statistics["answers"], 1, "{statistics}");
     assert_eq!(items(&w.web.get("/api/accounts"))[0]["state"], "live");

@@ -744,3 +744,55 @@ CREATE TABLE erased_hashes (
     PRIMARY KEY (hash, erasure_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX erased_hashes_by_erasure ON erased_hashes (erasure_id);
+
+-- ------------------------------------------------------------------ what came and went, by day
+-- One row a UTC day and campaign, so that the statistics of a year read a few hundred rows, however many
+-- mails there were. Kept by the triggers below.
+CREATE TABLE day_counts (
+    day            INTEGER NOT NULL,                          -- days since 1970-01-01
+    campaign_id    INTEGER NOT NULL,
+    replies        INTEGER NOT NULL,
+    answers        INTEGER NOT NULL,                          -- mails of ours in conversations that left, campaign mails aside
+    automatic      INTEGER NOT NULL,                          -- those of them that nobody wrote or approved
+    campaign_mails INTEGER NOT NULL,                          -- that left
+    PRIMARY KEY (day, campaign_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER day_of_reply AFTER INSERT ON conversations WHEN NEW.sender = 'customer' BEGIN
+    INSERT INTO day_counts SELECT NEW.created_at / 86400000, campaign_id, 1, 0, 0, 0
+    FROM campaign_leads WHERE id = NEW.campaign_lead_id
+    ON CONFLICT (day, campaign_id) DO UPDATE SET replies = replies + 1;
+END;
+CREATE TRIGGER day_of_reply_changed AFTER UPDATE OF campaign_lead_id, created_at, sender ON conversations BEGIN
+    UPDATE day_counts SET replies = replies - 1
+        WHERE OLD.sender = 'customer' AND day = OLD.created_at / 86400000
+          AND campaign_id = (SELECT campaign_id FROM campaign_leads WHERE id = OLD.campaign_lead_id);
+    INSERT INTO day_counts SELECT NEW.created_at / 86400000, campaign_id, 1, 0, 0, 0
+    FROM campaign_leads WHERE id = NEW.campaign_lead_id AND NEW.sender = 'customer'
+    ON CONFLICT (day, campaign_id) DO UPDATE SET replies = replies + 1;
+END;
+CREATE TRIGGER day_of_reply_gone AFTER DELETE ON conversations WHEN OLD.sender = 'customer' BEGIN
+    UPDATE day_counts SET replies = replies - 1
+        WHERE day = OLD.created_at / 86400000
+          AND campaign_id = (SELECT campaign_id FROM campaign_leads WHERE id = OLD.campaign_lead_id);
+END;
+CREATE TRIGGER day_of_mail AFTER UPDATE OF state ON outbox
+WHEN NEW.state = 'sent' AND OLD.state <> 'sent'
+ AND NEW.kind IN ('acknowledgment', 'answer', 'optout_confirmation', 'campaign', 'manual') BEGIN
+    INSERT INTO day_counts SELECT coalesce(NEW.finished_at, NEW.created_at) / 86400000, campaign_id, 0,
+        NEW.kind <> 'campaign', NEW.kind <> 'campaign' AND NEW.automatic = 1, NEW.kind = 'campaign'
+    FROM campaign_leads WHERE id = NEW.campaign_lead_id
+    ON CONFLICT (day, campaign_id) DO UPDATE SET answers = answers + excluded.answers,
+        automatic = automatic + excluded.automatic, campaign_mails = campaign_mails + excluded.campaign_mails;
+END;
+INSERT INTO day_counts (day, campaign_id, replies, answers, automatic, campaign_mails)
+SELECT d.day, x.campaign_id, sum(d.replies), sum(d.answers), sum(d.automatic), sum(d.campaign_mails)
+FROM (SELECT created_at / 86400000 AS day, campaign_lead_id, 1 AS replies, 0 AS answers, 0 AS automatic,
+             0 AS campaign_mails
+      FROM conversations WHERE sender = 'customer'
+      UNION ALL
+      SELECT coalesce(finished_at, created_at) / 86400000, campaign_lead_id, 0, kind <> 'campaign',
+             kind <> 'campaign' AND automatic = 1, kind = 'campaign'
+      FROM outbox WHERE state = 'sent'
+        AND kind IN ('acknowledgment', 'answer', 'optout_confirmation', 'campaign', 'manual')) d
+JOIN campaign_leads x ON x.id = d.campaign_lead_id
+GROUP BY d.day, x.campaign_id;

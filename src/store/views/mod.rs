@@ -17,5 +17,5 @@ pub use inbox::{InboxAsk, InboxCounts, InboxPlace, InboxRow, InboxState};
 pub use lists::{LeadAsk, LeadItem, LeadThread, MailItem, MessageAsk, MessageItem};
 pub use page_lists::{CaptureTime, LeadLine, ThreadRef};
 pub use search::{Hit, MOST_HITS, pieces};
-pub use statistics::{Capture, Quantiles, Statistics};
+pub use statistics::{Capture, Counts, DayCounts, Quantiles, Statistics, StatisticsAsk};
 pub use thread_page::{ThreadHead, ThreadLine, ThreadMail, ThreadOurs, ThreadPage, ThreadPart};

@@ -46,11 +46,7 @@ async fn show(
     State(shared): State<Arc<Shared>>,
     viewer: Viewer,
 ) -> Result<Json<Automation>, ApiError> {
-    let now = shared
-        .store
-        .read(move |r| state(r, &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let now = shared.read(move |r| state(r, &viewer.access)).await?;
     Ok(Json(now))
 }
 
@@ -115,7 +111,6 @@ async fn off(
         .take(MAX_REASON)
         .collect();
     let now = shared
-        .store
         .write(move |tx| {
             let at = time::now();
             is_there(tx, scope, &viewer.access)?;
@@ -123,8 +118,7 @@ async fn off(
             tx.note_event(&event(scope, at))?;
             state(tx, &viewer.access)
         })
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(now))
 }
 
@@ -156,16 +150,14 @@ async fn on(
 ) -> Result<Json<SwitchedOn>, ApiError> {
     let scope = scope(&viewer, &switch)?;
     let (now, done) = shared
-        .store
         .write(move |tx| {
             let at = time::now();
             is_there(tx, scope, &viewer.access)?;
             let done = tx.switch_automation_on(scope, at)?;
             tx.note_event(&event(scope, at))?;
-            Ok::<_, StoreError>((state(tx, &viewer.access)?, done))
+            Ok((state(tx, &viewer.access)?, done))
         })
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     shared.outbox.ring();
     Ok(Json(SwitchedOn { now, done }))
 }

@@ -16,7 +16,7 @@ use super::super::freshness::{self, Asking, Mailbox, Window};
 use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
 use crate::model::{CampaignId, CampaignLeadId};
-use crate::store::{InboxAsk, InboxRow, InboxState, StoreError, ThreadPage, ThreadPart};
+use crate::store::{InboxAsk, InboxRow, InboxState, ThreadPage, ThreadPart};
 use crate::time;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -73,7 +73,6 @@ async fn list(
     let words = filter.q.filter(|q| !q.trim().is_empty());
     let mailbox = freshness::look(&shared, Some(asking), window).await?;
     let rows = shared
-        .store
         .read(move |r| match &words {
             None => r.inbox(&ask, &viewer.who, &viewer.access),
             Some(words) => {
@@ -81,8 +80,7 @@ async fn list(
                 r.inbox_hits(&hits, &ask, &viewer.who, &viewer.access)
             }
         })
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     let list = List::page(rows, limit, |row| row.place)?;
     Ok(Json(list.with_mailbox(mailbox)))
 }
@@ -122,10 +120,8 @@ async fn show(
     };
     let mailbox = freshness::look(&shared, Some(asking), window).await?;
     let page = shared
-        .store
         .read(move |r| r.thread_page(CampaignLeadId(id), &viewer.access, ThreadPart::default()))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(missing)?;
     Ok(Json(Shown { page, mailbox }))
 }

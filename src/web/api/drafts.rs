@@ -18,7 +18,7 @@ use super::super::state::Shared;
 use super::{tagged, told};
 use crate::desk::{Approval, Approved, DeskError, Edit, Recipient, View};
 use crate::model::{CampaignId, CampaignLeadId, DraftId, DraftState, Scope};
-use crate::store::{DraftAsk, DraftItem, StoreError};
+use crate::store::{DraftAsk, DraftItem};
 use crate::time;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -72,10 +72,8 @@ async fn list(
         limit,
     };
     let rows = shared
-        .store
         .read(move |r| r.draft_page(&ask, &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(List::page(rows, limit, |row| row.id.0)?))
 }
 
@@ -310,23 +308,16 @@ async fn conflict(shared: &Shared, id: DraftId, e: DeskError) -> Result<Response
     Ok((told.status, Json(body)).into_response())
 }
 
-/// The draft, if the viewer may know of it.
 async fn seen(shared: &Shared, viewer: &Viewer, id: i64) -> Result<DraftId, ApiError> {
-    let (id, access) = (DraftId(id), viewer.access.clone());
-    let seen = shared
-        .store
-        .read(move |r| r.may_see_draft(id, &access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
-    seen.then_some(id)
-        .ok_or_else(|| ApiError::not_found("Draft not found"))
+    super::seen(shared, viewer, DraftId(id), "Draft", |r, id, a| {
+        r.may_see_draft(id, a)
+    })
+    .await
 }
 
 async fn item(shared: &Shared, id: DraftId) -> Result<DraftItem, ApiError> {
     shared
-        .store
         .read(move |r| r.draft(id))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(|| ApiError::not_found("Draft not found"))
 }

@@ -17,7 +17,7 @@ use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
 use super::tagged;
 use crate::model::{CampaignId, LeadRowId};
-use crate::store::{LeadAsk, LeadItem, StoreError};
+use crate::store::{LeadAsk, LeadItem};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
@@ -59,10 +59,8 @@ async fn list(
         limit,
     };
     let rows = shared
-        .store
         .read(move |r| r.lead_page(&ask, &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(List::page(rows, limit, |row| row.id.0)?))
 }
 
@@ -81,10 +79,8 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let lead = shared
-        .store
         .read(move |r| r.lead_item(LeadRowId(id), &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(|| ApiError::not_found("Lead not found"))?;
     tagged(&headers, &lead)
 }

@@ -17,7 +17,7 @@ use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
 use super::{refused, tagged};
 use crate::model::{EventKind, OutboxId, OutboxState, Scope};
-use crate::store::{MailItem, NewEvent, StoreError};
+use crate::store::{MailItem, NewEvent};
 use crate::time;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -53,10 +53,8 @@ async fn list(
 ) -> Result<Json<List<MailItem>>, ApiError> {
     let (limit, before) = (page.limit()?, page.after()?);
     let rows = shared
-        .store
         .read(move |r| r.mail_page(filter.state, before, limit, &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(List::page(rows, limit, |row| row.id.0)?))
 }
 
@@ -127,9 +125,7 @@ async fn cancel(
 async fn item(shared: &Shared, viewer: &Viewer, id: OutboxId) -> Result<MailItem, ApiError> {
     let access = viewer.access.clone();
     shared
-        .store
         .read(move |r| r.mail_item(id, &access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(|| ApiError::not_found("Mail not found"))
 }

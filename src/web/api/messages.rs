@@ -19,7 +19,7 @@ use super::super::state::Shared;
 use super::{tagged, told};
 use crate::desk::Labelled;
 use crate::model::{CampaignLeadId, Disposition, GoalType, Intent, MessageRowId, Scope};
-use crate::store::{Explained, MessageAsk, MessageItem, StoreError};
+use crate::store::{Explained, MessageAsk, MessageItem};
 use crate::time;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -68,10 +68,8 @@ async fn list(
     };
     let mailbox = freshness::look(&shared, Some(asking), Window::waiting(filter.wait)?).await?;
     let rows = shared
-        .store
         .read(move |r| r.message_page(&ask, &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     let list = List::page(rows, limit, |row| row.id.0)?;
     Ok(Json(list.with_mailbox(mailbox)))
 }
@@ -91,11 +89,7 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id = seen(&shared, &viewer, id).await?;
-    let explained = shared
-        .store
-        .read(move |r| r.explain(id))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+    let explained = shared.read(move |r| r.explain(id)).await?;
     tagged(&headers, &explained)
 }
 
@@ -139,12 +133,8 @@ async fn label(
 }
 
 async fn seen(shared: &Shared, viewer: &Viewer, id: i64) -> Result<MessageRowId, ApiError> {
-    let (id, access) = (MessageRowId(id), viewer.access.clone());
-    let seen = shared
-        .store
-        .read(move |r| r.may_see_message(id, &access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
-    seen.then_some(id)
-        .ok_or_else(|| ApiError::not_found("Message not found"))
+    super::seen(shared, viewer, MessageRowId(id), "Message", |r, id, a| {
+        r.may_see_message(id, a)
+    })
+    .await
 }

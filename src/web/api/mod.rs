@@ -12,7 +12,7 @@ mod messages;
 mod statistics;
 mod suppressions;
 mod threads;
-mod unmatched;
+pub(super) mod unmatched;
 
 use std::sync::Arc;
 
@@ -22,10 +22,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::access::Viewer;
 use super::error::ApiError;
 use super::state::Shared;
 use crate::desk::DeskError;
-use crate::store::StoreError;
+use crate::model::Access;
+use crate::store::{Reader, StoreError};
 
 /// All of them.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -57,6 +59,26 @@ fn told(e: DeskError) -> ApiError {
         DeskError::Store(e) => refused(e),
         e => e.into(),
     }
+}
+
+/// The row, if the viewer may know of it; `what` names it otherwise.
+async fn seen<I: Copy + Send + 'static>(
+    shared: &Shared,
+    viewer: &Viewer,
+    id: I,
+    what: &str,
+    may_see: fn(&Reader<'_>, I, &Access) -> Result<bool, StoreError>,
+) -> Result<I, ApiError> {
+    let access = viewer.access.clone();
+    let seen = shared.read(move |r| may_see(r, id, &access)).await?;
+    seen.then_some(id)
+        .ok_or_else(|| ApiError::not_found(format!("{what} not found")))
+}
+
+/// What the desk did, where there is nothing to say of it.
+fn done(result: Result<(), DeskError>) -> Result<StatusCode, ApiError> {
+    result.map_err(told)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An answer with an ETag: 304 without a body when the caller has it already (RFC 9110, section

@@ -51,10 +51,8 @@ async fn list(
     let (limit, after) = (page.limit()?, page.after()?);
     let only = filter.address.as_deref().map(key).transpose()?;
     let rows = shared
-        .store
         .read(move |r| r.suppression_page(only.as_deref(), after, limit, &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(List::page(rows, limit, |row| {
         (row.since.0, row.address.clone())
     })?))
@@ -102,7 +100,6 @@ async fn add(
     };
     let missing = || StoreError::NotFound("Address".into());
     let known = shared
-        .store
         .write(move |tx| {
             if !tx.may_see_address(&key, &viewer.access)? {
                 return Err(missing());
@@ -112,8 +109,7 @@ async fn add(
             tx.note_event(&NewEvent::new(EventKind::Changed, now))?;
             tx.suppressions(Some(&key), 1)?.pop().ok_or_else(missing)
         })
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(known))
 }
 
@@ -143,15 +139,13 @@ async fn remove(
     viewer.needs(Scope::Admin)?;
     let key = key(&which.address)?;
     shared
-        .store
         .write(move |tx| {
             if !tx.may_see_address(&key, &viewer.access)? || !tx.unsuppress(&key)? {
                 return Err(StoreError::NotFound("Suppression".into()));
             }
             tx.note_event(&NewEvent::new(EventKind::Changed, time::now()))
         })
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

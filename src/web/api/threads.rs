@@ -15,7 +15,7 @@ use super::super::error::{ApiError, ErrorBody};
 use super::super::extract::{Body, Id};
 use super::super::state::Shared;
 use super::drafts::RecipientWord;
-use super::told;
+use super::{done, told};
 use crate::desk::{Approved, Moved, OwnAnswer};
 use crate::model::{CampaignLeadId, MessageRowId, Scope};
 use crate::time::{self, UtcMs};
@@ -94,12 +94,11 @@ async fn hand_over(
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
     viewer.needs(Scope::Write)?;
-    shared
-        .desk
-        .hand_over(CampaignLeadId(id), viewer.access, &viewer.who, time::now())
-        .await
-        .map_err(told)?;
-    Ok(StatusCode::NO_CONTENT)
+    let (id, desk) = (CampaignLeadId(id), &shared.desk);
+    done(
+        desk.hand_over(id, viewer.access, &viewer.who, time::now())
+            .await,
+    )
 }
 
 /// The program may answer this lead again
@@ -117,13 +116,8 @@ async fn take_back(
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
     viewer.needs(Scope::Write)?;
-    shared
-        .desk
-        .take_back(CampaignLeadId(id), viewer.access, time::now())
-        .await
-        .map_err(told)?;
-    shared.outbox.ring();
-    Ok(StatusCode::NO_CONTENT)
+    let (id, desk) = (CampaignLeadId(id), &shared.desk);
+    done(desk.take_back(id, viewer.access, time::now()).await)
 }
 
 /// What waits for a person here is settled
@@ -141,12 +135,11 @@ async fn handled(
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
     viewer.needs(Scope::Write)?;
-    shared
-        .desk
-        .handled(CampaignLeadId(id), viewer.access, &viewer.who, time::now())
-        .await
-        .map_err(told)?;
-    Ok(StatusCode::NO_CONTENT)
+    let (id, desk) = (CampaignLeadId(id), &shared.desk);
+    done(
+        desk.handled(id, viewer.access, &viewer.who, time::now())
+            .await,
+    )
 }
 
 /// Until when.
@@ -175,13 +168,11 @@ async fn snooze(
     Body(new): Body<Snooze>,
 ) -> Result<StatusCode, ApiError> {
     viewer.needs(Scope::Write)?;
-    let id = CampaignLeadId(id);
-    shared
+    let (id, now) = (CampaignLeadId(id), time::now());
+    let snoozed = shared
         .desk
-        .snooze(id, new.until, viewer.access, &viewer.who, time::now())
-        .await
-        .map_err(told)?;
-    Ok(StatusCode::NO_CONTENT)
+        .snooze(id, new.until, viewer.access, &viewer.who, now);
+    done(snoozed.await)
 }
 
 /// Where a reply belongs.

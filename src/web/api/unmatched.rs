@@ -16,9 +16,9 @@ use super::super::extract::{Body, Id, Query};
 use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
 use super::refused;
-use crate::model::{EventKind, MessageRowId, Scope};
+use crate::model::{CampaignLeadId, EventKind, MessageRowId, Scope};
 use crate::msgid;
-use crate::store::{NewEvent, StoreError, Taught, Unmatched};
+use crate::store::{NewEvent, Taught, Unmatched};
 use crate::time;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
@@ -43,10 +43,8 @@ async fn list(
 ) -> Result<Json<List<Unmatched>>, ApiError> {
     let (limit, before) = (page.limit()?, page.after()?);
     let rows = shared
-        .store
         .read(move |r| r.unmatched_page(before, limit, &viewer.access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
+        .await?;
     Ok(Json(List::page(rows, limit, |row| row.id.0)?))
 }
 
@@ -90,18 +88,7 @@ async fn attach(
         .await?
         .ok_or_else(|| ApiError::not_found("Campaign lead not found"))?
         .campaign_lead_id;
-    let keys = Arc::clone(&shared.keys);
-    let taught = shared
-        .store
-        .write(move |tx| {
-            let now = time::now();
-            let hashes = |id: &str| msgid::ref_hashes(&keys, id);
-            let taught = tx.attach(id, thread, new.teach, hashes, now)?;
-            tx.note_event(&NewEvent::changed(thread, now))?;
-            Ok(taught)
-        })
-        .await
-        .map_err(refused)?;
+    let taught = put(&shared, id, thread, new.teach).await?;
     Ok(Json(taught))
 }
 
@@ -120,24 +107,44 @@ async fn ignore(
 ) -> Result<StatusCode, ApiError> {
     viewer.needs(Scope::Write)?;
     let id = seen(&shared, &viewer, id).await?;
-    shared
-        .store
-        .write(move |tx| {
-            tx.ignore_unmatched(id)?;
-            tx.note_event(&NewEvent::new(EventKind::Changed, time::now()))
-        })
-        .await
-        .map_err(refused)?;
+    drop_it(&shared, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn seen(shared: &Shared, viewer: &Viewer, id: i64) -> Result<MessageRowId, ApiError> {
-    let (id, access) = (MessageRowId(id), viewer.access.clone());
-    let seen = shared
-        .store
-        .read(move |r| r.may_see_unmatched(id, &access))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?;
-    seen.then_some(id)
-        .ok_or_else(|| ApiError::not_found("Unmatched message not found"))
+    super::seen(
+        shared,
+        viewer,
+        MessageRowId(id),
+        "Unmatched message",
+        |r, id, a| r.may_see_unmatched(id, a),
+    )
+    .await
+}
+
+/// Puts an unmatched mail into a conversation, for the API and the page.
+pub(in crate::web) async fn put(
+    shared: &Shared,
+    id: MessageRowId,
+    thread: CampaignLeadId,
+    teach: bool,
+) -> Result<Taught, ApiError> {
+    let keys = Arc::clone(&shared.keys);
+    let put = shared.store.write(move |tx| {
+        let now = time::now();
+        let hashes = |id: &str| msgid::ref_hashes(&keys, id);
+        let taught = tx.attach(id, thread, teach, hashes, now)?;
+        tx.note_event(&NewEvent::changed(thread, now))?;
+        Ok(taught)
+    });
+    put.await.map_err(refused)
+}
+
+/// Drops an unmatched mail that concerns nobody.
+pub(in crate::web) async fn drop_it(shared: &Shared, id: MessageRowId) -> Result<(), ApiError> {
+    let dropped = shared.store.write(move |tx| {
+        tx.ignore_unmatched(id)?;
+        tx.note_event(&NewEvent::new(EventKind::Changed, time::now()))
+    });
+    dropped.await.map(drop).map_err(refused)
 }

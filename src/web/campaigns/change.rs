@@ -18,7 +18,7 @@ use crate::campaign::template::Source;
 use crate::campaign::{self, SendOptions};
 use crate::config::{SenderSettings, Settings};
 use crate::model::{Access, Scope};
-use crate::store::{CampaignChange, Mailing, StoreError, Tx};
+use crate::store::{CampaignChange, Mailing, Tx};
 use crate::time::{self, UtcMs};
 
 /// Characters of a name.
@@ -219,10 +219,8 @@ async fn send(
     let name = campaign(&shared, &viewer, id).await?.name;
     viewer.needs(Scope::Write)?;
     let found = shared
-        .store
         .read(move |r| r.campaign(&name))
-        .await
-        .map_err(|e: StoreError| ApiError::from(e))?
+        .await?
         .ok_or_else(no_campaign)?;
     let Some(account) = found.mailing.as_ref().map(|m| m.account.clone()) else {
         return Err(ApiError::unprocessable(

@@ -12,8 +12,8 @@ use super::super::state::Shared;
 use super::conversation::{NotDone, show};
 use super::render::Problem;
 use crate::desk::{Approval, DeskError, Edit, Recipient};
-use crate::model::{Access, CampaignLeadId, DraftId, Intent, LeadRowId, MessageRowId, Scope};
-use crate::store::{AutomationScope, StoreError, ThreadHead};
+use crate::model::{Access, CampaignLeadId, DraftId, Intent, MessageRowId, Scope};
+use crate::store::ThreadHead;
 use crate::time;
 
 /// A form with nothing but the word of its session.
@@ -29,24 +29,52 @@ pub(super) fn may(viewer: &Viewer, csrf: &str, scope: Scope) -> Result<(), ApiEr
     viewer.needs(scope)
 }
 
+/// To whom a mail goes, as a form says it.
+pub(super) fn recipient(word: &str) -> Option<Recipient> {
+    match word {
+        "lead" => Some(Recipient::Lead),
+        "sender" => Some(Recipient::Sender),
+        _ => None,
+    }
+}
+
 /// Back to the conversation, with what was done.
 pub(super) fn back(id: CampaignLeadId, did: &str) -> Response {
     Redirect::to(&format!("/conversations/{id}?did={did}")).into_response()
 }
 
 /// The head of a conversation that the viewer may see.
-pub(super) async fn head(
-    shared: &Shared,
-    id: CampaignLeadId,
-    access: &Access,
-) -> Result<ThreadHead, Problem> {
+async fn head(shared: &Shared, id: CampaignLeadId, access: &Access) -> Result<ThreadHead, Problem> {
     let access = access.clone();
-    let head = shared
-        .store
-        .read(move |r| r.thread_head(id, &access))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    let head = shared.read(move |r| r.thread_head(id, &access)).await?;
     head.ok_or_else(|| Problem::not_found("This conversation"))
+}
+
+/// The conversation that a form is for, if the viewer may change it.
+pub(super) async fn of_form(
+    shared: &Shared,
+    viewer: &Viewer,
+    csrf: &str,
+    id: i64,
+) -> Result<CampaignLeadId, Problem> {
+    may(viewer, csrf, Scope::Write)?;
+    let id = CampaignLeadId(id);
+    head(shared, id, &viewer.access).await?;
+    Ok(id)
+}
+
+/// Back to the conversation with `did`, or the page again with why not.
+pub(super) async fn told(
+    shared: &Shared,
+    viewer: &Viewer,
+    id: CampaignLeadId,
+    done: Result<(), DeskError>,
+    did: &str,
+) -> Result<Response, Problem> {
+    match done {
+        Ok(()) => Ok(back(id, did)),
+        Err(e) => not_done(shared, viewer, id, e, NotDone::default()).await,
+    }
 }
 
 /// The page again with why it was not done, or the failure.
@@ -97,10 +125,8 @@ pub(super) async fn draft(
     let (id, draft, now) = (CampaignLeadId(id), DraftId(draft), time::now());
     head(&shared, id, &viewer.access).await?;
     let of_it = shared
-        .store
         .read(move |r| r.draft(draft))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?
+        .await?
         .is_some_and(|d| d.campaign_lead_id == id);
     if !of_it {
         return Err(Problem::not_found("This draft"));
@@ -120,11 +146,7 @@ pub(super) async fn draft(
                 by: by.to_owned(),
                 edit,
                 version: form.version,
-                to: match form.to.as_str() {
-                    "lead" => Some(Recipient::Lead),
-                    "sender" => Some(Recipient::Sender),
-                    _ => None,
-                },
+                to: recipient(&form.to),
                 anyway: form.r#override == "1",
                 to_suppressed: false,
             };
@@ -176,10 +198,7 @@ pub(super) async fn label(
         .desk
         .label(message, intent, None, &viewer.who, time::now())
         .await;
-    match done {
-        Ok(_) => Ok(back(id, "labelled")),
-        Err(e) => not_done(&shared, &viewer, id, e, NotDone::default()).await,
-    }
+    told(&shared, &viewer, id, done.map(|_| ()), "labelled").await
 }
 
 /// The mail must stand in this conversation, and the viewer may see that.
@@ -190,53 +209,11 @@ pub(super) async fn belongs(
     access: &Access,
 ) -> Result<(), Problem> {
     head(shared, id, access).await?;
-    let facts = shared
-        .store
-        .read(move |r| r.message_facts(message))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    let facts = shared.read(move |r| r.message_facts(message)).await?;
     if facts.thread == Some(id) {
         return Ok(());
     }
     Err(Problem::not_found("This mail"))
-}
-
-pub(super) async fn hand_over(
-    State(shared): State<Arc<Shared>>,
-    PageViewer(viewer): PageViewer,
-    Path(id): Path<i64>,
-    Form(form): Form<Plain>,
-) -> Result<Response, Problem> {
-    may(&viewer, &form.csrf, Scope::Write)?;
-    let id = CampaignLeadId(id);
-    let lead: LeadRowId = head(&shared, id, &viewer.access).await?.lead_row;
-    let who = viewer.who.clone();
-    shared
-        .store
-        .write(move |tx| {
-            let reason = "handed over to people";
-            tx.switch_automation_off(AutomationScope::Lead(lead), &who, reason, time::now())
-        })
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
-    Ok(back(id, "handed-over"))
-}
-
-pub(super) async fn take_back(
-    State(shared): State<Arc<Shared>>,
-    PageViewer(viewer): PageViewer,
-    Path(id): Path<i64>,
-    Form(form): Form<Plain>,
-) -> Result<Response, Problem> {
-    may(&viewer, &form.csrf, Scope::Write)?;
-    let id = CampaignLeadId(id);
-    let lead: LeadRowId = head(&shared, id, &viewer.access).await?.lead_row;
-    shared
-        .store
-        .write(move |tx| tx.switch_automation_on(AutomationScope::Lead(lead), time::now()))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
-    Ok(back(id, "taken-back"))
 }
 
 pub(super) async fn all_read(
@@ -246,10 +223,8 @@ pub(super) async fn all_read(
 ) -> Result<Response, Problem> {
     may(&viewer, &form.csrf, Scope::Read)?;
     shared
-        .store
         .write(move |tx| tx.mark_all_read(&viewer.who, time::now()))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     Ok(Redirect::to("/?did=read").into_response())
 }
 
@@ -283,9 +258,7 @@ pub(super) async fn paste(
     Path(id): Path<i64>,
     Form(form): Form<TextForm>,
 ) -> Result<Response, Problem> {
-    may(&viewer, &form.csrf, Scope::Write)?;
-    let id = CampaignLeadId(id);
-    head(&shared, id, &viewer.access).await?;
+    let id = of_form(&shared, &viewer, &form.csrf, id).await?;
     let text = form.text()?.trim().to_owned();
     shared
         .engine

@@ -16,7 +16,7 @@ use super::frame::Frame;
 use super::render::{Problem, page};
 use crate::desk::DeskError;
 use crate::model::{CampaignLeadId, ConversationId, Intent};
-use crate::store::{StoreError, ThreadLine, ThreadPart};
+use crate::store::{ThreadLine, ThreadPart};
 use crate::time::{self, UtcMs};
 
 /// Mails of a page: some 2 KB each, so that a page stays light. Older ones have a link.
@@ -115,22 +115,17 @@ async fn show_part(
     };
     let (access, who, now) = (viewer.access.clone(), viewer.who.clone(), time::now());
     let (thread, others) = shared
-        .store
         .read(move |r| {
             let thread = r.thread_page(id, &access, part)?;
             let others = match &thread {
                 Some(thread) => r.threads_beside(&thread.head, &access)?,
                 None => Vec::new(),
             };
-            Ok::<_, StoreError>((thread, others))
+            Ok((thread, others))
         })
         .await?;
     let mut thread = thread.ok_or_else(|| Problem::not_found("This conversation"))?;
-    shared
-        .store
-        .book(move |tx| tx.mark_read(&who, id, now))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    shared.book(move |tx| tx.mark_read(&who, id, now)).await?;
     let name = [&thread.head.lead_name, &thread.head.lead_email]
         .into_iter()
         .find(|name| !name.is_empty())

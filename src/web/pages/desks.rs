@@ -1,6 +1,7 @@
 //! Campaigns, leads, unmatched mail, suppressions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -8,25 +9,27 @@ use minijinja::context;
 use serde::Deserialize;
 
 use super::super::access::{PageViewer, Viewer};
+use super::super::api::unmatched;
 use super::super::error::ApiError;
 use super::super::paging;
 use super::super::state::Shared;
 use super::actions::may;
-use super::conversation::Asked;
+use super::conversation::{Asked, span};
 use super::frame::Frame;
 use super::inbox::form_urlencoded;
+use super::plot;
 use super::render::{Problem, page};
-use crate::model::{
-    Access, CampaignId, CampaignLeadId, EventKind, MessageRowId, Scope, address_key,
-};
-use crate::msgid;
-use crate::store::{AutomationScope, InboxAsk, InboxPlace, InboxState, NewEvent, StoreError};
+use crate::model::{Access, CampaignId, CampaignLeadId, MessageRowId, Scope, address_key};
+use crate::store::{AutomationScope, InboxAsk, InboxPlace, InboxState, Statistics, StatisticsAsk};
 use crate::time;
 
 /// Rows of a list.
 const ROWS: u32 = 50;
 /// Unmatched mails of a page: each with the beginning of its text and a form.
 const UNMATCHED: u32 = 25;
+/// Days that the page of a campaign shows, and replies that it measures.
+const SHOWN_DAYS: i64 = 14;
+const MEASURED: u32 = 500;
 /// Suppressions of a page.
 const MOST: u32 = 200;
 
@@ -38,7 +41,6 @@ pub(super) async fn campaigns(
     let frame = Frame::read(&shared, &viewer, "campaigns", "Campaigns", &asked.did).await?;
     let access = viewer.access.clone();
     let rows = shared
-        .store
         .read(move |r| {
             let off = r.automation_off()?;
             let all = r.all_campaign_counts()?;
@@ -58,7 +60,7 @@ pub(super) async fn campaigns(
                     },
                 });
             }
-            Ok::<_, StoreError>(rows)
+            Ok(rows)
         })
         .await?;
     Ok(page("campaigns.html", context! { frame, rows })?)
@@ -97,14 +99,16 @@ pub(super) async fn campaign(
         limit: ROWS,
     };
     let (who, access) = (viewer.who.clone(), viewer.access.clone());
-    let (found, rows, told, total) = shared
-        .store
+    let now = time::now();
+    let lately = StatisticsAsk::days_to(now, SHOWN_DAYS, Some(id), MEASURED);
+    let (found, rows, told, total, lately) = shared
         .read(move |r| {
             let found = r.campaigns()?.into_iter().find(|c| c.id == id);
             let rows = r.inbox(&ask, &who, &access)?;
             let ids: Vec<_> = rows.iter().map(|row| row.campaign_lead_id).collect();
             let total = r.count_replied(id)?;
-            Ok::<_, StoreError>((found, rows, r.notified_of(&ids)?, total))
+            let lately = r.statistics(lately, now, &access)?;
+            Ok((found, rows, r.notified_of(&ids)?, total, lately))
         })
         .await?;
     let found = found.ok_or_else(|| Problem::not_found("This campaign"))?;
@@ -129,8 +133,22 @@ pub(super) async fn campaign(
     let campaign = context! { id => id.0, name => found.name, project => found.project_name };
     Ok(page(
         "campaign.html",
-        context! { frame, campaign, rows, next, total },
+        context! { frame, campaign, rows, next, total, lately => told_of(&lately) },
     )?)
+}
+
+/// What came and went lately, as the page of a campaign shows it.
+fn told_of(s: &Statistics) -> minijinja::Value {
+    let within = |ms: Option<i64>| {
+        let ms = ms.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+        ms.map_or_else(|| "–".to_owned(), span)
+    };
+    let plot = (s.total.replies > 0).then(|| plot::replies_by_day(&s.days));
+    context! {
+        days => SHOWN_DAYS, total => s.total, plot,
+        automatic => within(s.answer_ms.p50), people => within(s.person_answer_ms.p50),
+        slowest => within(s.person_answer_ms.p95),
+    }
 }
 
 pub(super) async fn leads(
@@ -142,10 +160,8 @@ pub(super) async fn leads(
     let (access, q) = (viewer.access.clone(), further.q.clone());
     let before = further.page().after::<i64>()?;
     let rows = shared
-        .store
         .read(move |r| r.lead_lines(&q, before, ROWS, &access))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     let list = paging::List::page(rows, ROWS, |row| row.id.0)?;
     let next = list.next.map(|cursor| {
         let query = form_urlencoded(&[("q", &further.q), ("cursor", &cursor)]);
@@ -178,10 +194,8 @@ async fn show_unmatched(
     frame.trouble = trouble;
     let access = viewer.access.clone();
     let rows = shared
-        .store
         .read(move |r| r.unmatched_page(before, UNMATCHED, &access))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     let list = paging::List::page(rows, UNMATCHED, |row| row.id.0)?;
     let next = list.next.map(|cursor| {
         let query = form_urlencoded(&[("cursor", &cursor)]);
@@ -220,17 +234,16 @@ pub(super) async fn chosen(
             None => r.thread_of_key_or_address(&lead, &access),
         })
         .await;
-    found.map_err(|e: StoreError| Problem::from(e))
+    Ok(found?)
 }
 
 /// Whether the viewer sees this mail among the unmatched ones.
 async fn sees(shared: &Shared, message: MessageRowId, viewer: &Viewer) -> Result<bool, Problem> {
     let access = viewer.access.clone();
     let seen = shared
-        .store
         .read(move |r| r.may_see_unmatched(message, &access))
-        .await;
-    seen.map_err(|e: StoreError| Problem::from(e))
+        .await?;
+    Ok(seen)
 }
 
 pub(super) async fn attach(
@@ -250,17 +263,7 @@ pub(super) async fn attach(
             .await?
             .into_response());
     };
-    let keys = Arc::clone(&shared.keys);
-    shared
-        .store
-        .write(move |tx| {
-            let hashes = |id: &str| msgid::ref_hashes(&keys, id);
-            let now = time::now();
-            tx.attach(message, thread, true, hashes, now)?;
-            tx.note_event(&NewEvent::changed(thread, now))
-        })
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    unmatched::put(&shared, message, thread, true).await?;
     Ok(Redirect::to("/unmatched?did=attached").into_response())
 }
 
@@ -275,14 +278,7 @@ pub(super) async fn ignore(
     if !sees(&shared, message, &viewer).await? {
         return Err(Problem::not_found("This mail"));
     }
-    shared
-        .store
-        .write(move |tx| {
-            tx.ignore_unmatched(message)?;
-            tx.note_event(&NewEvent::new(EventKind::Changed, time::now()))
-        })
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    unmatched::drop_it(&shared, message).await?;
     Ok(Redirect::to("/unmatched?did=ignored").into_response())
 }
 
@@ -295,10 +291,8 @@ pub(super) async fn suppressions(
     let title = "Suppressions";
     let frame = Frame::read(&shared, &viewer, "suppressions", title, &asked.did).await?;
     let mut rows = shared
-        .store
         .read(|r| r.suppressions(None, MOST.saturating_add(1)))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     let most = usize::try_from(MOST).unwrap_or(usize::MAX);
     let more = rows.len() > most;
     rows.truncate(most);
@@ -335,10 +329,8 @@ pub(super) async fn suppress(
     }
     let why = format!("by {}", viewer.who);
     shared
-        .store
         .write(move |tx| tx.suppress(&key, &why, None, time::now()))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     Ok(Redirect::to("/suppressions?did=suppressed").into_response())
 }
 
@@ -350,10 +342,6 @@ pub(super) async fn unsuppress(
     may(&viewer, &form.csrf, Scope::Write)?;
     everything(&viewer)?;
     let key = address_key(form.address.trim());
-    shared
-        .store
-        .write(move |tx| tx.unsuppress(&key))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    shared.write(move |tx| tx.unsuppress(&key)).await?;
     Ok(Redirect::to("/suppressions?did=allowed").into_response())
 }

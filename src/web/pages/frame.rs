@@ -49,7 +49,6 @@ impl Frame {
         let (who, access) = (viewer.who.clone(), viewer.access.clone());
         let names = shared.settings.account_names.clone();
         let (counts, stopped, health) = shared
-            .store
             .read(move |r| {
                 let off = r.automation_off()?.into_iter();
                 let stopped = off

@@ -107,7 +107,6 @@ pub(super) async fn inbox(
     };
     let (who, access, q) = (viewer.who.clone(), viewer.access.clone(), filters.q.clone());
     let (rows, campaigns) = shared
-        .store
         .read(move |r| {
             let rows = if q.trim().is_empty() {
                 r.inbox(&ask, &who, &access)?

@@ -16,7 +16,6 @@ use super::super::state::Shared;
 use super::render::{Problem, page};
 use crate::mime;
 use crate::model::MessageRowId;
-use crate::store::StoreError;
 
 /// Bytes of a mail that are looked at.
 const MAX_RAW: u64 = 32 * 1024 * 1024;
@@ -62,10 +61,8 @@ pub(super) async fn html(
 ) -> Result<Response, Problem> {
     let message = MessageRowId(message);
     let raw = shared
-        .store
         .read(move |r| r.raw_of(message, &viewer.access))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?
+        .await?
         .ok_or_else(|| Problem::not_found("The HTML of this mail"))?;
     let body = tokio::task::spawn_blocking(move || cleaned(&raw))
         .await

@@ -39,8 +39,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
             "/conversations/{id}/messages/{message}/label",
             post(actions::label),
         )
-        .route("/conversations/{id}/hand-over", post(actions::hand_over))
-        .route("/conversations/{id}/take-back", post(actions::take_back))
+        .route("/conversations/{id}/hand-over", post(moves::hand_over))
+        .route("/conversations/{id}/take-back", post(moves::take_back))
         .route("/conversations/{id}/paste", post(actions::paste))
         .route("/conversations/{id}/answer", post(moves::answer))
         .route("/conversations/{id}/handled", post(moves::handled))

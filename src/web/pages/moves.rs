@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::super::access::PageViewer;
 use super::super::state::Shared;
-use super::actions::{Plain, TextForm, back, belongs, head, may, not_done};
+use super::actions::{Plain, TextForm, back, belongs, may, not_done, of_form, recipient, told};
 use super::conversation::NotDone;
 use super::render::Problem;
-use crate::desk::{DeskError, OwnAnswer, Recipient};
+use crate::desk::{DeskError, OwnAnswer};
 use crate::model::{CampaignLeadId, MessageRowId, Scope};
 use crate::time::{self, UtcMs};
 
@@ -31,20 +31,14 @@ pub(super) async fn answer(
     Path(id): Path<i64>,
     Form(form): Form<AnswerForm>,
 ) -> Result<Response, Problem> {
-    may(&viewer, &form.text.csrf, Scope::Write)?;
-    let id = CampaignLeadId(id);
-    head(&shared, id, &viewer.access).await?;
+    let id = of_form(&shared, &viewer, &form.text.csrf, id).await?;
     let body = form.text.text()?;
     let own = OwnAnswer {
         thread: id,
         subject: None,
         body: body.clone(),
         by: viewer.who.clone(),
-        to: match form.to.as_str() {
-            "lead" => Some(Recipient::Lead),
-            "sender" => Some(Recipient::Sender),
-            _ => None,
-        },
+        to: recipient(&form.to),
         anyway: form.r#override == "1",
         to_suppressed: false,
     };
@@ -67,14 +61,34 @@ pub(super) async fn handled(
     Path(id): Path<i64>,
     Form(form): Form<Plain>,
 ) -> Result<Response, Problem> {
-    may(&viewer, &form.csrf, Scope::Write)?;
-    let id = CampaignLeadId(id);
-    head(&shared, id, &viewer.access).await?;
+    let id = of_form(&shared, &viewer, &form.csrf, id).await?;
     let (access, who) = (viewer.access.clone(), viewer.who.as_str());
-    match shared.desk.handled(id, access, who, time::now()).await {
-        Ok(()) => Ok(back(id, "handled")),
-        Err(e) => not_done(&shared, &viewer, id, e, NotDone::default()).await,
-    }
+    let done = shared.desk.handled(id, access, who, time::now()).await;
+    told(&shared, &viewer, id, done, "handled").await
+}
+
+pub(super) async fn hand_over(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Path(id): Path<i64>,
+    Form(form): Form<Plain>,
+) -> Result<Response, Problem> {
+    let id = of_form(&shared, &viewer, &form.csrf, id).await?;
+    let (access, who) = (viewer.access.clone(), viewer.who.as_str());
+    let done = shared.desk.hand_over(id, access, who, time::now()).await;
+    told(&shared, &viewer, id, done, "handed-over").await
+}
+
+pub(super) async fn take_back(
+    State(shared): State<Arc<Shared>>,
+    PageViewer(viewer): PageViewer,
+    Path(id): Path<i64>,
+    Form(form): Form<Plain>,
+) -> Result<Response, Problem> {
+    let id = of_form(&shared, &viewer, &form.csrf, id).await?;
+    let access = viewer.access.clone();
+    let done = shared.desk.take_back(id, access, time::now()).await;
+    told(&shared, &viewer, id, done, "taken-back").await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -90,22 +104,15 @@ pub(super) async fn snooze(
     Path(id): Path<i64>,
     Form(form): Form<SnoozeForm>,
 ) -> Result<Response, Problem> {
-    may(&viewer, &form.csrf, Scope::Write)?;
-    let id = CampaignLeadId(id);
-    head(&shared, id, &viewer.access).await?;
+    let id = of_form(&shared, &viewer, &form.csrf, id).await?;
     let Some(until) = UtcMs::parse_day_or_time(form.until.trim()) else {
         let e = DeskError::Text("Write the day as 2027-01-31");
         return not_done(&shared, &viewer, id, e, NotDone::default()).await;
     };
     let (access, who) = (viewer.access.clone(), viewer.who.as_str());
-    match shared
-        .desk
-        .snooze(id, until, access, who, time::now())
-        .await
-    {
-        Ok(()) => Ok(back(id, "snoozed")),
-        Err(e) => not_done(&shared, &viewer, id, e, NotDone::default()).await,
-    }
+    let now = time::now();
+    let done = shared.desk.snooze(id, until, access, who, now).await;
+    told(&shared, &viewer, id, done, "snoozed").await
 }
 
 #[derive(Debug, Default, Deserialize)]

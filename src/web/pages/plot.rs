@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::store::CaptureTime;
+use crate::store::{CaptureTime, DayCounts};
 use crate::time::UtcMs;
 
 /// Upper ends of the columns, in milliseconds; the last one is open.
@@ -72,6 +72,19 @@ pub(super) fn by_day(times: &[CaptureTime], now: UtcMs) -> String {
     columns_svg(&columns, what, "on")
 }
 
+/// How many replies came on each day.
+pub(super) fn replies_by_day(days: &[DayCounts]) -> String {
+    let columns: Vec<(String, Vec<(&str, usize)>)> = days
+        .iter()
+        .map(|day| {
+            let label = day.day.get(5..).unwrap_or_default().to_owned();
+            let n = usize::try_from(day.counts.replies).unwrap_or(usize::MAX);
+            (label, vec![("bar", n)])
+        })
+        .collect();
+    columns_svg(&columns, "How many replies came on each day (UTC)", "on")
+}
+
 /// Columns of stacked parts. Every text is ours: numbers, dates and the labels above.
 fn columns_svg(columns: &[(String, Vec<(&str, usize)>)], what: &str, relation: &str) -> String {
     let sum = |parts: &[(&str, usize)]| parts.iter().map(|(_, n)| n).sum::<usize>();
@@ -132,6 +145,7 @@ fn write_to(svg: &mut String, what: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Counts;
 
     #[test]
     fn percentiles_are_values_that_were_measured() {
@@ -159,5 +173,14 @@ mod tests {
             "{svg}"
         );
         assert!(distribution(&[]).ends_with("</svg>"));
+        let day = |day: &str, replies| DayCounts {
+            day: day.to_owned(),
+            counts: Counts {
+                replies,
+                ..Counts::default()
+            },
+        };
+        let svg = replies_by_day(&[day("2027-01-30", 0), day("2027-01-31", 4)]);
+        assert!(svg.contains(": 4 on 01-31\""), "{svg}");
     }
 }

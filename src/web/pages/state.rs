@@ -19,7 +19,7 @@ use super::plot;
 use super::render::{Problem, page};
 use crate::model::{Access, Scope};
 use crate::status::Snapshot;
-use crate::store::{AutomationScope, CaptureTime, StoreError};
+use crate::store::{AutomationScope, CaptureTime};
 use crate::time::{self, UtcMs};
 
 /// Replies that are measured.
@@ -44,11 +44,7 @@ pub(super) async fn state(
     let s = Snapshot::take(&shared.store, &shared.settings)
         .await
         .map_err(Problem::from)?;
-    let times = shared
-        .store
-        .read(|r| r.capture_times(MEASURED))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+    let times = shared.read(|r| r.capture_times(MEASURED)).await?;
     let todo = todo(&s);
     let outbox: Vec<_> = outbox(&s)
         .into_iter()
@@ -182,13 +178,11 @@ pub(super) async fn stop(
     may_switch(&viewer, &form.csrf)?;
     let reason: String = form.reason.trim().chars().take(200).collect();
     shared
-        .store
         .write(move |tx| {
             let all = AutomationScope::All;
             tx.switch_automation_off(all, &viewer.who, &reason, time::now())
         })
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     Ok(Redirect::to("/state?did=stopped").into_response())
 }
 
@@ -199,9 +193,7 @@ pub(super) async fn start(
 ) -> Result<Response, Problem> {
     may_switch(&viewer, &form.csrf)?;
     shared
-        .store
         .write(|tx| tx.switch_automation_on(AutomationScope::All, time::now()))
-        .await
-        .map_err(|e: StoreError| Problem::from(e))?;
+        .await?;
     Ok(Redirect::to("/state?did=started").into_response())
 }
