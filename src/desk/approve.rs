@@ -15,8 +15,8 @@ use crate::msgid;
 use crate::reply::compose::{self, Draftable, FurtherParts};
 use crate::reply::texts::{self, Ours};
 use crate::store::{
-    Decision, DraftItem, DraftRow, JobContext, NewConversation, NewSent, Reader, Speaker, Standing,
-    StoreError, ThreadContext, Tx,
+    Decision, DraftItem, DraftRow, JobContext, NewConversation, NewEvent, NewSent, Reader, Speaker,
+    Standing, StoreError, ThreadContext, Tx,
 };
 use crate::time::UtcMs;
 
@@ -241,6 +241,7 @@ impl Desk {
             mail: Some(mail),
         };
         tx.decide_draft(draft.id, &decision, now)?;
+        tx.note_event(&NewEvent::changed(draft.campaign_lead_id, now))?;
         Ok(Approved {
             draft: draft.id,
             mail,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Desk, DeskError};
 use crate::model::{Disposition, GoalType, HOLE, Intent, MessageRowId, address_key};
-use crate::store::{Correction, CorrectionRow, DraftEdit, MessageFacts, Tx};
+use crate::store::{Correction, CorrectionRow, DraftEdit, MessageFacts, NewEvent, Tx};
 use crate::time::UtcMs;
 use crate::visible;
 
@@ -76,6 +76,9 @@ impl Desk {
                 } else {
                     Vec::new()
                 };
+                if let Some(thread) = facts.thread {
+                    tx.note_event(&NewEvent::changed(thread, now))?;
+                }
                 Ok(Labelled {
                     message,
                     intent,

@@ -21,7 +21,7 @@ use crate::config::Settings;
 use crate::keys::Keys;
 use crate::model::{DraftId, DraftState};
 use crate::reply::compose::ComposeError;
-use crate::store::{Decision, DraftRow, Store, StoreError, Tx};
+use crate::store::{Decision, DraftRow, NewEvent, Store, StoreError, Tx};
 use crate::time::UtcMs;
 use crate::wake::Doorbell;
 
@@ -145,7 +145,9 @@ impl Desk {
             .write(move |tx| {
                 let draft = open(tx, id, version)?;
                 seen(&draft, version, &by, now)?;
-                text::apply(tx, &draft, &edit, &by, now)?;
+                if text::apply(tx, &draft, &edit, &by, now)? {
+                    tx.note_event(&NewEvent::changed(draft.campaign_lead_id, now))?;
+                }
                 tx.draft_row(id)?.ok_or(DeskError::NotFound(id))
             })
             .await
@@ -165,33 +167,38 @@ impl Desk {
         let (by, reason) = (by.to_owned(), text::one_line(reason));
         self.store
             .write(move |tx| {
-                open(tx, id, None)?;
+                let draft = open(tx, id, None)?;
                 let decision = Decision {
                     state: DraftState::Rejected,
                     by: &by,
                     why: &reason,
                     mail: None,
                 };
-                Ok(tx.decide_draft(id, &decision, now)?)
+                tx.decide_draft(id, &decision, now)?;
+                tx.note_event(&NewEvent::changed(draft.campaign_lead_id, now))?;
+                Ok(())
             })
             .await
     }
 
-    /// Lets a draft wait again that was closed, or whose mail did not leave.
+    /// Lets a draft wait again that was closed, or whose mail did not leave, and notes who did.
     ///
     /// # Errors
     /// [`DeskError`], in words.
-    pub async fn reopen(&self, id: DraftId) -> Result<(), DeskError> {
+    pub async fn reopen(&self, id: DraftId, by: &str, now: UtcMs) -> Result<(), DeskError> {
+        let by = by.to_owned();
         self.store
             .write(move |tx| {
                 let draft = tx.draft_row(id)?.ok_or(DeskError::NotFound(id))?;
                 if draft.state == DraftState::Open {
                     return Err(DeskError::Text("It is open: it waits already"));
                 }
-                match tx.reopen_draft(id) {
-                    Err(StoreError::Stale(_)) => Err(DeskError::Decided(Box::new(draft))),
-                    done => Ok(done?),
+                match tx.reopen_draft(id, &by) {
+                    Err(StoreError::Stale(_)) => return Err(DeskError::Decided(Box::new(draft))),
+                    done => done?,
                 }
+                tx.note_event(&NewEvent::changed(draft.campaign_lead_id, now))?;
+                Ok(())
             })
             .await
     }

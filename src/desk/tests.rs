@@ -400,16 +400,25 @@ async fn a_rejected_draft_is_kept_with_who_and_why_and_may_wait_again() {
         told.contains("rejected already by bob") && told.contains("called her"),
         "{told}"
     );
-    desk.reopen(DraftId(1)).await.unwrap();
+    desk.reopen(DraftId(1), "ann", AT).await.unwrap();
+    assert_eq!(
+        f.text("SELECT state || '|' || decision FROM drafts"),
+        "open|reopened by ann"
+    );
+    // Open pages hear of both.
+    assert_eq!(
+        f.number("SELECT count(*) FROM events WHERE kind = 'changed'"),
+        2
+    );
     desk.approve(ask("ann"), AT).await.unwrap();
     // Its mail may have left: it does not wait again…
     assert!(matches!(
-        desk.reopen(DraftId(1)).await,
+        desk.reopen(DraftId(1), "ann", AT).await,
         Err(DeskError::Decided(_))
     ));
     // …until it surely did not.
     f.sql("UPDATE outbox SET state = 'rejected'");
-    desk.reopen(DraftId(1)).await.unwrap();
+    desk.reopen(DraftId(1), "ann", AT).await.unwrap();
     let again = desk.approve(ask("ann"), AT).await.unwrap();
     assert_eq!(again.mail.0, 2);
     assert_eq!(

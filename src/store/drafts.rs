@@ -282,7 +282,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Stale`] when it waits, or its mail may have left;
     /// [`StoreError::Invalid`] when another draft for the same reply waits.
-    pub fn reopen_draft(&self, id: DraftId) -> Result<(), StoreError> {
+    pub fn reopen_draft(&self, id: DraftId, by: &str) -> Result<(), StoreError> {
         let beside = self
             .conn
             .prepare_cached(
@@ -299,13 +299,13 @@ impl Tx<'_> {
             .conn
             .prepare_cached(
                 "UPDATE drafts SET state = 'open', decided_at = NULL, decided_by = '',
-                     decision = '', outbox_ref = NULL, version = version + 1
+                     decision = 'reopened by ' || ?2, outbox_ref = NULL, version = version + 1
                  WHERE id = ?1 AND state <> 'open'
                    AND (outbox_ref IS NULL
                         OR (SELECT o.state FROM outbox o WHERE o.id = outbox_ref)
                            IN ('rejected', 'cancelled'))",
             )?
-            .execute([id.0])?;
+            .execute(params![id.0, by])?;
         if changed == 1 {
             Ok(())
         } else {

@@ -75,11 +75,11 @@ async fn only_one_draft_of_a_reply_waits() {
     insert(&f, "one").await;
     f.sql("UPDATE drafts SET state = 'rejected'");
     insert(&f, "two").await;
-    let refused = f.store.write(|tx| tx.reopen_draft(DraftId(1))).await;
+    let refused = f.store.write(|tx| tx.reopen_draft(DraftId(1), "ann")).await;
     assert!(
         matches!(refused, Err(StoreError::Invalid(_))),
         "{refused:?}"
     );
-    let waits = f.store.write(|tx| tx.reopen_draft(DraftId(2))).await;
+    let waits = f.store.write(|tx| tx.reopen_draft(DraftId(2), "ann")).await;
     assert!(matches!(waits, Err(StoreError::Stale(_))), "{waits:?}");
 }

@@ -278,7 +278,7 @@ async fn reopen(
 ) -> Result<Response, ApiError> {
     viewer.needs(Scope::Write)?;
     let id = seen(&shared, &viewer, id).await?;
-    match shared.desk.reopen(id).await {
+    match shared.desk.reopen(id, &viewer.who, time::now()).await {
         Ok(()) => Ok(Json(item(&shared, id).await?).into_response()),
         Err(e) => conflict(&shared, id, e).await,
     }
