@@ -208,7 +208,9 @@ impl Listener {
 
     /// One session from lease to release; says how long to wait before the next.
     async fn session(&self, stop: &CancellationToken) -> Result<Duration, StoreError> {
-        let Some(lease) = self.take_lease().await? else {
+        let lease = self.take_lease().await?;
+        self.shared.board.elsewhere(self.id, lease.is_none());
+        let Some(lease) = lease else {
             info!(account = %self.account.name, "another process reads this account");
             return self.held_wait().await;
         };

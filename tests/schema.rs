@@ -81,6 +81,11 @@ const SCANS: &[(&str, &str)] = &[
         "a piece: its users add WHERE l.id",
     ),
     (
+        "INSERT INTO messages (",
+        "beside a trigger SQLite foresees a look at the tables that refer to messages; it is made only while a \
+         reference is broken (FkIfZero)",
+    ),
+    (
         "SELECT i.campaign_lead_id, i.campaign_id, c.name, c.project_name",
         "a piece: its users add WHERE; a unit test looks at their plans",
     ),

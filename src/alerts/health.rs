@@ -15,7 +15,7 @@ use crate::time::UtcMs;
 const LINE_CHARS: usize = 900;
 
 /// How everything is, at one moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Health {
     /// `ok`, or `failing` when something is named in `failing`.
     pub status: &'static str,
@@ -30,7 +30,7 @@ pub struct Health {
 }
 
 /// How one account is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct AccountHealth {
     /// Its name.
     pub name: String,
@@ -63,7 +63,7 @@ struct Limits {
 }
 
 /// How the outbox is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct OutboxHealth {
     /// Whether no mail is later than allowed.
     pub ok: bool,

@@ -77,6 +77,7 @@ impl Engine for Hands {
                         done.failed = false;
                         done.processed = done.processed.saturating_add(report.processed);
                         done.new_replies = done.new_replies.saturating_add(report.new_replies);
+                        done.ahead = done.ahead.saturating_add(report.ahead);
                         done.errors.extend(report.errors);
                     }
                     Err(ended) => {

@@ -76,6 +76,8 @@ pub struct Report {
     pub processed: u64,
     /// Replies among them.
     pub new_replies: u64,
+    /// Messages beyond the cursor that the process which reads the account has not stored yet.
+    pub ahead: u64,
     /// Without In-Reply-To and References, and not matched.
     pub skipped_no_reply_header: u64,
     /// With such headers, but answering nothing known.
@@ -97,6 +99,7 @@ impl Report {
     pub fn add(&mut self, other: &Self) {
         self.processed = self.processed.saturating_add(other.processed);
         self.new_replies = self.new_replies.saturating_add(other.new_replies);
+        self.ahead = self.ahead.saturating_add(other.ahead);
         self.skipped_no_reply_header = self
             .skipped_no_reply_header
             .saturating_add(other.skipped_no_reply_header);

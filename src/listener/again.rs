@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::first::SINCE_SLACK;
@@ -14,6 +15,9 @@ use crate::model::{CaptureSource, Epoch, Lease, MailboxId};
 use crate::store::{FolderRow, Place, Poison, Refetch, StoreError};
 use crate::time;
 
+/// So long a check waits for what another process is about to store, and so often it looks.
+const AHEAD_WAIT: Duration = Duration::from_secs(2);
+const AHEAD_EVERY: Duration = Duration::from_millis(20);
 /// Refetches of one look.
 const REFETCHES: u32 = 50;
 /// A message is fetched again at most so often.
@@ -40,6 +44,14 @@ impl Listener {
             return Ok(Report::default());
         }
         let mut uids = session.search_since(from.minus(SINCE_SLACK)).await?;
+        let ahead: Vec<u32> = match lease {
+            Some(_) => Vec::new(),
+            None => uids
+                .iter()
+                .copied()
+                .filter(|uid| *uid >= epoch.cursor_uid)
+                .collect(),
+        };
         uids.retain(|uid| *uid < epoch.cursor_uid);
         uids.sort_unstable();
         uids.dedup();
@@ -70,6 +82,7 @@ impl Listener {
             .take_list(session, &origin, &uids, (from, None), Poison::default())
             .await?;
         report.known = there;
+        report.ahead = self.still_ahead(mailbox, seen.uid_validity, &ahead).await?;
         if epoch.cursor_uid < epoch.first_until {
             // The process that reads the account goes on with the window that it knows.
             report.error(format!(
@@ -82,6 +95,33 @@ impl Listener {
             .write(move |tx| tx.widen_window(epoch.id, from))
             .await?;
         Ok(report)
+    }
+
+    /// What is beyond the cursor belongs to the process that reads the account: how much of it that
+    /// has not stored, after a moment in which it may.
+    async fn still_ahead(
+        &self,
+        mailbox: MailboxId,
+        validity: u32,
+        uids: &[u32],
+    ) -> Result<u64, Ended> {
+        let (Some(first), Some(last)) = (uids.iter().min(), uids.iter().max()) else {
+            return Ok(0);
+        };
+        let (first, last) = (*first, *last);
+        let until = Instant::now() + AHEAD_WAIT;
+        loop {
+            let known = self
+                .shared
+                .store
+                .read(move |r| r.known_uids(mailbox, validity, first, last))
+                .await?;
+            let left = uids.iter().filter(|uid| !known.contains(uid)).count();
+            if left == 0 || Instant::now() >= until {
+                return Ok(u64::try_from(left).unwrap_or(u64::MAX));
+            }
+            tokio::time::sleep(AHEAD_EVERY).await;
+        }
     }
 
     /// Takes in what a later import made matchable: from the kept raw mail, else by UID. Each

@@ -1,7 +1,7 @@
 //! Up to when the mailboxes of each account were looked at, by which way, and who asks for a look:
 //! what a viewer waits for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -56,6 +56,8 @@ pub(super) struct Looks {
     /// Begun, and not ended.
     under_way: HashMap<AccountId, Instant>,
     listening: HashMap<AccountId, bool>,
+    /// Read by another process.
+    elsewhere: HashSet<AccountId>,
     /// Looks because of viewers.
     views: u64,
     changed: watch::Sender<u64>,
@@ -77,6 +79,22 @@ impl Board {
             notes.looks.under_way.remove(&account);
         }
         notes.looks.tell();
+    }
+
+    /// Another process reads this account, or does not any more.
+    pub fn elsewhere(&self, account: AccountId, is: bool) {
+        let mut notes = self.notes();
+        if is {
+            notes.looks.elsewhere.insert(account);
+        } else {
+            notes.looks.elsewhere.remove(&account);
+        }
+    }
+
+    /// Whether another process was found to read this account: this one hears nothing of it.
+    #[must_use]
+    pub fn is_elsewhere(&self, account: AccountId) -> bool {
+        self.notes().looks.elsewhere.contains(&account)
     }
 
     /// Whether a session of this account is there.

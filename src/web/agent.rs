@@ -201,23 +201,31 @@ async fn paste(
     if text.is_empty() {
         return Err(ApiError::bad_request("Query cannot be empty"));
     }
-    if text.len() > MAX_QUERY {
-        return Err(ApiError::too_large("The query is longer than 64 KiB"));
-    }
     let thread = known(&shared, &viewer, new.campaign_lead_id)
         .await?
         .ok_or_else(|| ApiError::not_found("Campaign lead not found"))?;
-    let made = shared
-        .engine
-        .paste(thread.campaign_lead_id, text)
+    take_in(&shared, thread.campaign_lead_id, text)
         .await
-        .map_err(|e| ApiError::internal(&e))?;
-    Ok(Json(Answered {
+        .map(Json)
+}
+
+/// Takes in a reply that came by another way, for the API and the page.
+pub(super) async fn take_in(
+    shared: &Shared,
+    thread: CampaignLeadId,
+    text: String,
+) -> Result<Answered, ApiError> {
+    if text.len() > MAX_QUERY {
+        return Err(ApiError::too_large("The text is longer than 64 KiB"));
+    }
+    let made = shared.engine.paste(thread, text).await;
+    let made = made.map_err(|e| ApiError::internal(&e))?;
+    Ok(Answered {
         response: made.response,
         tool_used: made.tool_used,
         conversation_id: made.conversation_id.0,
         timestamp: made.at,
-    }))
+    })
 }
 
 /// The conversation, if the viewer may see it.

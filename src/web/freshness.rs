@@ -16,7 +16,7 @@ use axum::http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::error::ApiError;
 use super::state::{Checked, Engine, Shared};
@@ -78,7 +78,8 @@ impl Mailbox {
 pub(crate) struct Window {
     /// How far a check of our own looks back, in days; none: one.
     pub(crate) days: Option<u32>,
-    /// `?wait=`: instead of the setting, and with a check of our own where no listener is there.
+    /// `?wait=`: instead of the setting, and with a check of our own also where the listener of this
+    /// process is away for a while.
     pub(crate) wait: Option<Duration>,
 }
 
@@ -242,7 +243,8 @@ impl Freshness {
     }
 
     /// A check of our own, by the same capture: for an account that nobody here listens to. One at
-    /// a time, and not often; who cannot wait for it is answered, and it goes on.
+    /// a time, and not often; who cannot wait for it is answered, and it goes on. What it verified
+    /// stands on the board, for later viewers.
     async fn check(&self, engine: &Arc<dyn Engine>, days: u32, limit: Duration) {
         let until = Instant::now() + limit;
         let Ok(mut last) = timeout_at(until, Arc::clone(&self.own).lock_owned()).await else {
@@ -251,11 +253,21 @@ impl Freshness {
         if last.is_some_and(|at| at.elapsed() < OWN_EVERY) {
             return;
         }
-        let engine = Arc::clone(engine);
+        let (engine, board) = (Arc::clone(engine), self.board.clone());
+        let accounts: Vec<AccountId> = self.accounts.iter().map(|(id, _)| *id).collect();
         let task = tokio::spawn(async move {
-            *last = Some(Instant::now());
+            let (began, at) = (Instant::now(), time::now());
+            *last = Some(began);
             match timeout(OWN_LIMIT, engine.check(days)).await {
-                Ok(Ok(_)) => {}
+                Ok(Ok(done)) if !done.failed && done.ahead == 0 && done.errors.is_empty() => {
+                    for account in accounts.into_iter().filter(|id| !board.is_listening(*id)) {
+                        board.verified(account, began, at, LookWay::View);
+                    }
+                }
+                Ok(Ok(done)) => debug!(
+                    errors = done.errors.len(),
+                    "the check for a viewer was not whole"
+                ),
                 Ok(Err(e)) => warn!("the check for a viewer failed: {e:#}"),
                 Err(_) => warn!("the check for a viewer took too long"),
             }
@@ -280,11 +292,12 @@ pub(crate) async fn look(
     let limit = window.wait.unwrap_or(fresh.limit).min(MAX_WAIT);
     if limit > Duration::ZERO {
         since = fresh.ring_and_wait(asked, limit).await;
-        let deaf = fresh
-            .accounts
-            .iter()
-            .any(|(account, _)| !fresh.board.is_listening(*account));
-        if deaf && window.wait.is_some() {
+        // A listener that is about to come back is left alone, unless somebody asks to wait.
+        let deaf = fresh.accounts.iter().any(|(account, _)| {
+            !fresh.board.is_listening(*account)
+                && (window.wait.is_some() || fresh.board.is_elsewhere(*account))
+        });
+        if deaf {
             let days = window.days.unwrap_or(OWN_DAYS);
             let left = limit.saturating_sub(asked.elapsed());
             fresh.check(&shared.engine, days, left).await;

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::state::Shared;
 use crate::alerts::Health;
@@ -23,9 +25,22 @@ const KEPT_FOR: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct HealthKept(Mutex<Option<(Instant, StatusCode, Arc<str>)>>);
 
-/// 200 when all is well, 503 when something is named in `failing`, or when the store does not
-/// answer.
-pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Response {
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(health))
+}
+
+/// How everything is, for monitors
+///
+/// No token is asked for. 200 when all is well, 503 when something is named in `failing`, or when the
+/// store does not answer.
+#[utoipa::path(
+    get, path = "/health", tag = "health", security(()),
+    responses(
+        (status = 200, body = Health),
+        (status = 503, body = Health, description = "`failing` names who is guilty: accounts, `outbox`, `store`"),
+    ),
+)]
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let (code, body) = match timeout(LOOK, look(&shared)).await {
         Ok(answer) => answer,
         Err(_) => unknown("the store does not answer"),
@@ -68,6 +83,9 @@ async fn look(shared: &Shared) -> (StatusCode, Arc<str>) {
 }
 
 fn unknown(why: &str) -> (StatusCode, Arc<str>) {
-    let body = serde_json::json!({"status": "failing", "failing": ["store"], "reason": why});
+    let body = serde_json::json!({
+        "status": "failing", "at": time::now(), "failing": ["store"], "reason": why, "accounts": [],
+        "outbox": {"ok": false, "late_after_s": 0, "late_s": null},
+    });
     (StatusCode::SERVICE_UNAVAILABLE, Arc::from(body.to_string()))
 }

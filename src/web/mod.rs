@@ -41,7 +41,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -173,6 +172,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(api::routes())
         .merge(attachments::routes())
         .merge(events::routes())
+        .merge(health::routes())
         .merge(metrics::routes())
         .merge(sent::routes())
         .split_for_parts();
@@ -183,7 +183,6 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(pages::routes())
         .merge(session::routes())
         .merge(unsubscribe::routes(is_public))
-        .route("/health", get(health::health))
         .layer(DefaultBodyLimit::max(limits::BODY))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&shared),

@@ -36,6 +36,8 @@ pub struct Checked {
     pub processed: u64,
     /// Replies among them.
     pub new_replies: u64,
+    /// Messages of a mailbox that another process reads, which that has not stored yet.
+    pub ahead: u64,
     /// What went wrong, in words; at most ten.
     pub errors: Vec<String>,
     /// No account could be looked at.

@@ -161,3 +161,64 @@ fn a_server_that_is_silent_or_away_is_waited_for_briefly_and_the_answer_says_so(
     assert_eq!(checked.assert(500).json()["success"], false, "{checked:?}");
     scenario.host.dovecot.start_again();
 }
+
+#[test]
+fn a_process_whose_mailbox_another_one_reads_looks_by_itself_within_its_bound() {
+    let scenario = Scenario::new(Setting::default());
+    scenario.import(Duration::from_secs(3600));
+    let secret = token(&scenario.replyd, &["--name", "viewer"]);
+    let (mut reader, _) = run(&scenario.replyd, &[]);
+    listening(&mut reader);
+    let patient = [("REPLYD_WEB_VIEW_CHECK_MS", "10000")];
+    let (mut second, web) = run(&scenario.replyd, &patient);
+    let web = web.with(&secret);
+    second.wait_for_event("the account to be read by the other", |e| {
+        e.to_string().contains("another process reads this account")
+    });
+    let desk = crate::common::scenario::DESK;
+    let logins = scenario.host.dovecot.logins(desk);
+    scenario
+        .host
+        .dovecot
+        .deliver(desk, scenario.leads[0].reply(WISH).raw());
+    let answer = web.get(PATH);
+    let rows = answer.assert(200).json();
+    let mut rows = rows.as_array().unwrap().iter();
+    assert!(rows.any(|r| r["sender"] == "customer"), "{answer:?}");
+    assert_eq!(answer.header("replyd-mailbox-stale"), "false", "{answer:?}");
+    assert_eq!(answer.header("replyd-mailbox-source"), "view", "{answer:?}");
+    // Such a look costs a sign-in: the next viewers get what there is, and are told how old it is.
+    let began = Instant::now();
+    for _ in 0..5 {
+        let answer = web.get(PATH);
+        assert_eq!(answer.assert(200).header("replyd-mailbox-stale"), "true");
+        assert!(!answer.header("replyd-mailbox-verified-at").is_empty());
+    }
+    println!("five more in {:?}", began.elapsed());
+    let after = scenario.host.dovecot.logins(desk);
+    assert_eq!(after, logins + 1, "one sign-in for all");
+}
+
+/// What the reader of a mailbox has not stored is not said to be there.
+#[test]
+fn a_look_beside_a_reader_that_is_stopped_in_its_tracks_says_that_it_is_stale() {
+    let scenario = Scenario::new(Setting::default());
+    scenario.import(Duration::from_secs(3600));
+    let secret = token(&scenario.replyd, &["--name", "viewer"]);
+    let (mut reader, _) = run(&scenario.replyd, &[]);
+    listening(&mut reader);
+    let (mut second, web) = run(&scenario.replyd, &[("REPLYD_WEB_VIEW_CHECK_MS", "10000")]);
+    let web = web.with(&secret);
+    second.wait_for_event("the account to be read by the other", |e| {
+        e.to_string().contains("another process reads this account")
+    });
+    let pid = Pid::from_raw(i32::try_from(reader.pid()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    scenario.host.dovecot.deliver(
+        crate::common::scenario::DESK,
+        scenario.leads[0].reply(WISH).raw(),
+    );
+    let answer = web.get(PATH);
+    assert_eq!(answer.assert(200).header("replyd-mailbox-stale"), "true");
+    kill_process(pid, Signal::CONT).unwrap();
+}

@@ -65,11 +65,54 @@ fn lists_go_on_by_cursor_to_their_end_and_what_is_asked_again_is_not_sent_again(
         "/api/messages/1",
         "/api/outbox/1",
         "/api/drafts/1",
+        "/api/conversations/1",
     ] {
         let first = w.web.get(path);
         let tag = first.assert(200).header("etag");
         let again = w.web.ask("GET", path, &[("if-none-match", &tag)], "");
         assert_eq!(again.assert(304).body, "", "{path}");
+        let other = w
+            .web
+            .ask("GET", path, &[("if-none-match", "\"other\"")], "");
+        assert_eq!(other.assert(200).header("etag"), tag, "{path}");
+    }
+    // How fresh a conversation is does not make it another one, and is told all the same.
+    let shown = w.web.get("/api/conversations/1");
+    let tag = shown.header("etag");
+    let again = w.web.ask(
+        "GET",
+        "/api/conversations/1",
+        &[("if-none-match", &tag)],
+        "",
+    );
+    assert_eq!(again.assert(304).header("replyd-mailbox-stale"), "false");
+    assert_ne!(
+        again.header("replyd-mailbox-verified-at"),
+        shown.json()["mailbox"]["verified_at"].as_str().unwrap()
+    );
+    let handled = w.web.post("/api/conversations/1/handled", &json!({}));
+    handled.assert(204);
+    let changed = w.web.ask(
+        "GET",
+        "/api/conversations/1",
+        &[("if-none-match", &tag)],
+        "",
+    );
+    assert_ne!(
+        changed.assert(200).header("etag"),
+        tag,
+        "somebody marked it"
+    );
+    // An account that was looked at in between is another answer: asked until it was not.
+    for path in ["/api/accounts", "/api/accounts/1"] {
+        let is_told = || {
+            let tag = w.web.get(path).assert(200).header("etag");
+            w.web
+                .ask("GET", path, &[("if-none-match", &tag)], "")
+                .status
+                == 304
+        };
+        assert!((0..50).any(|_| is_told()), "{path}");
     }
     let shown = w.web.get("/api/conversations/1").assert(200).json();
     assert_eq!(shown["head"]["lead_id"], "L-0");
@@ -106,6 +149,74 @@ fn lists_go_on_by_cursor_to_their_end_and_what_is_asked_again_is_not_sent_again(
     assert_eq!(statistics["intents"]["goal_reached"], 1, "{statistics}");
     assert_eq!(statistics["answers"], 1, "{statistics}");
     assert_eq!(items(&w.web.get("/api/accounts"))[0]["state"], "live");
+}
+
+#[test]
+fn a_search_goes_on_by_cursor_and_keeps_to_state_and_campaign() {
+    let w = world(&[]);
+    let path = "/api/conversations?q=lead.example";
+    let all = items(&w.web.get(path));
+    let ids = |rows: &[Value]| -> Vec<i64> {
+        let rows = rows.iter();
+        rows.map(|row| row["campaign_lead_id"].as_i64().unwrap())
+            .collect()
+    };
+    assert_eq!(all.len(), 3, "{all:?}");
+    let (mut found, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = w.web.get(&format!("{path}&limit=1&cursor={next}"));
+        found.extend(items(&page));
+        match page.json()["next"].as_str() {
+            Some(cursor) => next = cursor.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(ids(&found), ids(&all));
+    let drafts = items(&w.web.get(&format!("{path}&state=drafts")));
+    assert_eq!(drafts.len(), 1, "{drafts:?}");
+    assert_eq!(items(&w.web.get(&format!("{path}&campaign_id=2"))).len(), 0);
+    assert_eq!(items(&w.other.get(path)), Vec::<Value>::new());
+    w.web.get(&format!("{path}&cursor=nonsense")).assert(400);
+}
+
+#[test]
+fn a_reply_that_came_by_another_way_is_pasted_read_and_answered_by_a_draft_alone() {
+    let w = world(&[]);
+    let mails = w.desk.mails_sent();
+    let path = "/api/conversations/1/paste";
+    let body = json!({"text": "  Is there a garage with the flat?\n"});
+    let pasted = w.web.post(path, &body).assert(200).json();
+    let line = pasted["conversation_id"].as_i64().unwrap();
+    assert!(
+        pasted["response"].is_string() && pasted["tool_used"].is_string(),
+        "{pasted}"
+    );
+    let again = w.web.post(path, &body).assert(200).json();
+    assert_eq!(again["conversation_id"], line, "the same is the same");
+    let shown = w.web.get("/api/conversations/1").assert(200).json();
+    let lines = shown["lines"].as_array().unwrap();
+    let said: Vec<&Value> = lines
+        .iter()
+        .filter(|l| l["text"] == "Is there a garage with the flat?")
+        .collect();
+    assert_eq!(said.len(), 1, "{shown}");
+    assert_eq!(said[0]["sender"], "customer", "{shown}");
+    let draft = items(&w.web.get("/api/drafts?campaign_lead_id=1"));
+    assert_eq!(draft.len(), 1, "{draft:?}");
+    assert_eq!(w.desk.mails_sent(), mails, "nothing is sent");
+    for (body, status) in [
+        (json!({"text": " \n"}), 422),
+        (json!({}), 400),
+        (json!({"text": "x", "typo": 1}), 400),
+        (json!({"text": "x".repeat(64 * 1024 + 1)}), 413),
+    ] {
+        w.web.post(path, &body).assert(status);
+    }
+    w.reader.post(path, &body).assert(403);
+    w.web.with("").post(path, &body).assert(401);
+    let foreign = w.other.post(path, &body);
+    let unknown = w.other.post("/api/conversations/99/paste", &body);
+    assert_eq!(foreign.assert(404).body, unknown.assert(404).body);
 }
 
 #[test]

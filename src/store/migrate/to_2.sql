@@ -796,3 +796,30 @@ FROM (SELECT created_at / 86400000 AS day, campaign_lead_id, 1 AS replies, 0 AS 
         AND kind IN ('acknowledgment', 'answer', 'optout_confirmation', 'campaign', 'manual')) d
 JOIN campaign_leads x ON x.id = d.campaign_lead_id
 GROUP BY d.day, x.campaign_id;
+
+-- ------------------------------------------------------------------ messages by campaign
+-- Which messages stand in conversations of a campaign, so that a viewer who is limited to some gets a page
+-- of them without reading those of others. Kept by the triggers below.
+CREATE TABLE campaign_messages (
+    campaign_id INTEGER NOT NULL,
+    message_id  INTEGER NOT NULL,
+    disposition TEXT NOT NULL,                                -- of the message
+    PRIMARY KEY (campaign_id, message_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER campaign_of_message AFTER INSERT ON messages WHEN NEW.campaign_lead_id IS NOT NULL BEGIN
+    INSERT INTO campaign_messages SELECT campaign_id, NEW.id, NEW.disposition
+    FROM campaign_leads WHERE id = NEW.campaign_lead_id;
+END;
+CREATE TRIGGER campaign_of_message_changed AFTER UPDATE OF campaign_lead_id, disposition ON messages
+    WHEN NEW.campaign_lead_id IS NOT OLD.campaign_lead_id OR NEW.disposition <> OLD.disposition BEGIN
+    DELETE FROM campaign_messages WHERE message_id = OLD.id
+        AND campaign_id = (SELECT campaign_id FROM campaign_leads WHERE id = OLD.campaign_lead_id);
+    INSERT INTO campaign_messages SELECT campaign_id, NEW.id, NEW.disposition
+    FROM campaign_leads WHERE id = NEW.campaign_lead_id;
+END;
+CREATE TRIGGER campaign_of_message_gone AFTER DELETE ON messages WHEN OLD.campaign_lead_id IS NOT NULL BEGIN
+    DELETE FROM campaign_messages WHERE message_id = OLD.id
+        AND campaign_id = (SELECT campaign_id FROM campaign_leads WHERE id = OLD.campaign_lead_id);
+END;
+INSERT INTO campaign_messages (campaign_id, message_id, disposition)
+SELECT x.campaign_id, m.id, m.disposition FROM messages m JOIN campaign_leads x ON x.id = m.campaign_lead_id;

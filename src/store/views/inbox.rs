@@ -265,7 +265,7 @@ impl Reader<'_> {
         Ok(rows)
     }
 
-    /// The cards of what a search found, newest first.
+    /// A page of the cards of what a search found, newest first: at most `limit + 1`.
     ///
     /// # Errors
     /// What SQLite says.
@@ -279,11 +279,13 @@ impl Reader<'_> {
         let ids: Vec<String> = hits.keys().map(|id| id.0.to_string()).collect();
         let ids = format!("[{}]", ids.join(","));
         let (which, by) = ask.state.sql();
+        let (at, after) = ask.after.unwrap_or((i64::MAX, i64::MAX));
         let mut statement = self.conn.prepare_cached(&format!(
             "{COLUMNS}
              WHERE i.campaign_lead_id IN (SELECT value FROM json_each(?5)) AND {which}
                AND (?3 IS NULL OR i.campaign_id IN (SELECT value FROM json_each(?3)))
                AND (?4 IS NULL OR i.campaign_id = ?4)
+               AND (i.{by}, i.campaign_lead_id) < (?7, ?8)
              ORDER BY i.{by} DESC, i.campaign_lead_id DESC LIMIT ?6"
         ))?;
         let values = params![
@@ -292,13 +294,18 @@ impl Reader<'_> {
             access.list(),
             ask.campaign.map(|c| c.0),
             ids,
-            ask.limit
+            ask.limit.saturating_add(1),
+            at,
+            after,
         ];
         let rows = statement.query_map(values, card)?;
         rows.map(|row| {
             let mut row = row?;
             let hit = hits.get(&row.campaign_lead_id).and_then(Option::as_ref);
             row.hit = hit.map(|hit| hit.excerpt.clone());
+            if by == "last_reply_at" {
+                row.place.0 = row.last_reply_at.map_or(0, |at| at.0);
+            }
             Ok(row)
         })
         .collect()

@@ -12,8 +12,8 @@ use crate::time::UtcMs;
 
 /// Bytes of a message's text in a list.
 const EXCERPT: i64 = 240;
-/// Unmatched messages that are looked through for those of one viewer.
-const UNMATCHED: u32 = 1000;
+/// Unmatched messages that a page of a limited viewer looks through.
+const LOOKED_THROUGH: u32 = 500;
 
 /// A captured message, in a list.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -249,10 +249,20 @@ impl Reader<'_> {
         access: &Access,
     ) -> Result<Vec<MessageItem>, StoreError> {
         // Each way has an index that gives the rows in their order.
-        let which = match (ask.thread, ask.disposition) {
-            (Some(_), _) => "m.campaign_lead_id = ?2 AND (?3 IS NULL OR +m.disposition = ?3)",
-            (None, Some(_)) => "?2 IS NULL AND m.disposition = ?3",
-            (None, None) => "?2 IS NULL AND ?3 IS NULL",
+        let which = match (ask.thread, access, ask.disposition) {
+            (Some(_), _, _) => {
+                "?7 IS NULL AND m.campaign_lead_id = ?2 AND (?3 IS NULL OR +m.disposition = ?3)"
+            }
+            (None, Access::Campaigns(_), _) => {
+                "m.id IN (SELECT value FROM json_each(?7)) AND ?2 IS NULL
+                 AND (?3 IS NULL OR +m.disposition = ?3)"
+            }
+            (None, Access::All, Some(_)) => "?7 IS NULL AND ?2 IS NULL AND m.disposition = ?3",
+            (None, Access::All, None) => "?7 IS NULL AND ?2 IS NULL AND ?3 IS NULL",
+        };
+        let ids = match (ask.thread, access) {
+            (None, Access::Campaigns(campaigns)) => Some(self.messages_of(campaigns, ask)?),
+            _ => None,
         };
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT m.id, a.name, m.internal_date, m.stored_at, m.source, m.nature, m.disposition,
@@ -274,6 +284,7 @@ impl Reader<'_> {
                 access.list(),
                 ask.limit.saturating_add(1),
                 EXCERPT,
+                ids,
             ],
             |row| {
                 Ok(MessageItem {
@@ -297,6 +308,39 @@ impl Reader<'_> {
             },
         )?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The newest messages of these campaigns that are asked for, as a JSON list of their ids.
+    fn messages_of(
+        &self,
+        campaigns: &[CampaignId],
+        ask: &MessageAsk,
+    ) -> Result<String, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT message_id FROM campaign_messages
+             WHERE campaign_id = ?1 AND message_id < ?2 AND (?3 IS NULL OR disposition = ?3)
+             ORDER BY message_id DESC LIMIT ?4",
+        )?;
+        let mut ids: Vec<i64> = Vec::new();
+        for campaign in campaigns {
+            let values = params![
+                campaign.0,
+                ask.before.unwrap_or(i64::MAX),
+                ask.disposition.map(Disposition::as_str),
+                ask.limit.saturating_add(1),
+            ];
+            for id in statement.query_map(values, |row| row.get(0))? {
+                ids.push(id?);
+            }
+        }
+        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        ids.truncate(
+            usize::try_from(ask.limit)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1),
+        );
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        Ok(format!("[{}]", ids.join(",")))
     }
 
     /// A page of leads, the newest first: at most `limit + 1`.
@@ -465,7 +509,9 @@ impl Reader<'_> {
     }
 
     /// Unmatched messages whose sender is a lead of the viewer's, newest first, with the threads of
-    /// the viewer's that they may belong to.
+    /// the viewer's that they may belong to: at most `limit`, and the row beyond which the next page
+    /// begins. A page looks through a bounded number of messages: it may hold fewer than `limit`, and
+    /// none, and yet have a next one.
     ///
     /// # Errors
     /// What SQLite says.
@@ -474,22 +520,32 @@ impl Reader<'_> {
         before: Option<i64>,
         limit: u32,
         access: &Access,
-    ) -> Result<Vec<Unmatched>, StoreError> {
-        let most = usize::try_from(limit)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1);
-        let mut found = Vec::new();
-        for mut message in self.unmatched_before(before, UNMATCHED)? {
-            if found.len() == most {
-                break;
-            }
+    ) -> Result<(Vec<Unmatched>, Option<i64>), StoreError> {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let through = match access {
+            Access::All => limit,
+            Access::Campaigns(_) => LOOKED_THROUGH,
+        };
+        let rows = self.unmatched_before(before, through.saturating_add(1))?;
+        let there_are_more = rows.len() > usize::try_from(through).unwrap_or(usize::MAX);
+        let last = rows.len().saturating_sub(usize::from(there_are_more));
+        let (mut found, mut at) = (Vec::new(), None);
+        for (n, mut message) in rows.into_iter().take(last).enumerate() {
+            at = Some(message.id.0);
             let key = address_key(&message.from_address);
-            if !self.may_see_address(&key, access)? {
-                continue;
+            if self.may_see_address(&key, access)? {
+                self.propose(&mut message, access)?;
+                found.push(message);
             }
-            self.propose(&mut message, access)?;
-            found.push(message);
+            if found.len() == most {
+                let is_last = n.saturating_add(1) == last && !there_are_more;
+                return Ok((found, at.filter(|_| !is_last)));
+            }
         }
-        Ok(found)
+        Ok((found, at.filter(|_| there_are_more)))
     }
 }
+
+#[cfg(test)]
+#[path = "lists_tests.rs"]
+mod tests;

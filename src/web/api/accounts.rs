@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -12,6 +13,7 @@ use super::super::error::{ApiError, ErrorBody};
 use super::super::extract::Id;
 use super::super::paging::List;
 use super::super::state::Shared;
+use super::tagged;
 use crate::model::Access;
 use crate::status::{AccountStatus, Snapshot};
 
@@ -24,37 +26,44 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
 /// The mail accounts, and how each is: live, degraded or down, why, since when, and what to do
 #[utoipa::path(
     get, path = "/api/accounts", tag = "accounts",
-    responses((status = 200, body = List<AccountStatus>), (status = 401, body = ErrorBody)),
+    responses(
+        (status = 200, body = List<AccountStatus>),
+        (status = 304, description = "As you have it"), (status = 401, body = ErrorBody),
+    ),
 )]
 async fn list(
     State(shared): State<Arc<Shared>>,
     viewer: Viewer,
-) -> Result<Json<List<AccountStatus>>, ApiError> {
-    Ok(Json(List {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let list = List {
         items: all(&shared, &viewer).await?,
         next: None,
         mailbox: None,
-    }))
+    };
+    tagged(&headers, &list)
 }
 
 /// One account
 #[utoipa::path(
     get, path = "/api/accounts/{id}", tag = "accounts", params(("id" = i64, Path)),
     responses(
-        (status = 200, body = AccountStatus), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody),
+        (status = 200, body = AccountStatus), (status = 304, description = "As you have it"),
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     ),
 )]
 async fn show(
     State(shared): State<Arc<Shared>>,
     viewer: Viewer,
     Id(id): Id,
-) -> Result<Json<AccountStatus>, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let all = all(&shared, &viewer).await?;
-    all.into_iter()
+    let account = all
+        .iter()
         .find(|account| account.id.0 == id)
-        .map(Json)
-        .ok_or_else(|| ApiError::not_found("Account not found"))
+        .ok_or_else(|| ApiError::not_found("Account not found"))?;
+    tagged(&headers, account)
 }
 
 /// How the accounts are concerns everybody; which folders and processes read them does not.

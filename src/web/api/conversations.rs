@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,6 +17,7 @@ use super::super::extract::{Id, Query};
 use super::super::freshness::{self, Asking, Mailbox, Window};
 use super::super::paging::{List, PageQuery};
 use super::super::state::Shared;
+use super::tagged_by;
 use crate::model::{CampaignId, CampaignLeadId};
 use crate::store::{InboxAsk, InboxRow, InboxState, ThreadPage, ThreadPart};
 use crate::time;
@@ -33,8 +36,8 @@ struct Filter {
     state: Option<InboxState>,
     /// Of this campaign.
     campaign_id: Option<i64>,
-    /// Words that stand in one line of it, or in the lead's name and address. The newest rows that
-    /// fit are one page: there is no next one.
+    /// Words that stand in one line of it, or in the lead's name and address. The 500 newest lines
+    /// and the 500 newest leads that fit are found.
     q: Option<String>,
 }
 
@@ -97,12 +100,16 @@ struct Shown {
 
 /// One conversation: its newest 200 mails, oldest first, each with all that is known of it, and the
 /// drafts that wait
+///
+/// The ETag is that of the conversation alone: 304 says that nothing came, and how fresh that is stands
+/// in the headers `Replyd-Mailbox-…`.
 #[utoipa::path(
     get, path = "/api/conversations/{campaign_lead_id}", tag = "conversations",
     params(("campaign_lead_id" = i64, Path), Waiting),
     responses(
-        (status = 200, body = Shown), (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 200, body = Shown), (status = 304, description = "As you have it"),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody),
     ),
 )]
 async fn show(
@@ -111,7 +118,8 @@ async fn show(
     viewer: Viewer,
     Id(id): Id,
     Query(waiting): Query<Waiting>,
-) -> Result<Json<Shown>, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let missing = || ApiError::not_found("Conversation not found");
     let thread = known(&shared, &viewer, id).await?.ok_or_else(missing)?;
     let window = Window {
@@ -123,5 +131,9 @@ async fn show(
         .read(move |r| r.thread_page(CampaignLeadId(id), &viewer.access, ThreadPart::default()))
         .await?
         .ok_or_else(missing)?;
-    Ok(Json(Shown { page, mailbox }))
+    let fresh = mailbox.headers();
+    let shown = Shown { page, mailbox };
+    // A later look that found nothing new does not make it another conversation.
+    let answer = tagged_by(&headers, &shown, &shown.page)?;
+    Ok((fresh, answer).into_response())
 }

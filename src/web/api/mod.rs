@@ -84,8 +84,17 @@ fn done(result: Result<(), DeskError>) -> Result<StatusCode, ApiError> {
 /// An answer with an ETag: 304 without a body when the caller has it already (RFC 9110, section
 /// 13.1.2).
 fn tagged<T: Serialize>(asked: &HeaderMap, value: &T) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(value).map_err(|e| ApiError::internal(&anyhow::Error::new(e)))?;
-    let digest = Sha256::digest(&body);
+    tagged_by(asked, value, value)
+}
+
+/// The same by a part of it: the rest does not make the answer another one.
+fn tagged_by<T: Serialize>(
+    asked: &HeaderMap,
+    value: &T,
+    part: &impl Serialize,
+) -> Result<Response, ApiError> {
+    let failed = |e| ApiError::internal(&anyhow::Error::new(e));
+    let digest = Sha256::digest(serde_json::to_vec(part).map_err(failed)?);
     let hex: String = digest.iter().take(12).map(|b| format!("{b:02x}")).collect();
     let tag = format!("\"{hex}\"");
     let has_it = asked
@@ -97,6 +106,7 @@ fn tagged<T: Serialize>(asked: &HeaderMap, value: &T) -> Result<Response, ApiErr
     let mut response = if has_it {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
+        let body = serde_json::to_vec(value).map_err(failed)?;
         ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     };
     let headers = response.headers_mut();

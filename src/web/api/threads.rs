@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::super::access::Viewer;
+use super::super::agent::{Answered, known, take_in};
 use super::super::error::{ApiError, ErrorBody};
 use super::super::extract::{Body, Id};
 use super::super::state::Shared;
@@ -23,6 +24,7 @@ use crate::time::{self, UtcMs};
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
         .routes(routes!(answer))
+        .routes(routes!(paste))
         .routes(routes!(hand_over))
         .routes(routes!(take_back))
         .routes(routes!(handled))
@@ -77,6 +79,45 @@ async fn answer(
     };
     let sent = shared.desk.answer(own, viewer.access, time::now()).await;
     sent.map(Json).map_err(told)
+}
+
+/// A reply that came by another way than mail.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Pasted {
+    /// What the lead wrote, 64 KiB at most.
+    text: String,
+}
+
+/// Paste a reply that came by another way: a telephone note, a message of another program
+///
+/// It is read as a mail is, and its answer waits for a person as a draft: nothing is sent. The same text
+/// again is the same reply.
+#[utoipa::path(
+    post, path = "/api/conversations/{campaign_lead_id}/paste", tag = "conversations",
+    params(("campaign_lead_id" = i64, Path)), request_body = Pasted,
+    responses(
+        (status = 200, body = Answered), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    ),
+)]
+async fn paste(
+    State(shared): State<Arc<Shared>>,
+    viewer: Viewer,
+    Id(id): Id,
+    Body(new): Body<Pasted>,
+) -> Result<Json<Answered>, ApiError> {
+    viewer.needs(Scope::Write)?;
+    let missing = || ApiError::not_found("Conversation not found");
+    let thread = known(&shared, &viewer, id).await?.ok_or_else(missing)?;
+    let text = new.text.trim().to_owned();
+    if text.is_empty() {
+        return Err(ApiError::unprocessable("There is no text"));
+    }
+    let taken = take_in(&shared, thread.campaign_lead_id, text).await?;
+    Ok(Json(taken))
 }
 
 /// A person takes the conversation over: nothing automatic leaves to this lead

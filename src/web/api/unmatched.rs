@@ -13,7 +13,7 @@ use super::super::access::Viewer;
 use super::super::agent::known;
 use super::super::error::{ApiError, ErrorBody};
 use super::super::extract::{Body, Id, Query};
-use super::super::paging::{List, PageQuery};
+use super::super::paging::{List, PageQuery, cursor};
 use super::super::state::Shared;
 use super::refused;
 use crate::model::{CampaignLeadId, EventKind, MessageRowId, Scope};
@@ -29,6 +29,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
 }
 
 /// Mail of leads that answers nothing known, newest first, with the threads it may belong to
+///
+/// With a campaign limit, a page may hold fewer rows than `limit`: go on as long as there is a `next`.
 #[utoipa::path(
     get, path = "/api/unmatched", tag = "unmatched", params(PageQuery),
     responses(
@@ -42,10 +44,14 @@ async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<List<Unmatched>>, ApiError> {
     let (limit, before) = (page.limit()?, page.after()?);
-    let rows = shared
+    let (items, next) = shared
         .read(move |r| r.unmatched_page(before, limit, &viewer.access))
         .await?;
-    Ok(Json(List::page(rows, limit, |row| row.id.0)?))
+    Ok(Json(List {
+        items,
+        next: next.map(|place| cursor(&place)).transpose()?,
+        mailbox: None,
+    }))
 }
 
 /// Where it belongs.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::super::access::{PageViewer, Viewer};
+use super::super::agent::take_in;
 use super::super::error::ApiError;
 use super::super::state::Shared;
 use super::conversation::{NotDone, show};
@@ -260,10 +261,6 @@ pub(super) async fn paste(
 ) -> Result<Response, Problem> {
     let id = of_form(&shared, &viewer, &form.csrf, id).await?;
     let text = form.text()?.trim().to_owned();
-    shared
-        .engine
-        .paste(id, text)
-        .await
-        .map_err(|e| ApiError::internal(&e))?;
+    take_in(&shared, id, text).await?;
     Ok(back(id, "pasted"))
 }

@@ -193,18 +193,12 @@ async fn show_unmatched(
     let mut frame = Frame::read(shared, viewer, "unmatched", "Unmatched", did).await?;
     frame.trouble = trouble;
     let access = viewer.access.clone();
-    let rows = shared
+    let (rows, next) = shared
         .read(move |r| r.unmatched_page(before, UNMATCHED, &access))
         .await?;
-    let list = paging::List::page(rows, UNMATCHED, |row| row.id.0)?;
-    let next = list.next.map(|cursor| {
-        let query = form_urlencoded(&[("cursor", &cursor)]);
-        format!("/unmatched?{query}")
-    });
-    Ok(page(
-        "unmatched.html",
-        context! { frame, rows => list.items, next },
-    )?)
+    let next = next.map(|place| paging::cursor(&place)).transpose()?;
+    let next = next.map(|cursor| format!("/unmatched?{}", form_urlencoded(&[("cursor", &cursor)])));
+    Ok(page("unmatched.html", context! { frame, rows, next })?)
 }
 
 #[derive(Debug, Default, Deserialize)]
