@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::App;
 use crate::capture::Report;
 use crate::listener::{Ended, Listener, Reconciled};
-use crate::model::MessageRowId;
+use crate::model::{AccountId, MessageRowId};
 use crate::store::{Store, StoreError};
 use crate::time::{self, UtcMs};
 
 /// What is due is looked for this often; one account at a time.
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(10);
 /// From one to the next.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// The first one of an account, at the earliest…
@@ -99,11 +98,18 @@ impl App {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         while !stop.is_cancelled() {
-            for listener in &listeners {
+            let due = match due(&listeners, &store, &owner).await {
+                Ok(due) => due,
+                Err(e) => {
+                    warn!("whether a reconcile is due cannot be read: {e:#}");
+                    Vec::new()
+                }
+            };
+            for (listener, at) in due {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
-                    ended = one(listener, &store, &owner) => {
+                    ended = one(listener, &store, at) => {
                         if let Err(e) = ended {
                             error!(account = listener.name(), "the reconcile: {e:#}");
                         }
@@ -119,38 +125,58 @@ impl App {
     }
 }
 
-/// Reconciles an account if it is due and this process reads it.
-async fn one(listener: &Listener, store: &Store, owner: &str) -> anyhow::Result<()> {
-    let (id, now) = (listener.id(), time::now());
-    let (due, row) = store
-        .read(move |r| Ok::<_, StoreError>((r.reconcile_due(id)?, r.account(id)?)))
-        .await
-        .context("Look whether it is due")?;
-    let plan = async |known: Option<UtcMs>, next: UtcMs| {
-        store
-            .write(move |tx| tx.plan_reconcile(id, known, next))
-            .await
-            .map_err(|e: StoreError| anyhow::Error::from(e).context("Plan the next one"))
-    };
-    // A time farther ahead than any stems from a clock that was set back.
-    let Some(at) = due.filter(|at| *at <= now.plus(EVERY)) else {
-        let spread = u64::try_from(id.0).unwrap_or(0).wrapping_mul(977) % SPREAD_S;
-        plan(due, now.plus(FIRST + Duration::from_secs(spread))).await?;
-        return Ok(());
-    };
-    if at > now || row.lease_owner.as_deref() != Some(owner) {
-        return Ok(());
+/// The accounts whose reconcile is due and which this process reads; plans those that have none.
+async fn due<'l>(
+    listeners: &'l [Listener],
+    store: &Store,
+    owner: &str,
+) -> Result<Vec<(&'l Listener, UtcMs)>, StoreError> {
+    let ids: Vec<AccountId> = listeners.iter().map(Listener::id).collect();
+    let rows = store
+        .read(move |r| {
+            ids.iter()
+                .map(|id| Ok((r.reconcile_due(*id)?, r.account(*id)?.lease_owner)))
+                .collect::<Result<Vec<_>, StoreError>>()
+        })
+        .await?;
+    let now = time::now();
+    let mut found = Vec::new();
+    for (listener, (planned, reader)) in listeners.iter().zip(rows) {
+        let id = listener.id();
+        // A time farther ahead than any stems from a clock that was set back.
+        match planned.filter(|at| *at <= now.plus(EVERY)) {
+            Some(at) if at <= now && reader.as_deref() == Some(owner) => found.push((listener, at)),
+            Some(_) => {}
+            None => {
+                let spread = u64::try_from(id.0).unwrap_or(0).wrapping_mul(977) % SPREAD_S;
+                let first = now.plus(FIRST + Duration::from_secs(spread));
+                store
+                    .write(move |tx| tx.plan_reconcile(id, planned, first))
+                    .await?;
+            }
+        }
     }
-    // Booked before it is made: one that ends the process is not made at once again.
+    Ok(found)
+}
+
+/// Reconciles an account that was due at `at`, and plans the next time.
+async fn one(listener: &Listener, store: &Store, at: UtcMs) -> Result<(), StoreError> {
+    let (id, now) = (listener.id(), time::now());
     let again = now.plus(AGAIN);
-    if !plan(Some(at), again).await? {
+    // Booked before it is made: one that ends the process is not made at once again.
+    let booked = store
+        .write(move |tx| tx.plan_reconcile(id, Some(at), again))
+        .await?;
+    if !booked {
         return Ok(());
     }
     match listener.reconcile(None, |_| ()).await {
         Ok(found) if found.is_whole() => {
             // A whole day from when it was due, so that it keeps its time of day.
             let next = at.plus(EVERY).max(now.plus(EVERY / 2));
-            plan(Some(again), next).await?;
+            store
+                .write(move |tx| tx.plan_reconcile(id, Some(again), next))
+                .await?;
         }
         Ok(_) => {}
         Err(e) => warn!(
