@@ -3,6 +3,7 @@
 
 mod attachments;
 mod once;
+mod reconcile;
 mod replay;
 mod scan;
 mod tasks;

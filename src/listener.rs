@@ -12,6 +12,7 @@ mod look;
 mod mail;
 mod poison;
 mod push;
+mod reconcile;
 mod scan;
 mod sent;
 mod state;
@@ -26,6 +27,7 @@ use tracing::{debug, info};
 
 pub use look::Progress;
 pub use mail::{Enough, MailError, MailPlace, MailReader};
+pub use reconcile::{MailboxProof, Reconciled};
 pub use scan::ScanError;
 
 use crate::capture::{Capture, Report};

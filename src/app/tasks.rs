@@ -147,6 +147,12 @@ impl App {
                 }),
             );
         }
+        let (listeners, store) = (self.bare_listeners().await?, self.store.clone());
+        let (owner, token) = (self.owner.clone(), stop.clone());
+        spawn(
+            "reconcile",
+            Box::pin(Self::reconcile_daily(listeners, store, owner, token)),
+        );
         for listener in self.listeners().await? {
             let token = stop.clone();
             let name = format!("account {}", listener.name());

@@ -112,6 +112,12 @@ pub enum Command {
     /// Look through the last days again, also at what was looked at before, and report
     #[command(after_help = "Examples:\n  replyd check\n  replyd check --days 30")]
     Check(CheckArgs),
+    /// Prove that nothing is missing: compare each mailbox with what is stored, take in what is not
+    #[command(after_help = super::reconcile_args::RECONCILE_EXAMPLES)]
+    Reconcile(super::ReconcileArgs),
+    /// Messages that could not be read as the server sends them: list, retry, release
+    #[command(subcommand)]
+    Quarantine(super::QuarantineCommand),
     /// Work off pending replies and due mails without looking at a mailbox
     #[command(after_help = "Examples:\n  \
         replyd process --limit 50\n  \

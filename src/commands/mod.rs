@@ -17,6 +17,7 @@ mod labels;
 mod login;
 mod look;
 mod parse;
+mod reconcile;
 mod replay;
 mod scan;
 mod setup;
@@ -38,8 +39,8 @@ use tracing::{error, info, warn};
 
 use crate::app::App;
 use crate::cli::{
-    self, AuthCommand, Cli, Command, ConfigCommand, Credentials, DoctorArgs, Exit, RootShell,
-    SentCommand, TemplateCommand, WebhooksCommand,
+    self, AuthCommand, Cli, Command, ConfigCommand, Credentials, DoctorArgs, Exit,
+    QuarantineCommand, RootShell, SentCommand, TemplateCommand, WebhooksCommand,
 };
 use crate::config::{self, Environment, Loaded, Need, Settings, Sources};
 use crate::fault::{self, Fault};
@@ -150,6 +151,8 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
     let need = match cli.command {
         None | Some(Command::Run(_) | Command::Check(_) | Command::Process(_)) => Need::Mail,
         Some(Command::Auth(AuthCommand::Login(_))) => Need::Mail,
+        Some(Command::Reconcile(_)) => Need::Mail,
+        Some(Command::Quarantine(QuarantineCommand::Retry { .. })) => Need::Mail,
         Some(Command::Sent(SentCommand::Scan(_))) => Need::Mail,
         Some(Command::Webhooks(WebhooksCommand::Test { .. })) => Need::Mail,
         _ => Need::Store,
@@ -187,6 +190,8 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             None | Some(Command::Run(_)) => run(app, stop).await,
             Some(Command::Check(args)) => look::check(app, args.days).await,
             Some(Command::Process(args)) => look::process(app, args).await,
+            Some(Command::Reconcile(args)) => reconcile::reconcile(&app, args).await,
+            Some(Command::Quarantine(command)) => reconcile::quarantine(&app, command).await,
             Some(Command::Status(args)) => show::status(&app, args.json).await,
             Some(Command::Leads(command)) => import::leads(&app, command).await,
             Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,

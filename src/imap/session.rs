@@ -177,6 +177,30 @@ impl Session {
         Ok(uids)
     }
 
+    /// As [`Session::search_since`], of the UIDs `first` to `last` alone: the answer is no longer
+    /// than that range.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn search_between(
+        &mut self,
+        first: u32,
+        last: u32,
+        since: UtcMs,
+    ) -> Result<Vec<u32>, ImapError> {
+        let day = DateTime::from_timestamp_millis(since.0).unwrap_or_default();
+        let day = day.format("%-d-%b-%Y");
+        let text = format!("UID SEARCH UID {first}:{last} SINCE {day}");
+        let mut uids = Vec::new();
+        let reply = self.command(Step::Search, &text, COMMAND, true, |r| {
+            if let Response::MailboxData(MailboxDatum::Search(found)) = r {
+                uids.extend_from_slice(found);
+            }
+        });
+        reply.await?;
+        Ok(uids)
+    }
+
     /// The UIDs of the open mailbox whose Message-ID field contains `id` (without brackets),
     /// whatever its case (RFC 3501 §6.4.4): the caller compares. Nothing is asked where the id
     /// cannot stand in a quoted string.

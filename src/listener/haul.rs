@@ -162,7 +162,7 @@ impl Listener {
         Ok(())
     }
 
-    async fn note_vanished(&self, origin: &Origin, uid: u32) -> Result<(), StoreError> {
+    pub(super) async fn note_vanished(&self, origin: &Origin, uid: u32) -> Result<(), StoreError> {
         let (id, epoch, lease) = (self.id, origin.epoch, origin.lease.clone());
         self.shared
             .store

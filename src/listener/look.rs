@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::haul::Haul;
+use super::reconcile::went_back;
 use super::{Ended, Listener};
 use crate::capture::{Origin, Report};
 use crate::imap::{Examined, FetchWhat, ImapError, Session, Step, Watch};
@@ -164,6 +165,15 @@ impl Listener {
         let (mut report, mut epoch) = self.epoch_looked_at(session, lease, seen, how).await?;
         if epoch.cursor_uid < epoch.first_until {
             return Ok((report, epoch, true));
+        }
+        // A mailbox that was restored from a backup: the reconcile finds what lies behind the cursor.
+        if let Some(next) = seen.uid_next.filter(|next| *next < epoch.cursor_uid) {
+            if self.shared.board.gap(how.folder.id, Some(next)) == 1 {
+                let what = went_back(next, epoch.cursor_uid);
+                error!(account = %self.account.name, mailbox = %how.folder.name, "{what}");
+                self.reconcile_soon().await?;
+            }
+            return Ok((report, epoch, false));
         }
         // Everything up to here is known to be looked at; without UIDNEXT only a fetch tells.
         if seen.exists == 0 || seen.uid_next.is_some_and(|next| next <= epoch.cursor_uid) {

@@ -279,8 +279,11 @@ impl Tx<'_> {
                 row.get(0)
             })
             .optional()?;
-        if let Some(id) = known {
-            return Ok(Stored::KnownUid(MessageRowId(id)));
+        if let Some(id) = known.map(MessageRowId) {
+            // A row that only says that the message could not be had gives way to the message.
+            if !self.give_way(id)? {
+                return Ok(Stored::KnownUid(id));
+            }
         }
         let (same, other) = self.same_mail(m)?;
         if let Some(of) = same {
