@@ -296,6 +296,64 @@ fn whole_mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEY_BYTES] {
     })
 }
 
+/// The keys file as it stands, for a backup; looked at before. Blocking: file system.
+///
+/// # Errors
+/// As [`Keys::load_or_create`].
+pub fn file_bytes(state_dir: &Path, credential: Option<&Path>) -> Result<Vec<u8>, KeysError> {
+    let path = credential.map_or_else(|| state_dir.join(FILE), Path::to_owned);
+    fs::read(&path).map_err(|e| io_error("read", &path, e))
+}
+
+/// Puts the keys of a backup into the state folder, unless the same are there. Blocking: file
+/// system.
+///
+/// # Errors
+/// [`KeysError::Damaged`] when others are there, or these are none; otherwise what a file operation
+/// met.
+pub fn keep(state_dir: &Path, credential: Option<&Path>, bytes: &[u8]) -> Result<(), KeysError> {
+    let path = credential.map_or_else(|| state_dir.join(FILE), Path::to_owned);
+    let damaged = |why| KeysError::Damaged {
+        path: path.clone(),
+        why,
+    };
+    let stored: Stored = serde_json::from_slice(bytes)
+        .map_err(|_| damaged("the backup holds no keys that replyd wrote"))?;
+    let there = match fs::read(&path) {
+        Ok(there) => Some(there),
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
+        Err(e) => return Err(io_error("read", &path, e)),
+    };
+    if let Some(there) = there {
+        let same = serde_json::from_slice::<Stored>(&there)
+            .ok()
+            .filter(|there| there.hash_key == stored.hash_key)
+            .is_some_and(|there| {
+                let has =
+                    |k: &StoredKey| there.id_keys.iter().any(|t| t.id == k.id && t.key == k.key);
+                stored.id_keys.iter().all(has)
+            });
+        return if same {
+            Ok(())
+        } else {
+            Err(damaged("it holds other keys than the backup"))
+        };
+    }
+    if credential.is_some() {
+        return Err(damaged("the credential is not there"));
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state_dir)
+        .map_err(|e| io_error("create", state_dir, e))?;
+    let temp = state_dir.join(format!(".{FILE}.restored"));
+    let made = write_and_link(&temp, &path, &stored);
+    let removed = fs::remove_file(&temp);
+    made?;
+    removed.map_err(|e| io_error("remove", &temp, e))
+}
+
 fn create(state_dir: &Path, path: &Path) -> Result<(), KeysError> {
     DirBuilder::new()
         .recursive(true)

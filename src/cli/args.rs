@@ -118,6 +118,12 @@ pub enum Command {
     /// Messages that could not be read as the server sends them: list, retry, release
     #[command(subcommand)]
     Quarantine(super::QuarantineCommand),
+    /// Copy the database and the keys of Message-IDs into one new file, while replyd runs
+    #[command(after_help = super::reconcile_args::BACKUP_EXAMPLES)]
+    Backup(super::BackupArgs),
+    /// Make the database anew from a file of `backup`, where there is none
+    #[command(after_help = super::reconcile_args::RESTORE_EXAMPLES)]
+    Restore(super::BackupArgs),
     /// Work off pending replies and due mails without looking at a mailbox
     #[command(after_help = "Examples:\n  \
         replyd process --limit 50\n  \

@@ -42,7 +42,7 @@ pub use drafts_args::*;
 pub use exit::Exit;
 pub use owner::{Credentials, Owner, RootShell};
 pub use parse_args::*;
-pub use reconcile_args::{QuarantineCommand, ReconcileArgs};
+pub use reconcile_args::{BackupArgs, QuarantineCommand, ReconcileArgs};
 pub use replay_args::{ExplainArgs, ReplayArgs};
 pub use scan_args::*;
 pub use setup_args::*;

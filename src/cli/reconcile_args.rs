@@ -1,4 +1,6 @@
-//! Arguments of `reconcile` and `quarantine`. The comments are the help texts.
+//! Arguments of `reconcile`, `quarantine`, `backup` and `restore`. The comments are the help texts.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -51,4 +53,29 @@ pub enum QuarantineCommand {
         #[arg(long, value_name = "TEXT", default_value = "")]
         note: String,
     },
+}
+
+/// Examples of `backup`.
+pub(super) const BACKUP_EXAMPLES: &str = "\
+The file is for its owner alone (mode 0600), is whole or not there, and never takes the place of
+another one. It holds mail, addresses and keys.
+
+Example:
+  replyd backup /var/backups/replyd-$(date +%F).db";
+
+/// Examples of `restore`.
+pub(super) const RESTORE_EXAMPLES: &str = "\
+Stop the service, move the old database away (replyd.db, -wal and -shm), restore, look, start.
+What left after the backup was made is not known: automation is off until `replyd automation on`,
+mails that were due wait for a person, and older replies are never answered automatically.
+
+Example:
+  systemctl stop replyd && replyd restore /var/backups/replyd-2026-03-01.db";
+
+/// The file of `backup` and `restore`.
+#[derive(Args, Clone, Debug)]
+pub struct BackupArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }

@@ -3,6 +3,7 @@
 
 mod auth;
 mod automation;
+mod backup;
 mod campaign;
 mod classify;
 mod desk;
@@ -87,6 +88,13 @@ pub fn dispatch(cli: &Cli) -> Exit {
                 }
             })
         }
+        Some(Command::Restore(args)) => load(cli, Need::Store).and_then(|loaded| match loaded {
+            Ok(loaded) => backup::restore(&loaded.settings, &args.file),
+            Err(problems) => {
+                complain(&format!("{problems}"));
+                Ok(problems.exit())
+            }
+        }),
         Some(Command::Classify(args)) if args.endpoint => {
             load(cli, Need::Mail).and_then(|loaded| match loaded {
                 Ok(loaded) => block_on(classify::with_endpoint(args, loaded.settings)),
@@ -180,6 +188,9 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
         if is_service {
             stop_on_signals(stop.clone())?;
         }
+        if is_service && let Err(e) = backup::check_after_unclean_stop(&loaded.settings) {
+            return Ok(cannot_start(&e));
+        }
         let app = match App::open(loaded.settings).await {
             Err(e) if is_service => return Ok(cannot_start(&e)),
             other => other?,
@@ -192,6 +203,7 @@ fn with_settings(cli: &Cli) -> anyhow::Result<Exit> {
             Some(Command::Process(args)) => look::process(app, args).await,
             Some(Command::Reconcile(args)) => reconcile::reconcile(&app, args).await,
             Some(Command::Quarantine(command)) => reconcile::quarantine(&app, command).await,
+            Some(Command::Backup(args)) => backup::backup(&app, &args.file).await,
             Some(Command::Status(args)) => show::status(&app, args.json).await,
             Some(Command::Leads(command)) => import::leads(&app, command).await,
             Some(Command::Sent(SentCommand::Scan(args))) => scan::scan(app, args).await,

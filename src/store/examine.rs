@@ -78,7 +78,7 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-fn check(conn: &Connection, limit: Duration) -> Result<Integrity, StoreError> {
+pub(super) fn check(conn: &Connection, limit: Duration) -> Result<Integrity, StoreError> {
     let handle = conn.get_interrupt_handle();
     let (done, waiting) = channel::<()>();
     let watchdog = std::thread::spawn(move || {

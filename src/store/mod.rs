@@ -11,6 +11,7 @@ mod accounts;
 mod agent;
 mod alerts;
 mod automation;
+mod backup;
 mod campaigns;
 mod conversations;
 mod corrections;
@@ -83,6 +84,7 @@ pub use accounts::{AccountRow, LoginPermit, NewEpoch};
 pub use agent::{CampaignFacts, Followup, Line, Thread};
 pub use alerts::{AlertNote, Incident, NewIncident, StrandedAlert, Told, WatchView};
 pub use automation::{AutomationOff, AutomationScope, Released};
+pub use backup::{Restored, backup_blocking, check_after_unclean_stop_blocking, restore_blocking};
 pub use campaigns::{
     Campaign, CampaignChange, CampaignCounts, Mailing, Paused, RECIPIENT_FIELDS, Recipient,
     UnsubscribeTarget,

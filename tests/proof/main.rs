@@ -7,6 +7,7 @@
     reason = "helpers of tests fail the test with a sentence"
 )]
 
+mod backup;
 #[path = "../common/mod.rs"]
 mod common;
 mod reconcile;

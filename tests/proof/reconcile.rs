@@ -214,3 +214,34 @@ fn a_message_that_was_set_aside_is_shown_retried_and_released_by_hand() {
     let said = scenario.replyd.ok(&["reconcile"]).stdout();
     assert!(!said.contains("set aside"), "{said}");
 }
+
+#[test]
+fn a_uidnext_that_goes_back_is_said_and_what_lies_behind_it_is_taken_in() {
+    let scenario = desk("");
+    scenario.stranger_wrote(0, now());
+    let mut running = scenario.replyd.start(&["run"]);
+    wait_for_messages(&mut running, 1);
+    running.terminate().assert_code(0);
+    // The mailbox was restored: the server has forgotten a hundred UIDs.
+    change(
+        &scenario,
+        "UPDATE mailbox_epochs SET cursor_uid = cursor_uid + 100",
+    );
+    scenario.stranger_wrote(1, now());
+    let mut running = scenario.replyd.start(&["run"]);
+    running.wait_for_event("the warning", |event| {
+        event["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("UIDNEXT is"))
+    });
+    // The reconcile is due at once.
+    wait_for_messages(&mut running, 2);
+    running.terminate().assert_code(0);
+    let found = proof(&scenario, "INBOX", 1);
+    assert_eq!(
+        (&found["on_server"], &found["accounted"]),
+        (&2.into(), &2.into())
+    );
+    let trouble = found["trouble"].as_str().unwrap_or_default();
+    assert!(trouble.contains("UIDVALIDITY"), "{found}");
+}
