@@ -293,7 +293,7 @@ impl Read {
             scores.add_calendar(input.subject);
         }
         let (mut features, words) = linear::of_text(folded);
-        features.signs = scores.signs(words);
+        features.signs = scores.signs(words, asked);
         if language == Language::Unknown && words >= TELLING && scores.evidence.is_empty() {
             // No stop word and no rule of any language that we know.
             language = Language::Other;
@@ -383,10 +383,8 @@ impl Read {
             // A refusal that asks is not for the documents to answer.
             cap = cap.min(UNSURE_CONFIDENCE);
         }
-        if self.scores.refused
-            && intent == Intent::Neutral
-            && self.scores.get(Intent::GoalReached) >= STRONG
-        {
+        let wishes = self.scores.refused && self.scores.get(Intent::GoalReached) >= STRONG;
+        if intent == Intent::Neutral && (wishes || self.scores.asks_for_another_step()) {
             // Somebody wishes for a step, but not for ours: not to rest unread.
             cap = cap.min(UNSURE_CONFIDENCE);
         }

@@ -17,6 +17,8 @@ const ONE_NET: f64 = 0.75;
 const SURE_MACHINE: f64 = 0.8;
 /// A text of so many words may be an agreement and nothing else.
 const AGREEMENT: usize = 5;
+/// So few words may be nothing but an answer to what our mail asked.
+const FEW: usize = 6;
 /// At or above, a class wins over those behind it in the labelling rule's order.
 pub(super) const STRONG: f64 = 0.6;
 
@@ -243,6 +245,11 @@ impl Scores {
         (!day_alone && (net || self.key.score >= FOUND)) || (self.key.yes && asked)
     }
 
+    /// Whether it asks, and a step that it names was taken for somebody else's.
+    pub(super) fn asks_for_another_step(&self) -> bool {
+        !self.guarded.is_empty() && self.sentences.1 > 0
+    }
+
     /// Which step, by the rules with the most weight.
     pub(super) fn goal_type(&self) -> Option<GoalType> {
         let best = self.goals.values().max_by(|a, b| a.1.total_cmp(&b.1));
@@ -250,8 +257,9 @@ impl Scores {
     }
 
     /// The signs for the model: each rule that hit, what the rules together say and how surely,
-    /// whether the text asks, and how long it is.
-    pub(super) fn signs(&self, words: usize) -> Vec<String> {
+    /// whether the text asks, how long it is, and what our mail before it asked for: `asked` says
+    /// whether that was the step, none that no mail is known.
+    pub(super) fn signs(&self, words: usize, asked: Option<bool>) -> Vec<String> {
         let mut signs: Vec<String> = self.evidence.iter().map(|e| format!("rule {e}")).collect();
         let mut guarded = self.guarded.clone();
         guarded.sort();
@@ -283,6 +291,13 @@ impl Scores {
             }
             .into(),
         );
+        if let Some(asked) = asked {
+            let what = if asked { "asked" } else { "not asked" };
+            signs.push(what.into());
+            if words <= FEW {
+                signs.push(format!("{what}, few words"));
+            }
+        }
         signs
     }
 }
