@@ -47,9 +47,7 @@ pub(super) async fn drafts(app: &App, command: &DraftsCommand) -> anyhow::Result
             return Ok(exit);
         }
         DraftsCommand::Reopen { id } => {
-            app.desk()
-                .reopen(DraftId(*id), &who(), time::now())
-                .await?;
+            app.desk().reopen(DraftId(*id), &who(), time::now()).await?;
             say(&format!("Draft {id} waits again\n"))?;
         }
     }

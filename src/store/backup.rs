@@ -176,6 +176,10 @@ fn copy_pages(source: &Connection, copy: &mut Connection) -> Result<(), StoreErr
             _ if waited >= PATIENCE => return Err(StoreError::Busy),
             _ => waited = waited.saturating_add(1),
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "on a thread for blocking work: leaves the disk to others between two steps"
+        )]
         std::thread::sleep(PAUSE);
     }
     drop(backup);
