@@ -246,37 +246,10 @@ impl Reader<'_> {
         s: &mut Statistics,
         seen: &mut Seen,
     ) -> Result<(), StoreError> {
-        let which = match campaign {
-            Some(_) => "i.campaign_id = ?3",
-            None => "?3 IS NULL",
-        };
         // Of a span that has passed, those first whose last reply was in it.
-        let order = match ask.last >= now.0.div_euclid(DAY_MS) {
-            true => "DESC",
-            false => "ASC",
-        };
-        let mut lines = self.conn.prepare_cached(&format!(
-            "SELECT v.campaign_lead_id, coalesce(k.intent, j.intent, ''), coalesce(j.action, ''),
-                    coalesce(m.match_method, ''),
-                    iif(m.source = 'live', m.stored_at - m.announced_at, NULL),
-                    (SELECT min(o.finished_at) FROM outbox o
-                     WHERE o.job_id = j.id AND o.automatic = 1 AND o.state = 'sent'
-                       AND o.kind IN ('acknowledgment', 'answer'))
-                    - coalesce(m.announced_at, m.internal_date),
-                    (SELECT min(o.finished_at) FROM outbox o
-                     WHERE o.job_id = j.id AND o.automatic = 0 AND o.state = 'sent'
-                       AND o.kind IN ('answer', 'manual'))
-                    - coalesce(m.announced_at, m.internal_date)
-             FROM (SELECT i.campaign_lead_id FROM inbox i
-                   WHERE i.replies > 0 AND {which} AND i.last_reply_at >= ?1
-                   ORDER BY i.last_reply_at {order} LIMIT ?4) t
-             CROSS JOIN conversations v ON v.campaign_lead_id = t.campaign_lead_id
-                  AND v.created_at >= ?1 AND v.created_at < ?2 AND v.sender = 'customer'
-             LEFT JOIN messages m ON m.id = v.message_ref
-             LEFT JOIN reply_jobs j ON j.message_id = m.id
-             LEFT JOIN corrections k ON k.message_id = m.id
-             LIMIT ?4"
-        ))?;
+        let newest_first = ask.last >= now.0.div_euclid(DAY_MS);
+        let sql = replies_sql(campaign.is_some(), newest_first);
+        let mut lines = self.conn.prepare_cached(&sql)?;
         let mut rows = lines.query(params![
             ask.first.saturating_mul(DAY_MS),
             ask.last.saturating_add(1).saturating_mul(DAY_MS),
@@ -346,6 +319,41 @@ impl Reader<'_> {
         }
         Ok((found, through))
     }
+}
+
+/// The replies of a span: found by the last reply of their conversations, so that lines of ours are
+/// not read.
+fn replies_sql(of_campaign: bool, newest_first: bool) -> String {
+    let which = match of_campaign {
+        true => "i.campaign_id = ?3",
+        false => "?3 IS NULL",
+    };
+    let order = match newest_first {
+        true => "DESC",
+        false => "ASC",
+    };
+    format!(
+        "SELECT v.campaign_lead_id, coalesce(k.intent, j.intent, ''), coalesce(j.action, ''),
+                    coalesce(m.match_method, ''),
+                    iif(m.source = 'live', m.stored_at - m.announced_at, NULL),
+                    (SELECT min(o.finished_at) FROM outbox o
+                     WHERE o.job_id = j.id AND o.automatic = 1 AND o.state = 'sent'
+                       AND o.kind IN ('acknowledgment', 'answer'))
+                    - coalesce(m.announced_at, m.internal_date),
+                    (SELECT min(o.finished_at) FROM outbox o
+                     WHERE o.job_id = j.id AND o.automatic = 0 AND o.state = 'sent'
+                       AND o.kind IN ('answer', 'manual'))
+                    - coalesce(m.announced_at, m.internal_date)
+             FROM (SELECT i.campaign_lead_id FROM inbox i
+                   WHERE i.replies > 0 AND {which} AND i.last_reply_at >= ?1
+                   ORDER BY i.last_reply_at {order} LIMIT ?4) t
+             CROSS JOIN conversations v ON v.campaign_lead_id = t.campaign_lead_id
+                  AND v.created_at >= ?1 AND v.created_at < ?2 AND v.sender = 'customer'
+             LEFT JOIN messages m ON m.id = v.message_ref
+             LEFT JOIN reply_jobs j ON j.message_id = m.id
+             LEFT JOIN corrections k ON k.message_id = m.id
+             LIMIT ?4"
+    )
 }
 
 #[cfg(test)]

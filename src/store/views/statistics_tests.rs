@@ -110,6 +110,27 @@ async fn mails_are_counted_on_the_day_on_which_they_left_once() {
 }
 
 #[test]
+fn the_replies_of_a_span_are_found_over_indexes_alone() {
+    let f = Fixture::new();
+    for (of_campaign, index) in [
+        (false, "inbox_replies "),
+        (true, "inbox_replies_of_campaign "),
+    ] {
+        for newest_first in [false, true] {
+            let plan = f.plan(&replies_sql(of_campaign, newest_first));
+            assert!(plan.contains(index), "{plan}");
+            let lines = "conversations_by_campaign_lead (campaign_lead_id=? AND created_at";
+            assert!(plan.contains(lines), "{plan}");
+            assert!(
+                !plan.contains("SCAN v") && !plan.contains("SCAN i"),
+                "{plan}"
+            );
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}
+
+#[test]
 fn quantiles_are_values_that_were_measured() {
     assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
     let q = Quantiles::of((1..=100).rev().collect());

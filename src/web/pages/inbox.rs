@@ -13,7 +13,7 @@ use super::super::state::Shared;
 use super::frame::{Frame, at_most};
 use super::render::{Problem, page};
 use crate::model::CampaignId;
-use crate::store::{InboxAsk, InboxPlace, InboxState, StoreError};
+use crate::store::{InboxAsk, InboxPlace, InboxState};
 
 /// Cards of a page.
 const CARDS: u32 = 40;
@@ -116,7 +116,7 @@ pub(super) async fn inbox(
             };
             let campaigns = r.campaigns()?.into_iter();
             let campaigns: Vec<_> = campaigns.filter(|c| access.allows(c.id)).collect();
-            Ok::<_, StoreError>((rows, campaigns))
+            Ok((rows, campaigns))
         })
         .await?;
     let list = paging::List::page(rows, CARDS, |row| row.place)?;
