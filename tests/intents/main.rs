@@ -303,6 +303,35 @@ fn the_texts_of_another_hand_bring_few_wrong_mails() {
     }
 }
 
+/// Written by a third hand and not trained on.
+#[test]
+fn the_texts_of_a_third_hand_are_read_as_well_as_when_they_were_measured() {
+    let report = |file: &str| -> Value {
+        let path = root("tests/data/intents").join(file);
+        let out = replyd(&["evaluate", path.to_str().unwrap(), "--json"]);
+        assert_eq!(out.status.code(), Some(0));
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    let count = |report: &Value, key: &str| report[key].as_array().unwrap().len();
+    let replies = report("third_replies.tsv");
+    for (key, least) in [
+        ("accuracy", 0.85),
+        ("macro_f1", 0.82),
+        ("goal_recall", 0.45),
+        ("opt_out_recall", 0.88),
+    ] {
+        let found = replies[key].as_f64().unwrap();
+        assert!(found >= least, "{key}: {found}");
+    }
+    assert_eq!(count(&replies, "false_goals"), 0, "{replies}");
+    assert_eq!(count(&replies, "false_answers"), 0, "{replies}");
+    let ordinary = report("third_ordinary.tsv");
+    assert!(count(&ordinary, "background_alarms") <= 4, "{ordinary}");
+    let never = report("third_never.tsv");
+    assert!(count(&never, "false_goals") <= 2, "{never}");
+    assert!(count(&never, "false_answers") <= 3, "{never}");
+}
+
 /// Texts that a reviewer found acknowledged, answered or left to rest, with what may become of them.
 #[test]
 fn what_was_once_wrong_stays_right() {
