@@ -102,7 +102,10 @@ impl WorkingHours {
             Some(open) => {
                 // The clock may be put forward or back between now and then.
                 let guess = UtcMs(open.saturating_sub(zone.offset_ms_at(at)));
-                UtcMs(open.saturating_sub(zone.offset_ms_at(guess))).max(at)
+                let then = UtcMs(open.saturating_sub(zone.offset_ms_at(guess)));
+                // An opening within the hour that is left out is never before that hour.
+                let early = then.0.saturating_add(zone.offset_ms_at(then)) < open;
+                if early { guess.max(then) } else { then }.max(at)
             }
         }
     }
@@ -193,6 +196,9 @@ mod tests {
         ] {
             assert_eq!(next(office, at, country), leaves, "{at} {country}");
         }
+        // The opening lies in the hour that the clock leaves out: never before that hour.
+        let early = next("Sun 02:30-05:00", "2026-03-28T12:00:00Z", "DE");
+        assert_eq!(early, "2026-03-29T01:30:00.000Z");
         let once = "Sun 10:00-11:00";
         // The one window has ended: in a week again.
         assert_eq!(

@@ -1,36 +1,35 @@
-//! The zone of a country: its usual distance from UTC, with the rules of summer time of Europe, North
-//! America, Australia and New Zealand. Of a country with several zones the one in which most people
-//! live. A pause of days and working hours need no more.
+//! The zone of a country, with the rules of the IANA database (the crate `chrono-tz`). Of a country
+//! with several zones the one in which most people live.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc, Weekday};
+use chrono::{
+    DateTime, FixedOffset, LocalResult, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Utc,
+};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::time::UtcMs;
 
-/// A country's zone, and how it writes dates. The default is UTC.
+/// A zone, and how its country writes dates. The default is UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
-    /// Minutes east of UTC, without summer time.
-    minutes: i32,
+    clock: Clock,
     /// Whether `5/12` is the fifth of December; `None` when that is not known.
     pub(crate) day_first: Option<bool>,
-    summer: Summer,
 }
 
-/// When the clock is an hour ahead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Summer {
-    /// Never, as far as this table knows.
-    #[default]
-    Never,
-    /// Directive 2000/84/EC: last Sundays of March and October, at 01:00 UTC.
-    Europe,
-    /// From the second Sunday of March to the first of November, at 2 o'clock.
-    America,
-    /// From the first Sunday of October to the first of April, at 2 o'clock.
-    Australia,
-    /// From the last Sunday of September to the first of April, at 2 o'clock.
-    NewZealand,
+/// What tells the time there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Clock {
+    /// Minutes east of UTC, all the year.
+    Fixed(i32),
+    /// A zone of the IANA database.
+    Named(Tz),
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::Fixed(0)
+    }
 }
 
 /// In which zone hours are counted.
@@ -43,7 +42,7 @@ pub enum ZoneChoice {
 }
 
 impl ZoneChoice {
-    /// Reads `lead`, `UTC`, a country (`DE`, `+49`) or a distance (`+02:00`).
+    /// Reads `lead`, `UTC`, a country (`DE`, `+49`), a zone (`Europe/Berlin`) or a distance (`+02:00`).
     ///
     /// # Errors
     /// What to write instead.
@@ -57,8 +56,12 @@ impl ZoneChoice {
         }
         known(text)
             .or_else(|| distance(text))
+            .or_else(|| named(text))
             .map(Self::Fixed)
-            .ok_or("Write lead, UTC, a country such as DE, or a distance such as +02:00")
+            .ok_or(
+                "Write lead, UTC, a country such as DE, a zone such as Europe/Berlin, or a distance \
+                 such as +02:00",
+            )
     }
 
     /// A campaign's own over the general one.
@@ -90,22 +93,36 @@ fn distance(text: &str) -> Option<Zone> {
     }
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     (hours <= 14 && minutes < 60).then_some(Zone {
-        minutes: sign * (hours * 60 + minutes),
+        clock: Clock::Fixed(sign * (hours * 60 + minutes)),
+        ..Zone::default()
+    })
+}
+
+/// `Europe/Berlin`, in any case of letters; names without a slash ("EST") mean different things to
+/// different people.
+fn named(text: &str) -> Option<Zone> {
+    let tz = chrono_tz::TZ_VARIANTS
+        .iter()
+        .find(|tz| tz.name().contains('/') && tz.name().eq_ignore_ascii_case(text))?;
+    Some(Zone {
+        clock: Clock::Named(*tz),
         ..Zone::default()
     })
 }
 
 impl Zone {
-    /// Milliseconds east of UTC, without summer time.
-    pub(crate) fn offset_ms(&self) -> i64 {
-        i64::from(self.minutes) * 60_000
+    fn offset_at(&self, at: DateTime<Utc>) -> Option<FixedOffset> {
+        match self.clock {
+            Clock::Fixed(minutes) => FixedOffset::east_opt(minutes.checked_mul(60)?),
+            Clock::Named(tz) => Some(tz.offset_from_utc_datetime(&at.naive_utc()).fix()),
+        }
     }
 
     /// Milliseconds east of UTC at that moment.
     #[must_use]
     pub fn offset_ms_at(&self, at: UtcMs) -> i64 {
-        let ahead = if self.is_summer(at) { 3_600_000 } else { 0 };
-        self.offset_ms().saturating_add(ahead)
+        let offset = DateTime::<Utc>::from_timestamp_millis(at.0).and_then(|at| self.offset_at(at));
+        offset.map_or(0, |o| i64::from(o.local_minus_utc()) * 1_000)
     }
 
     /// The day there at that moment.
@@ -114,57 +131,26 @@ impl Zone {
         Some(DateTime::<Utc>::from_timestamp_millis(local)?.date_naive())
     }
 
-    /// When that day begins there.
+    /// When that day begins there. Some zones leave out their midnight when summer time begins; the
+    /// day begins an hour later then.
     pub(crate) fn start_of(&self, day: NaiveDate) -> Option<UtcMs> {
-        let start = day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-        // No zone changes its clocks within an hour of midnight but in summer time's own night.
-        let about = start.checked_sub(self.offset_ms()).map(UtcMs)?;
-        start.checked_sub(self.offset_ms_at(about)).map(UtcMs)
-    }
-
-    fn is_summer(&self, at: UtcMs) -> bool {
-        let standard = at.0.saturating_add(self.offset_ms());
-        let Some(year) = DateTime::<Utc>::from_timestamp_millis(standard).map(|t| t.year()) else {
-            return false;
+        let midnight = day.and_time(NaiveTime::MIN);
+        let tz = match self.clock {
+            Clock::Fixed(_) => {
+                let utc = midnight.and_utc().timestamp_millis();
+                return utc.checked_sub(self.offset_ms_at(UtcMs(utc))).map(UtcMs);
+            }
+            Clock::Named(tz) => tz,
         };
-        let hours = |day: Option<NaiveDate>, hour: u32| {
-            let time = day.and_then(|d| d.and_hms_opt(hour, 0, 0));
-            time.map_or(i64::MAX, |t| t.and_utc().timestamp_millis())
+        let start = match tz.from_local_datetime(&midnight) {
+            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at,
+            LocalResult::None => {
+                let later = midnight.checked_add_signed(TimeDelta::hours(1))?;
+                tz.from_local_datetime(&later).earliest()?
+            }
         };
-        match self.summer {
-            Summer::Never => false,
-            Summer::Europe => {
-                at.0 >= hours(last_sunday(year, 3), 1) && at.0 < hours(last_sunday(year, 10), 1)
-            }
-            // The end is at 2 o'clock of summer time.
-            Summer::America => {
-                standard >= hours(sunday(year, 3, 2), 2) && standard < hours(sunday(year, 11, 1), 1)
-            }
-            Summer::Australia => {
-                standard < hours(sunday(year, 4, 1), 2) || standard >= hours(sunday(year, 10, 1), 2)
-            }
-            Summer::NewZealand => {
-                standard < hours(sunday(year, 4, 1), 2)
-                    || standard >= hours(last_sunday(year, 9), 2)
-            }
-        }
+        Some(UtcMs(start.timestamp_millis()))
     }
-}
-
-/// The n-th Sunday of a month.
-fn sunday(year: i32, month: u32, n: u8) -> Option<NaiveDate> {
-    NaiveDate::from_weekday_of_month_opt(year, month, Weekday::Sun, n)
-}
-
-/// The last Sunday of a month that has 30 or 31 days.
-fn last_sunday(year: i32, month: u32) -> Option<NaiveDate> {
-    let fourth = sunday(year, month, 4)?;
-    let fifth = fourth.checked_add_days(Days::new(7))?;
-    Some(if fifth.month() == month {
-        fifth
-    } else {
-        fourth
-    })
 }
 
 /// The zone of an ISO 3166 code (`DE`) or calling code (`+49`, `0049`, `49`); UTC when not known.
@@ -176,7 +162,7 @@ pub fn of(country: &str) -> Zone {
 fn known(country: &str) -> Option<Zone> {
     let country = country.trim().to_ascii_uppercase();
     let digits = country.trim_start_matches(['+', '0']);
-    let (iso, _, minutes) = ZONES
+    let (iso, _, name) = ZONES
         .iter()
         .find(|(iso, calling, _)| *iso == country || !digits.is_empty() && *calling == digits)?;
     let day_first = match *iso {
@@ -185,177 +171,270 @@ fn known(country: &str) -> Option<Zone> {
         "CA" | "PH" | "CN" | "JP" | "KR" | "TW" | "HU" | "MN" | "IR" => None,
         _ => Some(true),
     };
-    let summer = match *iso {
-        "US" | "CA" => Summer::America,
-        "AU" => Summer::Australia,
-        "NZ" => Summer::NewZealand,
-        iso if EUROPE.contains(&iso) => Summer::Europe,
-        _ => Summer::Never,
-    };
     Some(Zone {
-        minutes: *minutes,
+        clock: name.parse().map_or_else(|_| Clock::default(), Clock::Named),
         day_first,
-        summer,
     })
 }
 
-/// Where the European rule of summer time holds.
-const EUROPE: &[&str] = &[
-    "GB", "UK", "IE", "PT", "DE", "AT", "CH", "LI", "LU", "FR", "MC", "BE", "NL", "ES", "AD", "IT",
-    "SM", "MT", "DK", "NO", "SE", "PL", "CZ", "SK", "HU", "SI", "HR", "BA", "RS", "ME", "MK", "AL",
-    "XK", "FI", "EE", "LV", "LT", "UA", "MD", "RO", "BG", "GR", "CY",
-];
-
-/// ISO 3166 code, calling code, minutes east of UTC.
-const ZONES: &[(&str, &str, i32)] = &[
-    ("US", "1", -360),
-    ("CA", "", -300),
-    ("GB", "44", 0),
-    ("UK", "", 0),
-    ("IE", "353", 0),
-    ("PT", "351", 0),
-    ("IS", "354", 0),
-    ("MA", "212", 60),
-    ("GH", "233", 0),
-    ("SN", "221", 0),
-    ("CI", "225", 0),
-    ("DE", "49", 60),
-    ("AT", "43", 60),
-    ("CH", "41", 60),
-    ("LI", "423", 60),
-    ("LU", "352", 60),
-    ("FR", "33", 60),
-    ("MC", "377", 60),
-    ("BE", "32", 60),
-    ("NL", "31", 60),
-    ("ES", "34", 60),
-    ("AD", "376", 60),
-    ("IT", "39", 60),
-    ("SM", "378", 60),
-    ("MT", "356", 60),
-    ("DK", "45", 60),
-    ("NO", "47", 60),
-    ("SE", "46", 60),
-    ("PL", "48", 60),
-    ("CZ", "420", 60),
-    ("SK", "421", 60),
-    ("HU", "36", 60),
-    ("SI", "386", 60),
-    ("HR", "385", 60),
-    ("BA", "387", 60),
-    ("RS", "381", 60),
-    ("ME", "382", 60),
-    ("MK", "389", 60),
-    ("AL", "355", 60),
-    ("XK", "383", 60),
-    ("TN", "216", 60),
-    ("DZ", "213", 60),
-    ("NG", "234", 60),
-    ("CM", "237", 60),
-    ("AO", "244", 60),
-    ("FI", "358", 120),
-    ("EE", "372", 120),
-    ("LV", "371", 120),
-    ("LT", "370", 120),
-    ("UA", "380", 120),
-    ("MD", "373", 120),
-    ("RO", "40", 120),
-    ("BG", "359", 120),
-    ("GR", "30", 120),
-    ("CY", "357", 120),
-    ("IL", "972", 120),
-    ("PS", "970", 120),
-    ("LB", "961", 120),
-    ("EG", "20", 120),
-    ("LY", "218", 120),
-    ("ZA", "27", 120),
-    ("ZW", "263", 120),
-    ("ZM", "260", 120),
-    ("MZ", "258", 120),
-    ("NA", "264", 120),
-    ("BW", "267", 120),
-    ("TR", "90", 180),
-    ("RU", "7", 180),
-    ("BY", "375", 180),
-    ("SA", "966", 180),
-    ("KW", "965", 180),
-    ("BH", "973", 180),
-    ("QA", "974", 180),
-    ("IQ", "964", 180),
-    ("JO", "962", 180),
-    ("SY", "963", 180),
-    ("YE", "967", 180),
-    ("KE", "254", 180),
-    ("UG", "256", 180),
-    ("TZ", "255", 180),
-    ("ET", "251", 180),
-    ("IR", "98", 210),
-    ("AE", "971", 240),
-    ("OM", "968", 240),
-    ("AZ", "994", 240),
-    ("GE", "995", 240),
-    ("AM", "374", 240),
-    ("MU", "230", 240),
-    ("SC", "248", 240),
-    ("AF", "93", 270),
-    ("PK", "92", 300),
-    ("UZ", "998", 300),
-    ("KZ", "", 300),
-    ("TM", "993", 300),
-    ("TJ", "992", 300),
-    ("MV", "960", 300),
-    ("IN", "91", 330),
-    ("LK", "94", 330),
-    ("NP", "977", 345),
-    ("BD", "880", 360),
-    ("KG", "996", 360),
-    ("MM", "95", 390),
-    ("TH", "66", 420),
-    ("VN", "84", 420),
-    ("KH", "855", 420),
-    ("LA", "856", 420),
-    ("ID", "62", 420),
-    ("CN", "86", 480),
-    ("HK", "852", 480),
-    ("MO", "853", 480),
-    ("TW", "886", 480),
-    ("SG", "65", 480),
-    ("MY", "60", 480),
-    ("BN", "673", 480),
-    ("PH", "63", 480),
-    ("MN", "976", 480),
-    ("JP", "81", 540),
-    ("KR", "82", 540),
-    ("AU", "61", 600),
-    ("NZ", "64", 720),
-    ("FJ", "679", 720),
-    ("CV", "238", -60),
-    ("BR", "55", -180),
-    ("AR", "54", -180),
-    ("UY", "598", -180),
-    ("CL", "56", -240),
-    ("PY", "595", -240),
-    ("BO", "591", -240),
-    ("VE", "58", -240),
-    ("DO", "", -240),
-    ("PR", "", -240),
-    ("CO", "57", -300),
-    ("PE", "51", -300),
-    ("EC", "593", -300),
-    ("PA", "507", -300),
-    ("CU", "53", -300),
-    ("JM", "", -300),
-    ("MX", "52", -360),
-    ("GT", "502", -360),
-    ("SV", "503", -360),
-    ("HN", "504", -360),
-    ("NI", "505", -360),
-    ("CR", "506", -360),
+/// ISO 3166 code, calling code, zone.
+const ZONES: &[(&str, &str, &str)] = &[
+    ("US", "1", "America/Chicago"),
+    ("CA", "", "America/Toronto"),
+    ("GB", "44", "Europe/London"),
+    ("UK", "", "Europe/London"),
+    ("IE", "353", "Europe/Dublin"),
+    ("PT", "351", "Europe/Lisbon"),
+    ("IS", "354", "Atlantic/Reykjavik"),
+    ("MA", "212", "Africa/Casablanca"),
+    ("GH", "233", "Africa/Accra"),
+    ("SN", "221", "Africa/Dakar"),
+    ("CI", "225", "Africa/Abidjan"),
+    ("DE", "49", "Europe/Berlin"),
+    ("AT", "43", "Europe/Vienna"),
+    ("CH", "41", "Europe/Zurich"),
+    ("LI", "423", "Europe/Vaduz"),
+    ("LU", "352", "Europe/Luxembourg"),
+    ("FR", "33", "Europe/Paris"),
+    ("MC", "377", "Europe/Monaco"),
+    ("BE", "32", "Europe/Brussels"),
+    ("NL", "31", "Europe/Amsterdam"),
+    ("ES", "34", "Europe/Madrid"),
+    ("AD", "376", "Europe/Andorra"),
+    ("IT", "39", "Europe/Rome"),
+    ("SM", "378", "Europe/San_Marino"),
+    ("MT", "356", "Europe/Malta"),
+    ("DK", "45", "Europe/Copenhagen"),
+    ("NO", "47", "Europe/Oslo"),
+    ("SE", "46", "Europe/Stockholm"),
+    ("PL", "48", "Europe/Warsaw"),
+    ("CZ", "420", "Europe/Prague"),
+    ("SK", "421", "Europe/Bratislava"),
+    ("HU", "36", "Europe/Budapest"),
+    ("SI", "386", "Europe/Ljubljana"),
+    ("HR", "385", "Europe/Zagreb"),
+    ("BA", "387", "Europe/Sarajevo"),
+    ("RS", "381", "Europe/Belgrade"),
+    ("ME", "382", "Europe/Podgorica"),
+    ("MK", "389", "Europe/Skopje"),
+    ("AL", "355", "Europe/Tirane"),
+    ("XK", "383", "Europe/Belgrade"),
+    ("TN", "216", "Africa/Tunis"),
+    ("DZ", "213", "Africa/Algiers"),
+    ("NG", "234", "Africa/Lagos"),
+    ("CM", "237", "Africa/Douala"),
+    ("AO", "244", "Africa/Luanda"),
+    ("FI", "358", "Europe/Helsinki"),
+    ("EE", "372", "Europe/Tallinn"),
+    ("LV", "371", "Europe/Riga"),
+    ("LT", "370", "Europe/Vilnius"),
+    ("UA", "380", "Europe/Kyiv"),
+    ("MD", "373", "Europe/Chisinau"),
+    ("RO", "40", "Europe/Bucharest"),
+    ("BG", "359", "Europe/Sofia"),
+    ("GR", "30", "Europe/Athens"),
+    ("CY", "357", "Asia/Nicosia"),
+    ("IL", "972", "Asia/Jerusalem"),
+    ("PS", "970", "Asia/Gaza"),
+    ("LB", "961", "Asia/Beirut"),
+    ("EG", "20", "Africa/Cairo"),
+    ("LY", "218", "Africa/Tripoli"),
+    ("ZA", "27", "Africa/Johannesburg"),
+    ("ZW", "263", "Africa/Harare"),
+    ("ZM", "260", "Africa/Lusaka"),
+    ("MZ", "258", "Africa/Maputo"),
+    ("NA", "264", "Africa/Windhoek"),
+    ("BW", "267", "Africa/Gaborone"),
+    ("TR", "90", "Europe/Istanbul"),
+    ("RU", "7", "Europe/Moscow"),
+    ("BY", "375", "Europe/Minsk"),
+    ("SA", "966", "Asia/Riyadh"),
+    ("KW", "965", "Asia/Kuwait"),
+    ("BH", "973", "Asia/Bahrain"),
+    ("QA", "974", "Asia/Qatar"),
+    ("IQ", "964", "Asia/Baghdad"),
+    ("JO", "962", "Asia/Amman"),
+    ("SY", "963", "Asia/Damascus"),
+    ("YE", "967", "Asia/Aden"),
+    ("KE", "254", "Africa/Nairobi"),
+    ("UG", "256", "Africa/Kampala"),
+    ("TZ", "255", "Africa/Dar_es_Salaam"),
+    ("ET", "251", "Africa/Addis_Ababa"),
+    ("IR", "98", "Asia/Tehran"),
+    ("AE", "971", "Asia/Dubai"),
+    ("OM", "968", "Asia/Muscat"),
+    ("AZ", "994", "Asia/Baku"),
+    ("GE", "995", "Asia/Tbilisi"),
+    ("AM", "374", "Asia/Yerevan"),
+    ("MU", "230", "Indian/Mauritius"),
+    ("SC", "248", "Indian/Mahe"),
+    ("AF", "93", "Asia/Kabul"),
+    ("PK", "92", "Asia/Karachi"),
+    ("UZ", "998", "Asia/Tashkent"),
+    ("KZ", "", "Asia/Almaty"),
+    ("TM", "993", "Asia/Ashgabat"),
+    ("TJ", "992", "Asia/Dushanbe"),
+    ("MV", "960", "Indian/Maldives"),
+    ("IN", "91", "Asia/Kolkata"),
+    ("LK", "94", "Asia/Colombo"),
+    ("NP", "977", "Asia/Kathmandu"),
+    ("BD", "880", "Asia/Dhaka"),
+    ("KG", "996", "Asia/Bishkek"),
+    ("MM", "95", "Asia/Yangon"),
+    ("TH", "66", "Asia/Bangkok"),
+    ("VN", "84", "Asia/Ho_Chi_Minh"),
+    ("KH", "855", "Asia/Phnom_Penh"),
+    ("LA", "856", "Asia/Vientiane"),
+    ("ID", "62", "Asia/Jakarta"),
+    ("CN", "86", "Asia/Shanghai"),
+    ("HK", "852", "Asia/Hong_Kong"),
+    ("MO", "853", "Asia/Macau"),
+    ("TW", "886", "Asia/Taipei"),
+    ("SG", "65", "Asia/Singapore"),
+    ("MY", "60", "Asia/Kuala_Lumpur"),
+    ("BN", "673", "Asia/Brunei"),
+    ("PH", "63", "Asia/Manila"),
+    ("MN", "976", "Asia/Ulaanbaatar"),
+    ("JP", "81", "Asia/Tokyo"),
+    ("KR", "82", "Asia/Seoul"),
+    ("AU", "61", "Australia/Sydney"),
+    ("NZ", "64", "Pacific/Auckland"),
+    ("FJ", "679", "Pacific/Fiji"),
+    ("CV", "238", "Atlantic/Cape_Verde"),
+    ("BR", "55", "America/Sao_Paulo"),
+    ("AR", "54", "America/Argentina/Buenos_Aires"),
+    ("UY", "598", "America/Montevideo"),
+    ("CL", "56", "America/Santiago"),
+    ("PY", "595", "America/Asuncion"),
+    ("BO", "591", "America/La_Paz"),
+    ("VE", "58", "America/Caracas"),
+    ("DO", "", "America/Santo_Domingo"),
+    ("PR", "", "America/Puerto_Rico"),
+    ("CO", "57", "America/Bogota"),
+    ("PE", "51", "America/Lima"),
+    ("EC", "593", "America/Guayaquil"),
+    ("PA", "507", "America/Panama"),
+    ("CU", "53", "America/Havana"),
+    ("JM", "", "America/Jamaica"),
+    ("MX", "52", "America/Mexico_City"),
+    ("GT", "502", "America/Guatemala"),
+    ("SV", "503", "America/El_Salvador"),
+    ("HN", "504", "America/Tegucigalpa"),
+    ("NI", "505", "America/Managua"),
+    ("CR", "506", "America/Costa_Rica"),
+    ("AG", "", "America/Antigua"),
+    ("AI", "", "America/Anguilla"),
+    ("AS", "", "Pacific/Pago_Pago"),
+    ("AW", "", "America/Aruba"),
+    ("AX", "", "Europe/Mariehamn"),
+    ("BB", "", "America/Barbados"),
+    ("BF", "", "Africa/Ouagadougou"),
+    ("BI", "", "Africa/Bujumbura"),
+    ("BJ", "", "Africa/Porto-Novo"),
+    ("BL", "", "America/St_Barthelemy"),
+    ("BM", "", "Atlantic/Bermuda"),
+    ("BQ", "", "America/Kralendijk"),
+    ("BS", "", "America/Nassau"),
+    ("BT", "", "Asia/Thimphu"),
+    ("BZ", "", "America/Belize"),
+    ("CC", "", "Indian/Cocos"),
+    ("CD", "", "Africa/Kinshasa"),
+    ("CF", "", "Africa/Bangui"),
+    ("CG", "", "Africa/Brazzaville"),
+    ("CK", "", "Pacific/Rarotonga"),
+    ("CW", "", "America/Curacao"),
+    ("CX", "", "Indian/Christmas"),
+    ("DJ", "", "Africa/Djibouti"),
+    ("DM", "", "America/Dominica"),
+    ("EH", "", "Africa/El_Aaiun"),
+    ("ER", "", "Africa/Asmara"),
+    ("FK", "", "Atlantic/Stanley"),
+    ("FM", "", "Pacific/Pohnpei"),
+    ("FO", "", "Atlantic/Faroe"),
+    ("GA", "", "Africa/Libreville"),
+    ("GD", "", "America/Grenada"),
+    ("GF", "", "America/Cayenne"),
+    ("GG", "", "Europe/Guernsey"),
+    ("GI", "", "Europe/Gibraltar"),
+    ("GL", "", "America/Nuuk"),
+    ("GM", "", "Africa/Banjul"),
+    ("GN", "", "Africa/Conakry"),
+    ("GP", "", "America/Guadeloupe"),
+    ("GQ", "", "Africa/Malabo"),
+    ("GS", "", "Atlantic/South_Georgia"),
+    ("GU", "", "Pacific/Guam"),
+    ("GW", "", "Africa/Bissau"),
+    ("GY", "", "America/Guyana"),
+    ("HT", "", "America/Port-au-Prince"),
+    ("IM", "", "Europe/Isle_of_Man"),
+    ("IO", "", "Indian/Chagos"),
+    ("JE", "", "Europe/Jersey"),
+    ("KI", "", "Pacific/Tarawa"),
+    ("KM", "", "Indian/Comoro"),
+    ("KN", "", "America/St_Kitts"),
+    ("KP", "", "Asia/Pyongyang"),
+    ("KY", "", "America/Cayman"),
+    ("LC", "", "America/St_Lucia"),
+    ("LR", "", "Africa/Monrovia"),
+    ("LS", "", "Africa/Maseru"),
+    ("MF", "", "America/Marigot"),
+    ("MG", "", "Indian/Antananarivo"),
+    ("MH", "", "Pacific/Majuro"),
+    ("ML", "", "Africa/Bamako"),
+    ("MP", "", "Pacific/Saipan"),
+    ("MQ", "", "America/Martinique"),
+    ("MR", "", "Africa/Nouakchott"),
+    ("MS", "", "America/Montserrat"),
+    ("MW", "", "Africa/Blantyre"),
+    ("NC", "", "Pacific/Noumea"),
+    ("NE", "", "Africa/Niamey"),
+    ("NF", "", "Pacific/Norfolk"),
+    ("NR", "", "Pacific/Nauru"),
+    ("NU", "", "Pacific/Niue"),
+    ("PF", "", "Pacific/Tahiti"),
+    ("PG", "", "Pacific/Port_Moresby"),
+    ("PM", "", "America/Miquelon"),
+    ("PN", "", "Pacific/Pitcairn"),
+    ("PW", "", "Pacific/Palau"),
+    ("RE", "", "Indian/Reunion"),
+    ("RW", "", "Africa/Kigali"),
+    ("SB", "", "Pacific/Guadalcanal"),
+    ("SD", "", "Africa/Khartoum"),
+    ("SH", "", "Atlantic/St_Helena"),
+    ("SJ", "", "Arctic/Longyearbyen"),
+    ("SL", "", "Africa/Freetown"),
+    ("SO", "", "Africa/Mogadishu"),
+    ("SR", "", "America/Paramaribo"),
+    ("SS", "", "Africa/Juba"),
+    ("ST", "", "Africa/Sao_Tome"),
+    ("SX", "", "America/Lower_Princes"),
+    ("SZ", "", "Africa/Mbabane"),
+    ("TC", "", "America/Grand_Turk"),
+    ("TD", "", "Africa/Ndjamena"),
+    ("TF", "", "Indian/Kerguelen"),
+    ("TG", "", "Africa/Lome"),
+    ("TK", "", "Pacific/Fakaofo"),
+    ("TL", "", "Asia/Dili"),
+    ("TO", "", "Pacific/Tongatapu"),
+    ("TT", "", "America/Port_of_Spain"),
+    ("TV", "", "Pacific/Funafuti"),
+    ("UM", "", "Pacific/Midway"),
+    ("VA", "", "Europe/Vatican"),
+    ("VC", "", "America/St_Vincent"),
+    ("VG", "", "America/Tortola"),
+    ("VI", "", "America/St_Thomas"),
+    ("VU", "", "Pacific/Efate"),
+    ("WF", "", "Pacific/Wallis"),
+    ("WS", "", "Pacific/Apia"),
+    ("YT", "", "Indian/Mayotte"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 15 January 2026.
+    const WINTER: UtcMs = UtcMs(1_768_435_200_000);
 
     #[test]
     fn a_day_begins_at_its_own_midnight_in_summer_too() {
@@ -371,6 +450,21 @@ mod tests {
     }
 
     #[test]
+    fn a_day_without_a_midnight_begins_at_one() {
+        // Cairo, 24 April 2026: the clock goes from 00:00 to 01:00.
+        let day = NaiveDate::from_ymd_opt(2026, 4, 24).unwrap();
+        let start = UtcMs::parse_day_or_time("2026-04-23T22:00:00Z").unwrap();
+        assert_eq!(of("EG").start_of(day), Some(start));
+    }
+
+    #[test]
+    fn every_zone_of_the_table_is_in_the_database() {
+        for (iso, _, name) in ZONES {
+            assert!(name.parse::<Tz>().is_ok(), "{iso} {name}");
+        }
+    }
+
+    #[test]
     fn a_country_is_known_by_its_code_and_its_calling_code() {
         for (country, hours) in [
             ("AE", 4),
@@ -383,7 +477,11 @@ mod tests {
             ("ZZ", 0),
             ("0", 0),
         ] {
-            assert_eq!(of(country).offset_ms(), hours * 3_600_000, "{country}");
+            assert_eq!(
+                of(country).offset_ms_at(WINTER),
+                hours * 3_600_000,
+                "{country}"
+            );
         }
         assert_eq!(of("US").day_first, Some(false));
         assert_eq!(of("DE").day_first, Some(true));
@@ -411,6 +509,10 @@ mod tests {
             // Pacific/Auckland
             ("NZ", "2026-09-26T13:59:59Z", 12),
             ("NZ", "2026-09-26T14:00:00Z", 13),
+            // Asia/Jerusalem, Africa/Cairo, America/Santiago
+            ("IL", "2026-07-01T00:00:00Z", 3),
+            ("EG", "2026-07-01T00:00:00Z", 3),
+            ("CL", "2026-01-01T00:00:00Z", -3),
             ("AE", "2026-07-01T00:00:00Z", 4),
             ("", "2026-07-01T00:00:00Z", 0),
         ] {
@@ -422,19 +524,27 @@ mod tests {
     #[test]
     fn a_zone_is_chosen_by_country_distance_or_lead() {
         assert_eq!(ZoneChoice::parse("lead"), Ok(ZoneChoice::Lead));
-        assert_eq!(ZoneChoice::Lead.zone_for("AE").offset_ms(), 4 * 3_600_000);
+        assert_eq!(
+            ZoneChoice::Lead.zone_for("AE").offset_ms_at(WINTER),
+            4 * 3_600_000
+        );
         let fixed = |text| match ZoneChoice::parse(text) {
-            Ok(choice @ ZoneChoice::Fixed(_)) => choice.zone_for("AE").offset_ms() / 60_000,
+            Ok(choice @ ZoneChoice::Fixed(_)) => {
+                choice.zone_for("AE").offset_ms_at(WINTER) / 60_000
+            }
             other => panic!("{text}: {other:?}"),
         };
         assert_eq!(fixed("UTC"), 0);
         assert_eq!(fixed("de"), 60);
         assert_eq!(fixed("+49"), 60);
         assert_eq!(fixed("+05:30"), 330);
+        assert_eq!(fixed("Europe/Berlin"), 60);
+        assert_eq!(fixed("america/new_york"), -300);
         assert_eq!(fixed("-03:00"), -180);
         for bad in [
             "",
-            "Europe/Berlin",
+            "Europe/Berlinn",
+            "EST",
             "ZZ",
             "+2:00",
             "+15:00",

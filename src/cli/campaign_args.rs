@@ -118,7 +118,7 @@ pub struct CampaignSetArgs {
     /// When automatic mails to leads leave; `none`: at any time, `default`: as the settings say
     #[arg(long, value_name = "HOURS")]
     pub working_hours: Option<String>,
-    /// Where those hours are counted: lead, UTC, a country or +02:00; or `default`
+    /// Where those hours are counted: lead, UTC, a country, Europe/Berlin or +02:00; or `default`
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub zone: Option<String>,
 }

@@ -208,6 +208,6 @@ fn describe(kind: Kind) -> String {
         Kind::Phrases => "list of words or phrases".to_owned(),
         Kind::Hours => "none, or days and hours".to_owned(),
         Kind::Networks => "list of addresses and networks".to_owned(),
-        Kind::Zone => "lead \\| UTC \\| country \\| distance".to_owned(),
+        Kind::Zone => "lead \\| UTC \\| country \\| zone \\| distance".to_owned(),
     }
 }

@@ -79,9 +79,7 @@ impl Desk {
             .store
             .write(move |tx| {
                 within(tx, own.thread, &access)?;
-                let sent = desk.answer_in(tx, &own, random, now)?;
-                changed(tx, own.thread, now)?;
-                Ok::<_, DeskError>(sent)
+                desk.answer_in(tx, &own, random, now)
             })
             .await?;
         self.outbox.ring();

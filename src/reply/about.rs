@@ -194,6 +194,11 @@ impl Words {
     }
 }
 
+/// Whether replies use this folded word beside a wish: a name is not one of them.
+pub(super) fn knows(word: &str) -> bool {
+    word.chars().count() >= SHORT && (KNOWN.has(word) || THINGS.contains(word))
+}
+
 /// The words of a folded mail of ours: what they name is ours, known or not.
 pub(super) fn words_of_mail(folded: &str) -> HashSet<&str> {
     folded

@@ -11,9 +11,10 @@ use std::sync::{Arc, LazyLock};
 
 use super::about;
 use super::fold::{self, Language};
+use super::letter;
 use super::linear::{self, CLASSES, Features, Weights, WeightsError, place};
 use super::rules::{Mark, Rules, RulesError};
-use super::scores::{FOUND, STRONG, Scores};
+use super::scores::{Asked, FOUND, STRONG, Scores};
 use crate::model::{GoalType, Intent, Nature};
 
 /// No class is surer than this where the newly written text is not, or where rules and model
@@ -23,7 +24,14 @@ const UNSURE_CONFIDENCE: f64 = 0.5;
 /// absence of this weight, that it may be a notice.
 const WISH: f64 = 0.8;
 /// From this share on the model alone suppresses; below it a person looks.
-const OPT_OUT: f64 = 0.45;
+const OPT_OUT: f64 = 0.42;
+/// From this share on a text that else says nothing is not left to rest.
+const OPT_OUT_PERHAPS: f64 = 0.12;
+/// Where the rules surely see our step and nothing else, so much of the model is agreement enough
+/// for [`AGREED`].
+const AGREES: f64 = 0.55;
+/// The confidence of both together.
+const AGREED: f64 = 0.75;
 /// Confidence of a guess on no text at all.
 const GUESS: f64 = 0.3;
 /// Opt-out words of an unsure text count only this far from its top: a quoted footer of our
@@ -244,19 +252,22 @@ pub fn features(input: &ReplyInput<'_>) -> Result<Features, ClassifyError> {
     Ok(Read::of(input)?.features)
 }
 
-/// Whether a mail of ours asks for a step, so that a bare "yes" accepts it.
-///
-/// # Errors
-/// As [`Classifier::classify`].
-pub fn asks_for_step(text: &str) -> Result<bool, RulesError> {
+/// What a mail of ours asks for: a step before all, whatever a footer says of leaving.
+fn asked_for(text: &str) -> Result<Asked, RulesError> {
     let rules = Rules::embedded()?;
     let folded = fold::fold(text);
-    Ok(fold::sentences(&folded).iter().any(|sentence| {
-        rules
-            .hits(sentence, false, &[])
-            .iter()
-            .any(|rule| rule.mark == Mark::AsksStep)
-    }))
+    let mut asked = Asked::Nothing;
+    for sentence in fold::sentences(&folded) {
+        let hits = rules.hits(&sentence, false, &[]);
+        let marked = |mark| hits.iter().any(|rule| rule.mark == mark);
+        // "Shall we stop writing to you about viewings?" names a step and asks for none.
+        if marked(Mark::AsksLeave) {
+            asked = Asked::Leave;
+        } else if marked(Mark::AsksStep) {
+            return Ok(Asked::Step);
+        }
+    }
+    Ok(asked)
 }
 
 /// A reply, read by the rules and cut into features.
@@ -264,17 +275,19 @@ struct Read {
     scores: Scores,
     features: Features,
     words: usize,
-    asked: Option<bool>,
+    asked: Option<Asked>,
     language: Language,
 }
 
 impl Read {
     fn of(input: &ReplyInput<'_>) -> Result<Self, RulesError> {
         let rules = Rules::embedded()?;
-        let asked = input.last_outbound.map(asks_for_step).transpose()?;
+        let asked = input.last_outbound.map(asked_for).transpose()?;
         let folded = fold::unquoted(&fold::fold(input.new_text));
         let folded = fold::bare(&folded);
         let mut language = fold::language_of(input.new_text, folded);
+        let letter = letter::read(folded);
+        let folded = letter.text;
         let mut scores = Scores::default();
         let languages = fold::likely_languages(folded);
         let hits = |sentence: &str, whole| rules.hits(sentence, whole, &languages);
@@ -289,6 +302,11 @@ impl Read {
         }
         let whole = fold::one_line(folded);
         scores.add_sentence(&hits(&whole, true), asked, true);
+        for around in [letter.before, letter.behind] {
+            for sentence in fold::sentences(around) {
+                scores.add_around(&hits(&sentence, false));
+            }
+        }
         if input.nature == Some(Nature::Calendar) {
             scores.add_calendar(input.subject);
         }
@@ -322,7 +340,7 @@ impl Read {
             weights.shares(&self.features)
         };
         let mut cap: f64 = 1.0;
-        let asked = self.asked == Some(true);
+        let asked = self.asked == Some(Asked::Step);
         let yes = |e: &String| e == BARE_YES || e == YES_THERE;
         if asked && self.scores.evidence.iter().any(yes) {
             // Nothing but a yes, to a mail that asked for the step.
@@ -341,6 +359,12 @@ impl Read {
             let [goal, neutral] = [Intent::GoalReached, Intent::Neutral].map(place);
             shares[neutral] += shares[goal];
             shares[goal] = 0.0;
+            if self.asked == Some(Asked::Nothing) {
+                // Nor does a yes take anybody off a list that we did not speak of.
+                let leave = place(Intent::Unsubscribe);
+                shares[neutral] += shares[leave];
+                shares[leave] = 0.0;
+            }
             cap = if self.asked.is_none() {
                 UNSURE_CONFIDENCE
             } else {
@@ -350,7 +374,8 @@ impl Read {
         let (mut intent, mut confidence, mut runner_up) = ranking(&shares);
         let by_rule = self.scores.get(Intent::Unsubscribe) >= STRONG;
         let machine = matches!(intent, Intent::Bounce | Intent::OutOfOffice);
-        let by_model = intent == Intent::Unsubscribe && confidence >= OPT_OUT;
+        let of_opt_out = shares[place(Intent::Unsubscribe)];
+        let by_model = of_opt_out >= OPT_OUT;
         let opt_out = by_model || (by_rule && !machine);
         if opt_out && intent != Intent::Unsubscribe {
             runner_up = Some((intent, confidence));
@@ -384,9 +409,14 @@ impl Read {
             cap = cap.min(UNSURE_CONFIDENCE);
         }
         let wishes = self.scores.refused && self.scores.get(Intent::GoalReached) >= STRONG;
-        if intent == Intent::Neutral && (wishes || self.scores.asks_for_another_step()) {
-            // Somebody wishes for a step, but not for ours: not to rest unread.
+        let unread = wishes || of_opt_out >= OPT_OUT_PERHAPS || self.scores.asks_for_another_step();
+        if intent == Intent::Neutral && unread {
+            // Somebody wishes for a step, but not for ours, or wants no more mail: not to rest.
             cap = cap.min(UNSURE_CONFIDENCE);
+        }
+        if intent == Intent::GoalReached && confidence >= AGREES && self.scores.surely_names_step()
+        {
+            confidence = confidence.max(AGREED);
         }
         let goal_type = (intent == Intent::GoalReached)
             .then(|| self.scores.goal_type().unwrap_or(GoalType::Other));

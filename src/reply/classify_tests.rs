@@ -373,6 +373,40 @@ fn a_bare_yes_is_a_goal_only_if_we_asked_for_the_step() {
 }
 
 #[test]
+fn a_yes_to_whether_we_should_stop_writing_is_no_goal() {
+    for ours in [
+        "Shall we stop writing to you about viewings?",
+        "You have not opened our last mails. Shall we take you off the list?",
+        "It seems you are no longer interested in our viewings mails. Shall we remove your address?",
+        "Sollen wir Sie aus dem Verteiler streichen?",
+    ] {
+        for text in ["Yes", "Yes please.", "Ja bitte"] {
+            let v = classify(&ReplyInput {
+                new_text: text,
+                sure: true,
+                subject: "",
+                nature: None,
+                last_outbound: Some(ours),
+            })
+            .unwrap();
+            assert!(!v.goal_rule, "{ours} {text}");
+            let read = v.opt_out || v.confidence < 0.7;
+            assert!(read, "{ours} {text}: rests unread, {:?}", v.intent);
+        }
+    }
+    // A footer asks nothing.
+    let v = classify(&ReplyInput {
+        new_text: "Yes please.",
+        sure: true,
+        subject: "",
+        nature: None,
+        last_outbound: Some("Would you like a viewing?\n\nDon't want to hear from us? Reply STOP."),
+    })
+    .unwrap();
+    assert_eq!(v.intent, Intent::GoalReached);
+}
+
+#[test]
 fn opting_out_wins_over_whatever_it_is_said_with() {
     for text in [
         "I'd love a viewing, but first unsubscribe me from this list.",

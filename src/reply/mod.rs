@@ -21,6 +21,7 @@ pub(crate) mod fold;
 pub mod gate;
 mod grounds;
 pub mod later;
+mod letter;
 pub mod linear;
 mod marks;
 mod own_rules;

@@ -61,6 +61,8 @@ pub(super) enum Mark {
     Schedule,
     /// In a mail of ours: it asks for a step.
     AsksStep,
+    /// In a mail of ours: it asks whether to go on writing.
+    AsksLeave,
 }
 
 /// To what a rule is applied.
@@ -278,6 +280,7 @@ fn parse_mark(word: &str) -> Result<Mark, String> {
         "person" => Mark::Person,
         "schedule" => Mark::Schedule,
         "asks" => Mark::AsksStep,
+        "leave" => Mark::AsksLeave,
         class => Mark::For(
             class.parse::<Intent>().map_err(|e| e.to_string())?,
             goal.map(str::parse::<GoalType>)

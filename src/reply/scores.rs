@@ -22,6 +22,17 @@ const FEW: usize = 6;
 /// At or above, a class wins over those behind it in the labelling rule's order.
 pub(super) const STRONG: f64 = 0.6;
 
+/// What the last mail that we sent asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A step.
+    Step,
+    /// Whether to go on writing at all.
+    Leave,
+    /// Neither.
+    Nothing,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Scores {
     /// 1 - (1 - a)(1 - b)… over the distinct rules of a class.
@@ -74,7 +85,7 @@ impl Key {
 
 impl Scores {
     /// Counts what hit a sentence; `ours` tells whether it names our step and nothing else.
-    pub(super) fn add_sentence(&mut self, hits: &[&Rule], asked: Option<bool>, ours: bool) {
+    pub(super) fn add_sentence(&mut self, hits: &[&Rule], asked: Option<Asked>, ours: bool) {
         let guards = |rule: &&&Rule| rule.mark == Mark::Guard;
         let guarded = hits.iter().any(|rule| guards(&rule));
         let closed = hits
@@ -87,7 +98,7 @@ impl Scores {
                 self.guarded.push(rule.name.clone());
                 continue;
             }
-            if rule.mark == Mark::AsksStep {
+            if matches!(rule.mark, Mark::AsksStep | Mark::AsksLeave) {
                 continue;
             }
             if goal && ours {
@@ -115,20 +126,37 @@ impl Scores {
                         && rule.weight >= SURE_MACHINE
                         && !matches!(rule.name.as_str(), "a_away" | "a_away_start" | "a_return");
                 }
-                Mark::Yes if asked == Some(true) => {
+                Mark::Yes if asked == Some(Asked::Step) => {
                     self.add(Intent::GoalReached, rule.weight);
                     self.add_goal(GoalType::Other, 0.3);
                 }
                 // What we do not know to be an answer to nothing, a person looks at.
-                Mark::Yes if asked.is_none() => self.add(Intent::Neutral, FOUND),
+                Mark::Yes if matches!(asked, None | Some(Asked::Leave)) => {
+                    self.add(Intent::Neutral, FOUND);
+                }
                 Mark::Yes => self.add(Intent::Neutral, STRONG),
                 Mark::Person => self.person.push(rule.name.clone()),
                 Mark::Schedule => self.scheduling = true,
                 Mark::Veto => self.veto = true,
                 Mark::Refuse => self.refused = true,
-                Mark::Guard | Mark::AsksStep => {}
+                Mark::Guard | Mark::AsksStep | Mark::AsksLeave => {}
             }
         }
+    }
+
+    /// Counts what hit a greeting or a closing: only what must not be overlooked.
+    pub(super) fn add_around(&mut self, hits: &[&Rule]) {
+        let kept: Vec<&Rule> = hits
+            .iter()
+            .filter(|rule| {
+                matches!(
+                    rule.mark,
+                    Mark::Person | Mark::Veto | Mark::For(Intent::Unsubscribe, _)
+                )
+            })
+            .copied()
+            .collect();
+        self.add_sentence(&kept, None, false);
     }
 
     /// A calendar answer says in its subject what it is (RFC 5546 leaves the text to the
@@ -245,6 +273,25 @@ impl Scores {
         (!day_alone && (net || self.key.score >= FOUND)) || (self.key.yes && asked)
     }
 
+    /// Whether the rules surely see our step, and nothing in the text against it.
+    pub(super) fn surely_names_step(&self) -> bool {
+        // Wide nets are in ordinary mail too.
+        let named = self.key.counted.iter().any(|rule| !rule.starts_with("k_"));
+        named
+            && self.key.score >= STRONG
+            && self.winner() == Intent::GoalReached
+            && self.guarded.is_empty()
+            && self.person.is_empty()
+            && [
+                Intent::NotNow,
+                Intent::NotInterested,
+                Intent::Referral,
+                Intent::OutOfOffice,
+            ]
+            .iter()
+            .all(|other| self.get(*other) < FOUND)
+    }
+
     /// Whether it asks, and a step that it names was taken for somebody else's.
     pub(super) fn asks_for_another_step(&self) -> bool {
         !self.guarded.is_empty() && self.sentences.1 > 0
@@ -257,9 +304,9 @@ impl Scores {
     }
 
     /// The signs for the model: each rule that hit, what the rules together say and how surely,
-    /// whether the text asks, how long it is, and what our mail before it asked for: `asked` says
-    /// whether that was the step, none that no mail is known.
-    pub(super) fn signs(&self, words: usize, asked: Option<bool>) -> Vec<String> {
+    /// whether the text asks, how long it is, and what our mail before it asked for, none that no
+    /// mail is known.
+    pub(super) fn signs(&self, words: usize, asked: Option<Asked>) -> Vec<String> {
         let mut signs: Vec<String> = self.evidence.iter().map(|e| format!("rule {e}")).collect();
         let mut guarded = self.guarded.clone();
         guarded.sort();
@@ -292,7 +339,11 @@ impl Scores {
             .into(),
         );
         if let Some(asked) = asked {
-            let what = if asked { "asked" } else { "not asked" };
+            let what = match asked {
+                Asked::Step => "asked",
+                Asked::Leave => "asked to leave",
+                Asked::Nothing => "not asked",
+            };
             signs.push(what.into());
             if words <= FEW {
                 signs.push(format!("{what}, few words"));
