@@ -60,6 +60,7 @@ const SCANS: &[(&str, &str)] = &[
         "corrections list and export, by hand",
     ),
     ("UPDATE sqlite_sequence", "a row a table"),
+    ("SELECT keys FROM backup_keys", "one row"),
     (
         "FROM outbox WHERE campaign_lead_id IN (SELECT value FROM json_each(?1)) UNION",
         "all of one lead that is to be erased, by hand",
@@ -104,9 +105,6 @@ fn database() -> (tempfile::TempDir, Connection) {
     let path = dir.path().join("replyd.db");
     drop(Store::open_blocking(&path).unwrap());
     let conn = Connection::open(&path).unwrap();
-    // What a backup has besides.
-    conn.execute_batch("CREATE TABLE backup_keys (keys BLOB NOT NULL) STRICT")
-        .unwrap();
     (dir, conn)
 }
 
@@ -262,6 +260,9 @@ fn plan(conn: &Connection, sql: &str) -> Result<Vec<String>, rusqlite::Error> {
 #[test]
 fn every_statement_of_the_store_fits_the_schema_and_reads_no_long_table_whole() {
     let (_dir, conn) = database();
+    // What a backup has besides.
+    conn.execute_batch("CREATE TABLE backup_keys (keys BLOB NOT NULL) STRICT")
+        .unwrap();
     let mut found = Vec::new();
     let mut seen = 0;
     for (path, list) in statements() {

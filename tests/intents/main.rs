@@ -318,7 +318,7 @@ fn the_texts_of_a_third_hand_are_read_as_well_as_when_they_were_measured() {
         ("accuracy", 0.85),
         ("macro_f1", 0.82),
         ("goal_recall", 0.45),
-        ("opt_out_recall", 0.88),
+        ("opt_out_recall", 0.95),
     ] {
         let found = replies[key].as_f64().unwrap();
         assert!(found >= least, "{key}: {found}");
@@ -330,6 +330,34 @@ fn the_texts_of_a_third_hand_are_read_as_well_as_when_they_were_measured() {
     let never = report("third_never.tsv");
     assert!(count(&never, "false_goals") <= 2, "{never}");
     assert!(count(&never, "false_answers") <= 3, "{never}");
+}
+
+/// A fixed bug: "Hello, ... Best, Ann" around a text halved what was answered.
+#[test]
+fn a_text_reads_the_same_with_a_letter_around_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let texts = [
+        ("Can I bring my dog?", "answer"),
+        ("How much is a parking space?", "answer"),
+        ("Yes, I would like a viewing on Saturday.", "acknowledge"),
+        ("Please take me off your list.", "suppress"),
+    ];
+    for letter in [
+        "{}",
+        "Hello,\\n\\n{}\\n\\nBest,\\nAnn",
+        "Hi Tom,\\n\\n{}\\n\\nKind regards,\\nJohn Smith\\nHead of Sales",
+        "Dear Ms Weber,\\n\\nthank you for your mail. {}\\n\\nThanks\\nPriya",
+        "Good morning, {}\\n\\nJohn",
+    ] {
+        let path = dir.path().join("t.tsv");
+        let lines: Vec<String> = texts.iter().map(|(t, _)| letter.replace("{}", t)).collect();
+        std::fs::write(&path, format!("text\n{}\n", lines.join("\n"))).unwrap();
+        let found = rows(&replyd(&["classify", path.to_str().unwrap()]));
+        for ((text, gate), row) in texts.iter().zip(&found) {
+            assert_eq!(row["gate"], *gate, "{letter} {text}: {row}");
+        }
+        assert_eq!(found.len(), texts.len());
+    }
 }
 
 /// Texts that a reviewer found acknowledged, answered or left to rest, with what may become of them.

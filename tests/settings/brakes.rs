@@ -59,8 +59,8 @@ fn hours_zones_and_words_that_cannot_be_meant_are_told_with_a_remedy() {
             ["reply.working_hours", "two windows"],
         ),
         (
-            "zone = \"Europe/Berlin\"",
-            ["reply.zone", "a country such as DE"],
+            "zone = \"Europe/Berlinn\"",
+            ["reply.zone", "a zone such as Europe/Berlin"],
         ),
         ("person_words = [\"*\"]", ["reply.person_words", "no word"]),
         ("margin = 1.5", ["reply.margin", "0 to 1"]),

@@ -36,9 +36,9 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
-            steps: 60,
-            penalty_ngrams: 0.3,
-            penalty_signs: 0.1,
+            steps: 150,
+            penalty_ngrams: 0.4,
+            penalty_signs: 0.13,
             without_signs: 0.3,
         }
     }
