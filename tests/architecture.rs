@@ -285,3 +285,26 @@ fn the_tests_that_the_documents_name_exist() {
     }
     none("docs/ARCHITECTURE.md names what is not there", &found);
 }
+
+#[test]
+fn each_dependency_says_why_it_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for manifest in ["Cargo.toml", "sandbox/Cargo.toml"] {
+        let text = std::fs::read_to_string(root.join(manifest)).unwrap();
+        let mut inside = false;
+        let mut before = "";
+        let mut seen = 0;
+        for line in text.lines() {
+            if line.starts_with('[') {
+                inside = line.contains("dependencies");
+            } else if inside && line.contains(" = ") && !line.starts_with('#') {
+                seen += 1;
+                let own = line.contains("path = ");
+                let why = own || line.contains(" # ") || before.starts_with("# ");
+                assert!(why, "{manifest}: {line}");
+            }
+            before = line;
+        }
+        assert!(seen > 3, "{manifest}");
+    }
+}

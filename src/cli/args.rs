@@ -262,6 +262,9 @@ pub struct ProcessArgs {
     /// With --force and a reply that is named: allow a second automatic mail for it
     #[arg(long, requires_all = ["force", "reply"])]
     pub resend: bool,
+    /// With a reply that failed and is named: decide and send nothing, a person has dealt with it
+    #[arg(long, requires = "reply", conflicts_with_all = ["force", "resend"])]
+    pub close: bool,
     /// One JSON object a reply instead of text
     #[arg(long)]
     pub json: bool,

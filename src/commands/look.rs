@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use crate::model::{AccountState, ConversationId, JobId, MailKind, MessageRowId, OutboxState};
 use crate::reply::{ActionTaken, JobReport};
 use crate::store::{JobMail, StoreError};
+use crate::time;
 
 pub(super) async fn once(app: App) -> anyhow::Result<Exit> {
     let app = app.with_progress(progress("first look"));
@@ -88,8 +89,30 @@ async fn named(app: &App, args: &ProcessArgs) -> anyhow::Result<Option<JobId>> {
     }
 }
 
+/// A reply that failed for good, of an account that is gone say, is a person's from now on.
+async fn close(app: &App, job: JobId) -> anyhow::Result<Exit> {
+    let why = format!("closed by {}", super::automation::who());
+    let now = time::now();
+    let closed = app
+        .store()
+        .write(move |tx| tx.close_failed_job(job, &why, now))
+        .await
+        .map_err(|e: StoreError| e)?;
+    if !closed {
+        bail!("This reply has not failed: `replyd process` handles it");
+    }
+    say(
+        "Closed: nothing is sent for it, and it stands with the conversations that need a person.\n",
+    )?;
+    Ok(Exit::Done)
+}
+
 pub(super) async fn process(app: App, args: &ProcessArgs) -> anyhow::Result<Exit> {
-    let report = match named(&app, args).await? {
+    let job = named(&app, args).await?;
+    if let (true, Some(job)) = (args.close, job) {
+        return close(&app, job).await;
+    }
+    let report = match job {
         Some(job) => app.process_one(job, args.resend).await?,
         None => app.process(args.limit, args.force).await?,
     };

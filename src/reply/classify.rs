@@ -43,6 +43,8 @@ const SOMEBODY_ELSE: f64 = 0.8;
 /// A text of so many words shows a word that we know, if it is in a language that we know.
 const TELLING: usize = 4;
 
+/// The rule for a machine that asks the sender to prove that it is a person.
+const CHALLENGE: &str = "t_challenge";
 /// The rule for a text that is a yes and nothing else, and what it is worth.
 const BARE_YES: &str = "bare_yes";
 /// The same of a time or a word of parting that takes the step as agreed.
@@ -352,6 +354,12 @@ impl Read {
                     share.min(1.0 - YES)
                 };
             }
+        }
+        if self.scores.evidence.iter().any(|rule| rule == CHALLENGE) {
+            // A machine that wants to know who writes takes nobody off a list.
+            let [leave, neutral] = [Intent::Unsubscribe, Intent::Neutral].map(place);
+            shares[neutral] += shares[leave];
+            shares[leave] = 0.0;
         }
         let to_nothing = self.scores.yes_alone(self.words) && !asked;
         if to_nothing {

@@ -20,7 +20,9 @@ pub(super) enum StepError {
     Template(#[from] TemplateError),
     #[error(transparent)]
     Compose(#[from] ComposeError),
-    #[error("Account {0} is no longer configured: add it again, then run `replyd process`")]
+    #[error(
+        "Account {0} is no longer configured: add it again, then run `replyd process`, or close the reply with `replyd process MESSAGE --close`"
+    )]
     NoAccount(String),
     #[error("No random numbers: {0}")]
     Random(String),

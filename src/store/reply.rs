@@ -343,6 +343,32 @@ impl Tx<'_> {
         expect_one(changed, job.id)
     }
 
+    /// Ends a failed job as a person's: nothing is decided or sent by itself any more. False when
+    /// it has not failed.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn close_failed_job(&self, id: JobId, why: &str, now: UtcMs) -> Result<bool, StoreError> {
+        let reasons = json_list(&[why.to_owned()])?;
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE reply_jobs SET state = 'done', action = 'person', reasons = ?3, error = '',
+                     done_at = ?2
+                 WHERE id = ?1 AND state = 'failed'",
+            )?
+            .execute(params![id.0, now.0, reasons])?;
+        if changed > 0 {
+            self.conn
+                .prepare_cached(
+                    "UPDATE conversations SET auto_reply_processed = 1
+                     WHERE message_ref = (SELECT message_id FROM reply_jobs WHERE id = ?1)",
+                )?
+                .execute([id.0])?;
+        }
+        Ok(changed > 0)
+    }
+
     /// Notes why an attempt did not succeed; the job stays booked for the next one.
     ///
     /// # Errors

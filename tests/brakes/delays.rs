@@ -238,7 +238,7 @@ fn outside_the_campaigns_working_hours_a_mail_waits_and_sales_hear_at_once() {
     );
     for wrong in [
         ["--working-hours", "9 to 5"],
-        ["--zone", "Europe/Berlin"],
+        ["--zone", "Europe/Berlinn"],
         ["--margin", "2"],
     ] {
         set(&wrong).assert_code(1);

@@ -152,3 +152,37 @@ fn what_cannot_be_handled_is_told_and_shown_and_never_marked_as_processed() {
         "{mended}"
     );
 }
+
+/// A fixed bug: a failed reply of an account that had left the settings stood in the status for ever.
+#[test]
+fn a_reply_that_failed_for_good_is_closed_by_a_person() {
+    let desk = desk(&[WISH]);
+    let connection = rusqlite::Connection::open(desk.replyd.database()).expect("Open");
+    let refused = desk.replyd.run(&["process", "1", "--close"]);
+    refused.assert_code(1);
+    assert!(
+        refused.output().contains("has not failed"),
+        "{}",
+        refused.output()
+    );
+    connection
+        .execute_batch(
+            "UPDATE reply_jobs SET state = 'failed', error = 'Account 9 is no longer configured'",
+        )
+        .expect("Fail it");
+    let status = desk.replyd.run(&["status"]).stdout();
+    assert!(status.contains("no longer configured"), "{status}");
+    desk.replyd.ok(&["process", "1", "--close"]);
+    let status = desk.replyd.run(&["status"]).stdout();
+    assert!(!status.contains("no longer configured"), "{status}");
+    let rows = desk.replyd.rows();
+    assert_eq!(rows.count("outbox"), 0);
+    assert_eq!(rows.count("inbox WHERE person = 1"), 1);
+    assert!(
+        desk.replyd
+            .ok(&["explain", "1"])
+            .stdout()
+            .contains("closed by "),
+        "explain names who"
+    );
+}
