@@ -3,9 +3,11 @@
 
 mod attachments;
 mod once;
+mod parts;
 mod reconcile;
 mod replay;
 mod scan;
+mod supervise;
 mod tasks;
 mod web;
 

@@ -6,6 +6,7 @@
 //! not wait for each other, and a mail that fails does not hold up those behind it. What a dead
 //! process left is given back when the worker starts ([`Store::join_outbox`]).
 
+mod claim;
 mod mended;
 
 use std::collections::HashMap;
@@ -333,8 +334,7 @@ impl Inner {
         }
     }
 
-    /// Sends a claimed mail and records the outcome. `None` when it was not ours any more.
-    async fn deliver(&self, mail: ClaimedMail, now: UtcMs) -> anyhow::Result<Option<Handled>> {
+    async fn deliver_held(&self, mail: ClaimedMail, now: UtcMs) -> anyhow::Result<Option<Handled>> {
         faultpoint::hit("outbox.claimed");
         let began = Instant::now();
         let attempt = mail.attempt;

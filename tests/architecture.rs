@@ -308,3 +308,42 @@ fn each_dependency_says_why_it_is_there() {
         assert!(seen > 3, "{manifest}");
     }
 }
+
+/// docs/LIMITS.md says what the code does: each constant has this value, each setting this default.
+#[test]
+fn the_table_of_limits_is_that_of_the_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (page, settings) = (read("docs/LIMITS.md"), read("docs/CONFIGURATION.md"));
+    let (mut constants, mut keys) = (0, 0);
+    for row in page.lines().filter(|line| line.contains('`')) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let [_, value, third, _] = cells.as_slice() else {
+            continue;
+        };
+        let third = third.trim_matches('`');
+        if let Some((name, value)) = value.split_once("` = `") {
+            let (name, value) = (name.trim_matches('`'), value.trim_matches('`'));
+            let code = squeezed(&read(third));
+            let declared = code
+                .split(&format!("const {name}: "))
+                .nth(1)
+                .and_then(|rest| rest.split(';').next())
+                .and_then(|rest| rest.split_once("= "));
+            assert_eq!(declared.map(|(_, is)| is), Some(value), "{third}: {name}");
+            constants += 1;
+        } else {
+            let (table, key) = value.trim_matches('`').split_once('.').unwrap();
+            let section = settings.split(&format!("`[{table}]`")).nth(1);
+            let section = section.unwrap_or(&settings);
+            let line = section
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{key}` |")));
+            let default = format!("| `{third}` |");
+            assert!(line.is_some_and(|l| l.contains(&default)), "{table}.{key}");
+            keys += 1;
+        }
+    }
+    assert!(constants >= 30 && keys >= 3, "{constants} {keys}");
+}

@@ -7,8 +7,11 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::PATIENCE;
 use common::bin::{Finished, Running};
 use common::desk::{Count, Desk, count, settled, stop};
+use replyd_sandbox::faults::{SmtpPoint, Who};
+use rustix::process::Signal;
 
 /// The second process must read the mailbox so long after the death of the first.
 const TAKEOVER: Duration = Duration::from_secs(60);
@@ -210,5 +213,158 @@ fn process_beside_a_run_answers_each_reply_once() {
     }
     wait_settled(&mut running, 24);
     assert_eq!(count(&desk, 24, true), Count::default());
+    stop(running);
+}
+
+/// Suspends a process, at a moment at which it holds no lock of the database: SQLite's locks are
+/// the kernel's, and a process that sleeps with one keeps everybody waiting.
+#[track_caller]
+fn suspend(desk: &Desk, running: &Running) {
+    for _ in 0..100 {
+        running.signal(Signal::STOP);
+        let db = rusqlite::Connection::open(desk.replyd.database()).expect("Open the database");
+        if db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+            return;
+        }
+        running.signal(Signal::CONT);
+    }
+    panic!("It always holds the lock");
+}
+
+#[test]
+fn a_run_that_was_suspended_past_its_lease_commits_nothing_when_it_wakes() {
+    let desk = Desk::known(36);
+    let mut first = desk.replyd.start(&["run"]);
+    desk.listen(&mut first);
+    desk.deliver_all(0..12);
+    wait_settled(&mut first, 12);
+    let mut second = desk.replyd.start(&["run"]);
+    second.wait_for_event("the second to find the account held", |event| {
+        event["message"] == "another process reads this account"
+    });
+
+    suspend(&desk, &first);
+    let suspended = Instant::now();
+    desk.deliver_all(12..24);
+    wait_settled(&mut second, 24);
+    let took = suspended.elapsed();
+    println!("taken over and all answered {took:?} after the suspension");
+    assert!(took < TAKEOVER, "taken over after {took:?}");
+
+    // Its socket holds the news of twelve replies that the other one has taken in.
+    first.signal(Signal::CONT);
+    desk.deliver_all(24..36);
+    first.wait_for_event("the first to see that it lost the account", |event| {
+        event["message"] == "another process took this account over"
+            || event["message"] == "another process reads this account"
+    });
+    wait_settled(&mut second, 36);
+    assert_eq!(count(&desk, 36, true), Count::default());
+    stop(first);
+    stop(second);
+}
+
+#[test]
+fn a_mail_of_a_suspended_process_is_sent_by_the_other_one_and_not_again_when_it_wakes() {
+    let desk = Desk::known(1);
+    let gate = desk.sandbox.faults().hold_smtp(Who::All, SmtpPoint::Data);
+    let mut first = desk.replyd.start(&["run"]);
+    desk.listen(&mut first);
+    desk.deliver_all(0..1);
+    desk.block_on(gate.reached(PATIENCE))
+        .unwrap_or_else(|e| panic!("{e}\n{}", first.drain_output()));
+    suspend(&desk, &first);
+    let suspended = Instant::now();
+    gate.release();
+    let mut second = desk.replyd.start(&["run"]);
+    wait_settled(&mut second, 1);
+    let took = suspended.elapsed();
+    println!("claimed anew and sent {took:?} after the suspension");
+    assert!(took < TAKEOVER, "sent after {took:?}");
+
+    // The server has said 354 to it: it goes on with the body, and must not.
+    first.signal(Signal::CONT);
+    first.wait_for_event("the first to see that it lost the mail", |event| {
+        event["message"] == "Mail was taken over or stopped; nothing was sent"
+    });
+    assert_eq!(count(&desk, 1, true), Count::default());
+    stop(first);
+    stop(second);
+}
+
+#[test]
+fn a_run_a_pass_a_check_and_a_status_live_together() {
+    const ROUND: usize = 6;
+    let desk = Desk::known(3 * ROUND);
+    let mut running = desk.replyd.start(&["run"]);
+    desk.listen(&mut running);
+    for round in 0..3 {
+        desk.deliver_all(round * ROUND..(round + 1) * ROUND);
+        let pass = desk.replyd.start(&["run", "--once", "--interval", "60"]);
+        let check = desk.replyd.start(&["check", "--days", "2"]);
+        let status = desk.replyd.start(&["status"]);
+        assert_done_or_not_now(&pass.finish());
+        check.finish().assert_code(0);
+        let finished = status.finish();
+        assert!(finished.status.code().is_some(), "{}", finished.status);
+    }
+    wait_settled(&mut running, 3 * ROUND);
+    assert_eq!(count(&desk, 3 * ROUND, true), Count::default());
+    stop(running);
+}
+
+/// A `run` whose server holds the final answer to an acknowledgement.
+#[track_caller]
+fn mail_in_flight(desk: &Desk) -> (Running, replyd_sandbox::faults::Gate) {
+    let gate = desk.sandbox.faults().hold_smtp(Who::All, SmtpPoint::Stored);
+    let mut running = desk.replyd.start(&["run"]);
+    desk.listen(&mut running);
+    desk.deliver_all(0..1);
+    desk.block_on(gate.reached(PATIENCE))
+        .unwrap_or_else(|e| panic!("{e}\n{}", running.drain_output()));
+    (running, gate)
+}
+
+#[track_caller]
+fn told_what_it_waits_for(running: &mut Running) {
+    let told = running.wait_for_event("what the stop waits for", |event| {
+        event["message"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("stopping, still waiting for: "))
+    });
+    let text = told["message"].as_str().unwrap_or_default();
+    assert!(text.contains("outbox"), "{text}");
+    assert!(!text.contains("account desk"), "{text}");
+}
+
+#[test]
+fn a_stop_names_what_it_waits_for_and_ends_within_its_deadline() {
+    let desk = Desk::known(1);
+    let (mut running, _gate) = mail_in_flight(&desk);
+    running.signal(Signal::TERM);
+    let began = Instant::now();
+    told_what_it_waits_for(&mut running);
+    let finished = running.finish();
+    println!("stopped {:?} after the signal", began.elapsed());
+    finished.assert_code(0);
+    // 9 seconds for the parts, one for what is left behind, the rest for a busy machine.
+    assert!(began.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_at_once_and_the_next_start_settles_what_was_left() {
+    let desk = Desk::known(1);
+    let (mut running, gate) = mail_in_flight(&desk);
+    running.signal(Signal::TERM);
+    told_what_it_waits_for(&mut running);
+    running.signal(Signal::INT);
+    running.finish().assert_code(130);
+    gate.release();
+    let mut running = desk.replyd.start(&["run"]);
+    wait_settled(&mut running, 1);
+    // The server has taken it, nobody read that: a person decides, and it is not sent again.
+    let found = count(&desk, 1, true);
+    assert_eq!((found.lost, found.doubled_rows), (0, 0));
+    assert_eq!((found.doubled_answers, found.unknown), (0, 1));
     stop(running);
 }

@@ -127,6 +127,7 @@ impl App {
             Arc::clone(&self.settings),
             self.owner.clone(),
             keeping.clone(),
+            super::parts::Pulse::default(),
         ));
         let mut report = CheckReport::default();
         let looked = self.look_and_answer(check_days, &mut report).await;

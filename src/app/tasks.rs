@@ -5,28 +5,22 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use tokio::task::JoinSet;
+use anyhow::Context;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::App;
+use super::parts::{Parts, Pulse, SILENCE};
+use super::supervise::supervise;
 use crate::alerts::Health;
 use crate::capture;
 use crate::config::Settings;
-use crate::listener::{LEASE, Listener};
+use crate::listener::LEASE;
 use crate::reply::classify;
-use crate::retry;
 use crate::store::StoreError;
 use crate::time;
 
-/// Everything must have ended this long after a stop.
-const SHUTDOWN: Duration = Duration::from_secs(9);
-/// While stopping: say what is still waited for.
-const SHUTDOWN_SAY: Duration = Duration::from_secs(3);
-/// Whether a listener hangs is looked at this often.
-const STUCK_CHECK: Duration = Duration::from_secs(30);
 /// Systemd's line of states is made anew this often.
 const STATES_AGAIN: Duration = Duration::from_secs(3);
 /// Raw mails beyond their retention are dropped this often, in small steps.
@@ -41,9 +35,6 @@ const EVENT_ROWS: u32 = 5000;
 const EVENTS_LOOK: Duration = Duration::from_secs(1);
 /// Conversations that were put off come back this exactly.
 const SNOOZE_LOOK: Duration = Duration::from_secs(30);
-
-/// How a task ended: its name, and why.
-type Ended = (String, anyhow::Result<()>);
 
 impl App {
     /// Runs until `stop` fires: first look at once, then push and poll.
@@ -70,44 +61,37 @@ impl App {
         // Nothing waits for it: the first look goes on, and compiles what it needs before this
         // has.
         drop(tokio::task::spawn_blocking(warm_up));
-        let mut tasks: JoinSet<Ended> = JoinSet::new();
-        let mut names: Vec<String> = Vec::new();
-        let mut spawn = |name: &str, task: futures_task::Task| {
-            names.push(name.to_owned());
-            let name = name.to_owned();
-            tasks.spawn(async move { (name, task.await) });
-        };
-
+        let mut parts = Parts::default();
         let actor = self.actor.clone();
         let (token, bell) = (stop.clone(), self.reply_bell.clone());
-        spawn(
+        parts.spawn_watched(
             "reply actor",
             Box::pin(async move { actor.run(token, bell).await }),
         );
         let outbox = self.outbox().await?;
         let (token, bell) = (stop.clone(), self.outbox_bell.clone());
-        spawn(
+        parts.spawn_watched(
             "outbox",
             Box::pin(async move { outbox.run(token, bell).await }),
         );
         let (store, owner, token) = (self.store.clone(), self.owner.clone(), stop.clone());
-        let settings = Arc::clone(&self.settings);
-        spawn(
+        let (settings, pulse) = (Arc::clone(&self.settings), parts.pulse.clone());
+        parts.spawn(
             "lease keeper",
-            Box::pin(async move { keep_leases(store, settings, owner, token).await }),
+            Box::pin(async move { keep_leases(store, settings, owner, token, pulse).await }),
         );
         let (alerts, token) = (self.alerts.clone(), stop.clone());
-        spawn("sentinel", Box::pin(async move { alerts.run(token).await }));
+        parts.spawn("sentinel", Box::pin(async move { alerts.run(token).await }));
         let web = self
             .web
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(web) = web {
-            let (parts, token) = (self.web_parts(web.address()).await?, stop.clone());
-            spawn(
+            let (of_web, token) = (self.web_parts(web.address()).await?, stop.clone());
+            parts.spawn(
                 "web server",
-                Box::pin(async move { web.serve(parts, token).await }),
+                Box::pin(async move { web.serve(of_web, token).await }),
             );
         }
         let (store, retention, token) = (
@@ -115,31 +99,31 @@ impl App {
             self.settings.store.raw_retention,
             stop.clone(),
         );
-        spawn(
+        parts.spawn(
             "housekeeping",
             Box::pin(async move { keep_house(store, retention, token).await }),
         );
         let (store, token) = (self.store.clone(), stop.clone());
-        spawn(
+        parts.spawn(
             "alarm clock",
             Box::pin({
                 let (store, token) = (self.store.clone(), stop.clone());
                 async move { wake_snoozed(store, token).await }
             }),
         );
-        spawn(
+        parts.spawn(
             "ear for events",
             Box::pin(async move { hear_others(store, token).await }),
         );
         let (hooks, token) = (self.hooks(), stop.clone());
         if !hooks.is_empty() {
             hooks.register().await?;
-            spawn("webhooks", Box::pin(async move { hooks.run(token).await }));
+            parts.spawn("webhooks", Box::pin(async move { hooks.run(token).await }));
         }
         // Before the listeners: it notices what changes from here on.
         if let Some(keeper) = self.token_keeper().await {
             let token = stop.clone();
-            spawn(
+            parts.spawn(
                 "token keeper",
                 Box::pin(async move {
                     keeper.run(token).await;
@@ -149,16 +133,16 @@ impl App {
         }
         let (listeners, store) = (self.bare_listeners().await?, self.store.clone());
         let (owner, token) = (self.owner.clone(), stop.clone());
-        spawn(
+        parts.spawn(
             "reconcile",
             Box::pin(Self::reconcile_daily(listeners, store, owner, token)),
         );
         for listener in self.listeners().await? {
             let token = stop.clone();
             let name = format!("account {}", listener.name());
-            spawn(
+            parts.spawn(
                 &name,
-                Box::pin(async move { supervise(listener, token).await }),
+                Box::pin(supervise(listener, token, parts.pulse.clone())),
             );
         }
         notify(&[sd_notify::NotifyState::Ready]);
@@ -168,13 +152,13 @@ impl App {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            Some(ended) = tasks.join_next() => {
-                failed = Some(premature(ended, &mut names));
+            why = parts.first_end() => {
+                failed = Some(why);
                 stop.cancel();
             }
         }
         notify(&[sd_notify::NotifyState::Stopping]);
-        drain(tasks, names).await;
+        parts.drain().await;
         info!("Stopped periodic checking");
         failed.map_or(Ok(()), Err)
     }
@@ -192,119 +176,15 @@ fn warm_up() {
     debug!(took_ms, "patterns are compiled");
 }
 
-/// A task as `run` holds it.
-mod futures_task {
-    use std::future::Future;
-    use std::pin::Pin;
-
-    pub(super) type Task = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
-}
-
-/// A task that ended before the stop: always an error.
-fn premature(
-    ended: Result<Ended, tokio::task::JoinError>,
-    names: &mut Vec<String>,
-) -> anyhow::Error {
-    match ended {
-        Ok((name, result)) => {
-            names.retain(|n| *n != name);
-            match result {
-                Ok(()) => anyhow!("The {name} ended by itself"),
-                Err(e) => e.context(format!("The {name} ended")),
-            }
-        }
-        Err(join) => anyhow!("A task failed: {join}"),
-    }
-}
-
-/// Waits for all tasks, naming what it still waits for, then aborts and awaits the rest.
-async fn drain(mut tasks: JoinSet<Ended>, mut names: Vec<String>) {
-    let deadline = Instant::now() + SHUTDOWN;
-    let mut say = Instant::now() + SHUTDOWN_SAY;
-    while !tasks.is_empty() {
-        match tokio::time::timeout_at(say.min(deadline), tasks.join_next()).await {
-            Ok(Some(Ok((name, result)))) => {
-                names.retain(|n| *n != name);
-                if let Err(e) = result {
-                    error!("The {name} ended with an error: {e:#}");
-                }
-            }
-            Ok(Some(Err(join))) => error!("A task failed while stopping: {join}"),
-            Ok(None) => break,
-            Err(_) if Instant::now() < deadline => {
-                info!("stopping, still waiting for: {}", names.join(", "));
-                say = Instant::now() + SHUTDOWN_SAY;
-            }
-            Err(_) => {
-                warn!("stopping without: {}", names.join(", "));
-                tasks.shutdown().await;
-            }
-        }
-    }
-}
-
-/// Keeps an account's listener alive: what ends or panics is restarted with growing pauses.
-async fn supervise(listener: Listener, stop: CancellationToken) -> anyhow::Result<()> {
-    let listener = std::sync::Arc::new(listener);
-    let mut deaths = 0_u32;
-    while !stop.is_cancelled() {
-        let (running, token) = (std::sync::Arc::clone(&listener), stop.clone());
-        let task = tokio::spawn(async move { running.run(&token).await });
-        let ended = ended_or_stuck(task, &listener).await;
-        if stop.is_cancelled() {
-            break;
-        }
-        let wait = retry::RECONNECT.wait(deaths).max(Duration::from_secs(1));
-        deaths = deaths.saturating_add(1);
-        match ended {
-            Ok(Ok(())) => error!(
-                account = listener.name(),
-                "the listener ended by itself: restarting"
-            ),
-            Ok(Err(e)) => error!(
-                account = listener.name(),
-                "the listener ended, restarting: {e:#}"
-            ),
-            Err(join) => error!(
-                account = listener.name(),
-                "the listener failed, restarting: {join}"
-            ),
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-    Ok(())
-}
-
-/// Waits for a listener's task; one that makes no progress although each of its awaits has a
-/// deadline is aborted.
-async fn ended_or_stuck(
-    mut task: tokio::task::JoinHandle<Result<(), StoreError>>,
-    listener: &Listener,
-) -> Result<Result<(), StoreError>, tokio::task::JoinError> {
-    loop {
-        tokio::select! {
-            ended = &mut task => return ended,
-            () = tokio::time::sleep(STUCK_CHECK) => {
-                if listener.is_stuck() {
-                    error!(account = listener.name(), "the listener hangs: aborting it");
-                    task.abort();
-                    return task.await;
-                }
-            }
-        }
-    }
-}
-
-/// Renews all leases of this process at once, and tells systemd that the store answers, and how
-/// the accounts are.
+/// Renews all leases of this process at once, and tells systemd how the accounts are, and that
+/// all is well: the store answers, outbox and reply actor made progress, and every account was
+/// looked at by its supervisor.
 pub(super) async fn keep_leases(
     store: crate::store::Store,
     settings: Arc<Settings>,
     owner: String,
     stop: CancellationToken,
+    pulse: Pulse,
 ) -> anyhow::Result<()> {
     let mut renew_at = Instant::now();
     let mut said = String::new();
@@ -317,7 +197,16 @@ pub(super) async fn keep_leases(
                 .await;
             // A full or locked disk is told of and waited out: a restart would mend nothing, and lose
             // the outcomes that wait to be recorded. A store that hangs gives no answer at all.
-            notify(&[sd_notify::NotifyState::Watchdog]);
+            let silent = pulse.silent();
+            if silent.is_empty() {
+                notify(&[sd_notify::NotifyState::Watchdog]);
+            } else {
+                error!(
+                    "no progress for {} s, the watchdog is not fed: {}",
+                    SILENCE.as_secs(),
+                    silent.join(", ")
+                );
+            }
             if let Err(e) = renewed {
                 error!("could not renew the leases: {e:#}");
             }

@@ -308,6 +308,31 @@ impl Listener {
         wait
     }
 
+    /// The supervisor says that this listener ended, panicked or hung: shown, and booked as a
+    /// failure of this account. How long to wait before it starts again.
+    pub async fn died(&self, why: &str) -> Duration {
+        self.shared.board.listening(self.id, false);
+        let lease = match self.take_lease().await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => return HELD_WAIT,
+            Err(e) => {
+                error!(account = %self.account.name, "could not record that the listener died: {e:#}");
+                return retry::RECONNECT.wait(STORE_TROUBLE);
+            }
+        };
+        let wait = self.book_failure(false, None, &lease, time::now()).await;
+        let is = AccountIs {
+            state: AccountState::Down,
+            reason: format!("the task that reads this account {why}; it is started again"),
+            fault: Fault::Unexpected.code(),
+        };
+        if let Err(e) = self.set_state(&lease, is).await {
+            error!(account = %self.account.name, "could not record the account's state: {e:#}");
+        }
+        self.release(lease).await;
+        wait
+    }
+
     /// Books when the server may be tried again; `--once` obeys it too, as it lies in the store.
     async fn book_failure(
         &self,

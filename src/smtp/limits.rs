@@ -29,13 +29,13 @@ pub(super) const RCPT: Duration = minutes(5);
 pub(super) const DATA: Duration = minutes(2);
 /// RFC 5321 §4.5.3.2.5: no progress while the body is written.
 pub(super) const DATA_BLOCK: Duration = minutes(3);
-/// The whole body, however slowly it is taken: with [`FINAL_REPLY`] inside the lease.
+/// The whole body, however slowly it is taken.
 pub(super) const BODY: Duration = minutes(10);
 /// RFC 5321 §4.5.3.2.6: the reply to the final dot. Shorter turns "slow" into "twice".
 pub(super) const FINAL_REPLY: Duration = minutes(10);
 /// A refusal sent while we still wrote the body.
 pub(super) const EARLY_REPLY: Duration = Duration::from_secs(5);
-/// From the start until the handover: inside the lease of a claim (15 min).
+/// From the start until the handover; the claim is prolonged meanwhile.
 pub(super) const BEFORE_HANDOVER: Duration = minutes(10);
 /// RSET and QUIT: nothing depends on them.
 pub(super) const CLEAN_UP: Duration = Duration::from_secs(5);

@@ -116,8 +116,8 @@ pub use messages::{Content, Matched, NewMessage, Place, Refetch, Stored};
 pub use oauth::{NewTokens, OAuthRow, RefreshFailure, TokensLock};
 pub use outbox::Overtaken;
 pub use outbox::{
-    Attempt, CLAIM_LEASE, Claim, ClaimedMail, Handover, OutboxItem, OutboxPresence, OutboxStatus,
-    PaceStatus, Passage, Recovered, Settlement, SmtpPause, Verdict,
+    Attempt, CLAIM_LEASE, CLAIM_RENEW, Claim, ClaimedMail, Handover, OutboxItem, OutboxPresence,
+    OutboxStatus, PaceStatus, Passage, Recovered, Settlement, SmtpPause, Verdict,
 };
 pub use outbox::{CopyTold, OwnCopy};
 pub use paste::{NewPaste, Pasted};

@@ -52,12 +52,14 @@ pub use pace::PaceStatus;
 pub use presence::{OutboxPresence, Recovered};
 pub use status::{OutboxItem, OutboxStatus, SmtpPause};
 
-/// How long a claimed mail belongs to its process before the body is handed over. Longer than
-/// the longest time that `smtp` takes to get there.
-pub const CLAIM_LEASE: Duration = Duration::from_secs(15 * 60);
-/// The lease from the handover on: sending the body and waiting for the final reply
-/// (RFC 5321 §4.5.3.2.6: 10 minutes) must fit.
-pub(crate) const HANDOVER_LEASE: Duration = Duration::from_secs(30 * 60);
+/// How long a claimed mail belongs to its process; whoever works on it prolongs that every
+/// [`CLAIM_RENEW`]. So what a dead process held is settled within a minute by another one.
+pub const CLAIM_LEASE: Duration = Duration::from_secs(45);
+/// How often a claim is prolonged: two prolongations may fail.
+pub const CLAIM_RENEW: Duration = Duration::from_secs(15);
+/// The lease from the handover on, prolonged in the same way while the final reply is waited for
+/// (RFC 5321 §4.5.3.2.6: 10 minutes). A mail whose lease ends is `unknown`, never sent again.
+pub(crate) const HANDOVER_LEASE: Duration = CLAIM_LEASE;
 /// RFC 5321 §4.5.4.1: give up after 4 to 5 days.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 3600);
 

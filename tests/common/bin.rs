@@ -308,8 +308,9 @@ impl Running {
         self.finish()
     }
 
+    /// Sends a signal and waits for nothing.
     #[track_caller]
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("Signal replyd");
     }
 

@@ -102,7 +102,7 @@ async fn silence_before_the_body_ends_at_the_deadline_of_the_step() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_slow_at_every_step_stays_inside_the_lease() {
+async fn a_server_that_is_slow_at_every_step_is_left_within_a_quarter_of_an_hour() {
     let slow = std::sync::Arc::new(|_, step| match step {
         Step::Final | Step::Body => Act::Right,
         _ => Act::After(110),
@@ -128,7 +128,7 @@ async fn a_server_that_is_slow_at_every_step_stays_inside_the_lease() {
         (short(&outcome).as_str(), handovers),
         ("deferred - down", 0)
     );
-    assert!(began.elapsed() < replyd::store::CLAIM_LEASE);
+    assert!(began.elapsed() < Duration::from_secs(15 * 60));
 }
 
 #[tokio::test]

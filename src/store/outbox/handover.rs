@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::gate::{Asked, Passage};
-use super::{Attempt, HANDOVER_LEASE, StoreError, Tx};
+use super::{Attempt, CLAIM_LEASE, HANDOVER_LEASE, StoreError, Tx};
 use crate::model::{CampaignLeadId, JobId, OutboxId};
 use crate::time::UtcMs;
 
@@ -18,6 +18,26 @@ pub enum Handover {
 }
 
 impl Tx<'_> {
+    /// Prolongs the claim of an attempt that is still worked on. False when it is not ours any
+    /// more: another process settled it, and the handover will say so too.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn renew_claim(&self, attempt: &Attempt, now: UtcMs) -> Result<bool, StoreError> {
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE outbox SET next_attempt_at = ?3
+                 WHERE id = ?1 AND state = 'sending' AND attempts = ?2",
+            )?
+            .execute(params![
+                attempt.id.0,
+                attempt.number,
+                now.plus(CLAIM_LEASE).0
+            ])?;
+        Ok(changed == 1)
+    }
+
     /// Asks the gate once more, and notes that the body goes out, before it does.
     ///
     /// # Errors

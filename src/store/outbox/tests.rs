@@ -176,10 +176,14 @@ fn a_claim_is_a_lease_and_comes_back_when_it_passes() {
     let first = w.claim(T0).unwrap();
     assert_eq!((first.attempt.id, first.attempt.number), (id, 1));
     assert!(w.claim(T0).is_none(), "claimed twice");
-    assert!(w.claim(T0.plus(CLAIM_LEASE).minus(MINUTE)).is_none());
+    assert!(
+        w.claim(T0.plus(CLAIM_LEASE).minus(Duration::from_millis(1)))
+            .is_none()
+    );
     let second = w.claim(T0.plus(CLAIM_LEASE)).unwrap();
     assert_eq!((second.attempt.id, second.attempt.number), (id, 2));
     // The first comes back late: it may neither send nor record.
+    assert!(!w.tx(|tx| tx.renew_claim(&first.attempt, T0)));
     let late = w.try_tx(|tx| tx.mark_handed_over(&first.attempt, T0));
     assert!(matches!(late, Err(StoreError::Stale(_))), "{late:?}");
     let late = w.try_tx(|tx| tx.record_outcome(&first.attempt, &sent(), T0));
@@ -194,9 +198,13 @@ fn a_mail_lost_after_the_handover_is_unknown_and_never_sent_again_by_itself() {
     let id = w.queue(&mail(MailKind::Answer, "1@y"));
     let mail = w.claim(T0).unwrap();
     w.tx(|tx| tx.mark_handed_over(&mail.attempt, T0));
-    assert!(w.claim(T0.plus(CLAIM_LEASE)).is_none());
-    assert_eq!(w.state(id), "sending", "the final reply may take its time");
+    let renewed = T0.plus(CLAIM_LEASE / 2);
+    assert!(w.tx(|tx| tx.renew_claim(&mail.attempt, renewed)));
     assert!(w.claim(T0.plus(HANDOVER_LEASE)).is_none());
+    assert_eq!(w.state(id), "sending", "the final reply may take its time");
+    assert!(w.claim(renewed.plus(HANDOVER_LEASE)).is_none());
+    let late = w.tx(|tx| tx.renew_claim(&mail.attempt, renewed.plus(HANDOVER_LEASE)));
+    assert!(!late, "a settled claim is not taken back");
     assert_eq!(w.state(id), "unknown");
     assert!(w.claim(T0.plus(GIVE_UP * 100)).is_none());
     assert_eq!(w.tx(|tx| tx.next_outbox_due(T0, &[])), None);
