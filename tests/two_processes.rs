@@ -2,6 +2,11 @@
 //! step, there is one row and one answer for each reply.
 
 #![expect(clippy::print_stdout, reason = "the time of the takeover is printed")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, outside of test functions"
+)]
 
 mod common;
 
@@ -267,7 +272,7 @@ fn a_run_that_was_suspended_past_its_lease_commits_nothing_when_it_wakes() {
 #[test]
 fn a_mail_of_a_suspended_process_is_sent_by_the_other_one_and_not_again_when_it_wakes() {
     let desk = Desk::known(1);
-    let gate = desk.sandbox.faults().hold_smtp(Who::All, SmtpPoint::Data);
+    let gate = desk.sandbox.faults().hold_smtp(Who::All, SmtpPoint::Mail);
     let mut first = desk.replyd.start(&["run"]);
     desk.listen(&mut first);
     desk.deliver_all(0..1);
@@ -282,7 +287,7 @@ fn a_mail_of_a_suspended_process_is_sent_by_the_other_one_and_not_again_when_it_
     println!("claimed anew and sent {took:?} after the suspension");
     assert!(took < TAKEOVER, "sent after {took:?}");
 
-    // The server has said 354 to it: it goes on with the body, and must not.
+    // The server has taken its MAIL: it goes on towards the body, and must not send it.
     first.signal(Signal::CONT);
     first.wait_for_event("the first to see that it lost the mail", |event| {
         event["message"] == "Mail was taken over or stopped; nothing was sent"
