@@ -226,7 +226,7 @@ fn process_beside_a_run_answers_each_reply_once() {
 #[track_caller]
 fn suspend(desk: &Desk, running: &Running) {
     for _ in 0..100 {
-        running.signal(Signal::STOP);
+        running.suspend();
         let db = rusqlite::Connection::open(desk.replyd.database()).expect("Open the database");
         if db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
             return;

@@ -314,6 +314,24 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("Signal replyd");
     }
 
+    /// Stops every thread with SIGSTOP, and waits until they stand: a signal is not there at once.
+    #[track_caller]
+    pub(crate) fn suspend(&self) {
+        self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.child.id());
+        super::wait_for("every thread to stand", || {
+            let all = std::fs::read_dir(&threads).expect("Threads of replyd");
+            all.flatten()
+                .all(|thread| {
+                    // proc_pid_stat(5): the state stands behind the name in brackets.
+                    std::fs::read_to_string(thread.path().join("stat")).is_ok_and(|stat| {
+                        stat.rsplit(") ").next().is_some_and(|s| s.starts_with('T'))
+                    })
+                })
+                .then_some(())
+        });
+    }
+
     /// Waits for the end without a signal.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Finished {
